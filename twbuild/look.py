@@ -1,0 +1,152 @@
+"""One look or a whole wait: the rooms wired together, from arguments to an exit code."""
+
+from __future__ import annotations
+
+import gc
+import os
+import random
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from twbuild import network, report, settings, target
+from twbuild.errors import CredentialsError, ExitCode, exit_code
+from twbuild.events import Made, Note, Outcome
+from twbuild.fetcher import Fetcher
+from twbuild.progress import Plain, Progress
+from twbuild.result import Result
+from twbuild.settings import Settings
+from twbuild.signals import Signalled
+from twbuild.streams import Line, Stderr
+from twbuild.target import Target
+from twbuild.text import counted, printable
+from twbuild.wait import Runner
+from twbuild.watch import Over, Rules, Watch
+
+WORTH_A_LOOK = (
+    ExitCode.FAILED,
+    ExitCode.UNAVAILABLE,
+    ExitCode.CREDENTIALS,
+    ExitCode.NOT_FOUND,
+    ExitCode.TIMEOUT,
+)
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the options ask for; `once` is `status`. `timeout_seconds` 0 is none."""
+
+    once: bool
+    profile: str | None = None
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    progress: str = "auto"
+    interval_seconds: float = 1.0
+    timeout_seconds: float = 0.0
+
+
+def look(arguments: Sequence[str], wishes: Wishes) -> int:
+    """Look at the builds that the arguments name; the exit code that they come to.
+
+    Raises TwbuildError where nothing could be asked or told, Signalled after the last words.
+    """
+    stderr = Stderr(wishes.progress)
+    named = target.parse(arguments)
+    result = Result(as_json=wishes.json, several=len(named.builds) > 1, once=wishes.once)
+    try:
+        found = settings.load(os.environ, wishes.profile)
+    except CredentialsError as error:
+        unasked = [
+            Over(sid, Outcome.UNAUTHORIZED, None, 0.0, 0, error) for sid in named.builds or (None,)
+        ]
+        for over in unasked:
+            result.take(over)
+        result.finish(unasked)
+        raise
+    goal = target.locate(named, os.environ, found)
+    way = network.of(found.base_url)
+
+    now = time.monotonic()
+    deadline = now + wishes.timeout_seconds if wishes.timeout_seconds else None
+    rules = Rules(wishes.interval_seconds, deadline, wishes.once, details=not wishes.quiet)
+    watches = [Watch(sid, rules, now, _jitter) for sid in goal.builds or (None,)]
+    progress = _progress(stderr, wishes, goal.builds or (None,))
+    runner = Runner(watches, lambda: Fetcher(found, way, goal.service), progress.frame_seconds)
+    if not wishes.once:
+        gc.freeze()
+        gc.enable()
+    made: list[Made] = []
+    signalled: Signalled | None = None
+    try:
+        with progress:
+            for note in _notes(found, goal, wishes, stderr):
+                progress.show(note)
+            for event in runner.run():
+                progress.show(event)
+                if isinstance(event, Over):
+                    result.take(event)
+                elif isinstance(event, Made):
+                    made.append(event)
+    except Signalled as signal:
+        signalled = signal
+        for watch in watches:
+            if watch.over is None:
+                result.take(watch.interrupt(time.monotonic()))
+    overs = [watch.over for watch in watches if watch.over]
+    result.finish(overs)
+    code = None if signalled else exit_code(over.outcome for over in overs)
+    command = ["twbuild", "wait", *(["-p", wishes.profile] if wishes.profile else []), goal.service]
+    closing = _closing(overs, command, wishes, stderr, result)
+    (stderr.close_badly if code in WORTH_A_LOOK else stderr.say)(closing)
+    for event in made:
+        stderr.say(report.made(event, several=len(overs) > 1))
+    if signalled:
+        raise signalled
+    return code or ExitCode.COMPLETED
+
+
+def _closing(
+    overs: Sequence[Over], command: Sequence[str], wishes: Wishes, stderr: Stderr, result: Result
+) -> list[Line]:
+    """The last lines on stderr: what neither stdout nor a line of progress has said already."""
+    several, live = len(overs) > 1, stderr.styled and not wishes.once
+    said_in_progress = several and not live and not wishes.quiet
+
+    def unsaid(over: Over) -> bool:
+        if over.outcome not in report.VERDICTS:
+            return not said_in_progress
+        if wishes.quiet or wishes.once:
+            wanted = over.outcome is Outcome.FAILED and (stderr.github or not wishes.quiet)
+        else:
+            wanted = not said_in_progress
+        return wanted and not (result.for_people and (live or wishes.once))
+
+    lines = [report.headline(over, once=wishes.once) for over in overs if unsaid(over)]
+    if said_in_progress or several and stderr.github:
+        lines.append(report.summary(overs))
+    return [*lines, *report.hints(overs), *report.resume(overs, command)]
+
+
+def _progress(stderr: Stderr, wishes: Wishes, sids: Sequence[str | None]) -> Progress:
+    if stderr.styled and not wishes.once and not wishes.quiet:
+        from twbuild.live import Live
+
+        return Live(stderr, sids, verbose=wishes.verbose)
+    return Plain(stderr, sids, quiet=wishes.quiet, verbose=wishes.verbose)
+
+
+def _notes(found: Settings, goal: Target, wishes: Wishes, stderr: Stderr) -> Iterator[Note]:
+    if found.replaced:
+        yield Note(f"asking {printable(found.base_url)}, not Twilio")
+    yield Note(f"credentials: {found.credentials.source}", verbose=True)
+    if goal.source:
+        yield Note(f"service {goal.service}, from {goal.source}")
+    if not stderr.styled and not wishes.once:
+        many = counted(len(goal.builds), "build")
+        what = many if len(goal.builds) > 1 else "".join(goal.builds) or "the newest build"
+        yield Note(f"waiting for {what} of {goal.service}")
+
+
+def _jitter() -> float:
+    return random.uniform(0.75, 1.25)  # noqa: S311 - spreads retries, guards nothing

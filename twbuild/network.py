@@ -1,0 +1,94 @@
+"""How a request leaves this machine: proxy and CA bundle from the environment, checked once."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import requests
+from urllib3.exceptions import LocationParseError
+from urllib3.util import Url, parse_url
+
+from twbuild.errors import UsageError
+from twbuild.settings import is_loopback
+from twbuild.text import printable
+
+_PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
+
+
+@dataclass(frozen=True)
+class Network:
+    """What requests is to use for one base URL.
+
+    `route` names the proxy and its variable for people, without its password.
+    """
+
+    proxies: Mapping[str, str] = field(repr=False)
+    verify: bool | str = True
+    route: str | None = None
+
+
+def of(base_url: str) -> Network:
+    """Proxy and CA bundle for `base_url`, as requests documents them; never a proxy to loopback.
+
+    Raises UsageError that names the variable where one cannot be used.
+    Source: https://requests.readthedocs.io/en/latest/user/advanced/#proxies
+    """
+    url = parse_url(base_url)
+    with requests.Session() as session:
+        found = session.merge_environment_settings(base_url, {}, None, None, None)
+    verify = found["verify"] if url.scheme == "https" and found["verify"] else True
+    if isinstance(verify, str):
+        _check_bundle(verify)
+    proxy = None if is_loopback(url.host or "") else _proxy(base_url, found["proxies"])
+    if not proxy:
+        return Network({}, verify)
+    variable = _variable(f"{url.scheme}_proxy", proxy)
+    parts = _checked_proxy(proxy, variable)
+    return Network({"all": proxy}, verify, f"proxy {printable(parts.netloc)} ({variable})")
+
+
+def _proxy(base_url: str, proxies: Mapping[str, str]) -> str | None:
+    return requests.utils.select_proxy(base_url, proxies) or None
+
+
+def _variable(name: str, value: str) -> str:
+    candidates = [name, name.upper(), "all_proxy", "ALL_PROXY"]
+    return next((n for n in candidates if os.environ.get(n) == value), "the system's settings")
+
+
+def _checked_proxy(proxy: str, variable: str) -> Url:
+    def refused(why: str) -> UsageError:
+        return UsageError(f"{variable} {why}", "expected http://[USER:PASSWORD@]HOST:PORT")
+
+    try:
+        parts = parse_url(proxy if "://" in proxy else f"http://{proxy}")
+    except LocationParseError:
+        raise refused("is no proxy address") from None
+    if not parts.host or parts.scheme not in _PROXY_SCHEMES:
+        raise refused("is no proxy address")
+    if parts.scheme.startswith("socks") and not importlib.util.find_spec("socks"):
+        raise refused("is a SOCKS proxy, which needs the package PySocks")
+    return parts._replace(auth=None)
+
+
+def _check_bundle(path: str) -> None:
+    variable = next(
+        (n for n in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if os.environ.get(n)),
+        "the CA bundle",
+    )
+    try:
+        if os.path.isdir(path):
+            os.listdir(path)
+        else:
+            ssl.create_default_context(cafile=path)
+    except ssl.SSLError:
+        why = "holds no certificate"
+    except OSError as error:
+        why = os.strerror(error.errno or 0).lower()
+    else:
+        return
+    raise UsageError(f"{variable} cannot be used: {printable(path)}: {why}")

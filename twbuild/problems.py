@@ -1,0 +1,269 @@
+"""What went wrong with a request, told for people: responses and exceptions into FetchErrors.
+
+The text of an exception is never shown: it may quote passwords of proxies or bits of a token.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import requests
+import urllib3
+from urllib3.util import parse_url
+
+from twbuild import jsonobject
+from twbuild.errors import FatalError, FetchError, NotFoundError, PassingError, UnauthorizedError
+from twbuild.settings import Settings
+from twbuild.text import printable
+
+LONGEST_RETRY_AFTER = 300.0
+PASSING_4XX = (408, 425, 429)
+TEST_CREDENTIALS = 20008
+
+# OpenSSL's X509_V_ERR_* numbers, for people.
+_CERTIFICATE = {
+    9: "it is not valid yet",
+    10: "it has expired",
+    18: "it is signed by itself",
+    19: "an authority that this machine does not know signed it",
+    20: "an authority that this machine does not know signed it",
+    62: "it is for another name",
+    64: "it is for another address",
+}
+_CLOCK = (9, 10)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked, as whom, and through which proxy."""
+
+    url: str
+    settings: Settings
+    route: str | None
+
+    @property
+    def host(self) -> str:
+        """Host and port, as people write them."""
+        return printable(parse_url(self.url).netloc)
+
+    @property
+    def question(self) -> str:
+        """The request, and where it went."""
+        through = f", through {self.route}" if self.route else ""
+        return f"asked: GET {printable(parse_url(self.url).request_uri)} at {self.host}{through}"
+
+    @property
+    def identity(self) -> str:
+        """Which account was used, and where its credentials stand."""
+        found = self.settings.credentials
+        return f"as {printable(found.username)}, from {found.source}"
+
+
+def request_id(response: requests.Response) -> str | None:
+    """Twilio's own name for the request; some answers carry it twice, joined by a comma."""
+    found = response.headers.get("Twilio-Request-Id", "").partition(",")[0].strip()
+    return printable(found, 100) or None
+
+
+def sent(response: requests.Response) -> datetime | None:
+    """When the server says that it answered."""
+    return _date(response.headers.get("Date", ""))
+
+
+def of_nonsense(
+    asked: Asked, response: requests.Response, body: bytes | None, why: str
+) -> PassingError:
+    """An answer that came with 200 and is not what the API promises."""
+    kind = response.headers.get("Content-Type", "").partition(";")[0].strip()
+    if body is not None and "json" not in kind.lower() and _is_markup(kind, body):
+        why = f"HTML came instead of JSON ({_size(body, kind)})"
+        hints = ["a captive portal, a proxy or a gateway may have answered in Twilio's place"]
+    else:
+        hints = []
+    return PassingError(
+        why,
+        why,
+        asked.question,
+        *hints,
+        http_status=response.status_code,
+        request_id=request_id(response),
+    )
+
+
+def of_response(asked: Asked, response: requests.Response, body: bytes | None) -> FetchError:
+    """A response whose HTTP status is not 200."""
+    status = response.status_code
+    code, told = _told(body)
+    kind = response.headers.get("Content-Type", "").partition(";")[0].strip()
+    reason = f"HTTP {status}"
+    what = told or (_size(body, kind) if body else "")
+    message = f"{reason}, {what}" if what else reason
+    found_id = request_id(response)
+    passing = status >= 500 or status < 300 or status in PASSING_4XX
+    error: type[FetchError] = FatalError
+    hints: list[str] = []
+    if status == 404:
+        error = NotFoundError
+        hints = [asked.identity, "is it another account's, or another region's?"]
+    elif passing:
+        error = PassingError
+    elif status in (401, 403) and code is not None:
+        error = UnauthorizedError
+        hints = [asked.identity, *_refusal(asked, code)]
+    elif status in (401, 403):
+        hints = ["not Twilio's answer: a proxy or gateway in between refused"]
+    elif status == 407:
+        hints = [f"the {asked.route or 'proxy'} wants a user name and password of its own"]
+    elif status < 400:
+        hints = ["a redirect is not followed: the credentials would go with it"]
+    request = [f"request {found_id}, for Twilio's support"] if found_id else []
+    return error(
+        reason,
+        message,
+        asked.question,
+        *hints,
+        *request,
+        http_status=status,
+        code=code,
+        request_id=found_id,
+        retry_after=_retry_after(response) if passing else 0,
+    )
+
+
+def _refusal(asked: Asked, code: int) -> Iterator[str]:
+    if code == TEST_CREDENTIALS:
+        yield "test credentials cannot be used for Serverless: use live ones"
+    else:
+        yield "is the secret current, and of this account and region?"
+    if remark := asked.settings.credentials.remark:
+        yield remark
+
+
+def _told(body: bytes | None) -> tuple[int | None, str]:
+    """Code and text, if the body has one of Twilio's two error shapes.
+
+    `{code, message, more_info, status}`, or RFC 9457's `{type, title, status, code, detail}`.
+    """
+    try:
+        found = jsonobject.parse(body or b"")
+    except jsonobject.NotAnObjectError:
+        return None, ""
+    code = found.get("code")
+    if isinstance(code, str) and re.fullmatch(r"[0-9]{1,9}", code):
+        code = int(code)
+    texts = [found.get(name) for name in ("message", "title", "detail")]
+    said = ": ".join(printable(text) for text in texts if isinstance(text, str) and text)
+    if not isinstance(code, int) or isinstance(code, bool) or not said:
+        return None, ""
+    more = found.get("more_info") or found.get("moreInfo") or found.get("type")
+    link = f" ({printable(more)})" if isinstance(more, str) else ""
+    return code, f"code {code}: {said}{link}"
+
+
+def _size(body: bytes, kind: str) -> str:
+    return f"{printable(kind, 60) or 'a body of no type'}, {len(body)} bytes"
+
+
+def _is_markup(kind: str, body: bytes) -> bool:
+    return "html" in kind.lower() or body.lstrip()[:1] == b"<"
+
+
+def _retry_after(response: requests.Response) -> float:
+    """Seconds in Retry-After: a whole number, or a date measured from the answer's own Date."""
+    value = response.headers.get("Retry-After", "").strip()
+    if re.fullmatch(r"[0-9]+", value):
+        return min(float(value), LONGEST_RETRY_AFTER)
+    until, now = _date(value), sent(response)
+    if until is None or now is None:
+        return 0
+    return min(max((until - now).total_seconds(), 0), LONGEST_RETRY_AFTER)
+
+
+def _date(value: str) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(value)
+        return (found if found.tzinfo else found.replace(tzinfo=timezone.utc)).astimezone(
+            timezone.utc
+        )
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def of_exception(asked: Asked, error: Exception) -> FetchError:
+    """A request that brought no whole response."""
+    causes = list(_causes(error))
+
+    def found(kind: type[BaseException]) -> Any:
+        return next((cause for cause in causes if isinstance(cause, kind)), None)
+
+    if refused := _refused_by_proxy(causes):
+        return _of_connect(asked, refused)
+    if certificate := found(ssl.SSLCertVerificationError):
+        return _of_certificate(asked, certificate.verify_code)
+    hints = []
+    if found(ssl.SSLError):
+        reason = "the TLS handshake failed"
+    elif found(urllib3.exceptions.NameResolutionError) or found(socket.gaierror):
+        name = asked.route or parse_url(asked.url).host
+        reason = f"the name of {name} does not resolve"
+        if asked.settings.routed:
+            hints = ["the host's name was made from region and edge: do they exist?"]
+    elif found(ConnectionRefusedError):
+        reason = f"connection refused by {asked.route or asked.host}"
+    elif found(urllib3.exceptions.ConnectTimeoutError) or found(requests.ConnectTimeout):
+        reason = f"no connection to {asked.route or asked.host} in time"
+    elif found(requests.Timeout) or found(urllib3.exceptions.TimeoutError) or found(TimeoutError):
+        reason = "no answer in time"
+    elif found(urllib3.exceptions.DecodeError) or found(requests.exceptions.ContentDecodingError):
+        reason = "the answer is badly compressed"
+    elif found(urllib3.exceptions.IncompleteRead):
+        reason = "the answer was cut short"
+    else:
+        reason = "the connection broke"
+    return PassingError(reason, reason, asked.question, *hints)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The exception, and all that it was raised from, holds as its reason, or among its args."""
+    seen: list[BaseException] = []
+    waiting = [error]
+    while waiting:
+        current = waiting.pop(0)
+        if isinstance(current, BaseException) and current not in seen:
+            seen.append(current)
+            yield current
+            waiting += [current.__cause__, current.__context__, getattr(current, "reason", None)]
+            waiting += current.args
+
+
+def _refused_by_proxy(causes: list[BaseException]) -> int | None:
+    """The HTTP status of a CONNECT that was refused; http.client tells it in a text only."""
+    for cause in causes:
+        if isinstance(cause, OSError) and cause.args and isinstance(cause.args[0], str):
+            if match := re.match(r"Tunnel connection failed: ([0-9]{3})\b", cause.args[0]):
+                return int(match[1])
+    return None
+
+
+def _of_connect(asked: Asked, status: int) -> FetchError:
+    reason = f"the {asked.route or 'proxy'} refused CONNECT: HTTP {status}"
+    if status >= 500 or status in PASSING_4XX:
+        return PassingError(reason, reason, asked.question, http_status=status)
+    hints = ["the proxy wants a user name and password of its own"] if status == 407 else []
+    return FatalError(reason, reason, asked.question, *hints, http_status=status)
+
+
+def _of_certificate(asked: Asked, code: int) -> FatalError:
+    reason = f"the certificate does not verify: {_CERTIFICATE.get(code, f'OpenSSL error {code}')}"
+    hints = ["REQUESTS_CA_BUNDLE names the authorities of a company's own proxy"]
+    if code in _CLOCK:
+        now = datetime.now(timezone.utc)
+        hints = [f"is this machine's clock right? It says {now:%Y-%m-%d %H:%M} UTC"]
+    return FatalError(reason, reason, asked.question, *hints)

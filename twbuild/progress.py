@@ -1,0 +1,146 @@
+"""Progress in plain lines, for whoever reads a log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import timezone
+from types import TracebackType
+from typing import Protocol
+
+from twbuild import report
+from twbuild.events import Asked, Building, Note, Picked, Status, Tick, Trouble
+from twbuild.streams import Line, Stderr
+from twbuild.text import age, counted, duration, printable
+from twbuild.watch import Event, Over
+
+HEARTBEAT_SECONDS = 30.0  # CI kills jobs that are silent for long
+
+Happening = Event | Asked | Note | Tick
+
+
+class Progress(Protocol):
+    """Shows what happens to whoever watches."""
+
+    frame_seconds: float
+
+    def __enter__(self) -> Progress:
+        """Begin."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave the screen as it was."""
+
+    def show(self, event: Happening) -> None:
+        """Take in what happened."""
+
+
+class Plain:
+    """A line at the start, for every change and trouble, and one now and then.
+
+    `quiet` leaves out all but what `-v` asked for.
+    """
+
+    frame_seconds = 1.0
+
+    def __init__(
+        self,
+        stderr: Stderr,
+        sids: Sequence[str | None],
+        *,
+        quiet: bool = False,
+        verbose: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._stderr = stderr
+        self._quiet = quiet
+        self._verbose = verbose
+        self._clock = clock
+        self._start = self._last = clock()
+        self._states: dict[str | None, str] = dict.fromkeys(sids, "asking")
+        self._several = len(sids) > 1
+
+    def __enter__(self) -> Plain:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        return None
+
+    def show(self, event: Happening) -> None:
+        """Say what happened, if it is worth a line."""
+        if isinstance(event, Tick):
+            self._beat()
+            return
+        if isinstance(event, Picked):
+            self._states = {event.sid: self._states.get(None, "asking")}
+        elif isinstance(event, Over):
+            self._states.pop(event.sid, None)
+            if not self._several:
+                return  # its closing lines follow at once
+        line = self._line(event)
+        wanted = self._verbose if verbose_only(event) else not self._quiet
+        if line and wanted:
+            self._stderr.say([line])
+            self._last = self._clock()
+
+    def _line(self, event: Happening) -> Line | None:
+        if isinstance(event, Building):
+            self._states[event.sid] = Status.BUILDING.value
+        elif isinstance(event, Trouble):
+            self._states[event.sid] = event.reason
+        return line(event, self._clock())
+
+    def _beat(self) -> None:
+        now = self._clock()
+        if self._quiet or not self._states or now - self._last < HEARTBEAT_SECONDS:
+            return
+        self._last = now
+        waited = duration(now - self._start)
+        if self._several:
+            told = f"{counted(len(self._states), 'build')} not over yet"
+        else:
+            sid, state = next(iter(self._states.items()))
+            told = f"{state}  {sid or 'the newest build'}"
+        self._stderr.say([[(f"{told}  ({waited})", "")]])
+
+
+def verbose_only(event: Happening) -> bool:
+    """Whether only `-v` asks for it."""
+    return isinstance(event, Asked) or (isinstance(event, Note) and event.verbose)
+
+
+def line(event: Happening, now: float) -> Line | None:
+    """One line that tells the event; None for what is told elsewhere."""
+    if isinstance(event, Note):
+        return [(event.text, "hint")]
+    if isinstance(event, Asked):
+        request = f" {event.request_id}" if event.request_id else ""
+        milliseconds = round(event.seconds * 1000)
+        return [(f"GET {printable(event.url)}: {event.came}, {milliseconds} ms{request}", "hint")]
+    if isinstance(event, Picked):
+        others = (
+            f", {event.others_in_progress} others in progress" if event.others_in_progress else ""
+        )
+        when = f"{event.created.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
+        told = f"the newest: {event.sid}, {printable(event.status)}, created {when}"
+        return [(f"{told} ({age(event.age_seconds)}){others}", "hint")]
+    if isinstance(event, Building):
+        return [("building", "building"), (f"  {event.sid}", "")]
+    if isinstance(event, Trouble):
+        wait = duration(max(0.0, event.next_at - now))
+        return [
+            (f"{event.reason}, next try in {wait}", "trouble"),
+            (f"  {event.sid or ''}".rstrip(), ""),
+        ]
+    if isinstance(event, Over):
+        return report.headline(event, once=False)
+    return None

@@ -1,0 +1,44 @@
+"""What stdout gets: the result, nothing else, said once."""
+
+from __future__ import annotations
+
+from twbuild import report, streams
+from twbuild.streams import STDOUT
+from twbuild.watch import Over
+
+
+class Result:
+    """Tells each outcome as it comes; on a terminal all of them at the end, in the order given."""
+
+    def __init__(self, *, as_json: bool, several: bool, once: bool) -> None:
+        self.for_people = streams.is_terminal(STDOUT) and not as_json
+        self._as_json = as_json
+        self._several = several
+        self._once = once
+
+    def take(self, over: Over) -> None:
+        """One build is over. Raises UnwritableError."""
+        if not streams.is_terminal(STDOUT):
+            self._tell(over)
+
+    def finish(self, overs: list[Over]) -> None:
+        """All are over. Raises UnwritableError."""
+        if streams.is_terminal(STDOUT):
+            for over in overs:
+                self._tell(over)
+
+    def _tell(self, over: Over) -> None:
+        if self._as_json:
+            streams.tell(report.as_json(over))
+        elif over.outcome not in report.VERDICTS:
+            return
+        elif self.for_people:
+            streams.tell(_styled(report.headline(over, once=self._once)))
+        else:
+            streams.tell(report.word(over, several=self._several))
+
+
+def _styled(line: streams.Line) -> str:
+    from twbuild import screen
+
+    return screen.styled(line)

@@ -1,0 +1,165 @@
+"""The make-believe Twilio: three endpoints on loopback, in the shapes of Twilio's OpenAPI document.
+
+Source: https://github.com/twilio/twilio-oai/blob/main/spec/json/twilio_serverless_v1.json
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+import re
+import secrets
+import threading
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from twbuild import __version__
+
+DEPENDENCIES = {"twilio": "5.4.2", "@twilio/runtime-handler": "2.0.1"}
+LARGEST_PAGE = 1000
+
+_PATH = re.compile(
+    r"/v1/Services/(?P<service>ZS[0-9a-fA-F]{32}|(?!Z[SB])[A-Za-z0-9_-]{1,50})"
+    r"/Builds(?:/(?P<sid>ZB[0-9a-fA-F]{32})(?P<status>/Status)?)?"
+)
+
+
+class Sandbox(ThreadingHTTPServer):
+    """Answers for any service and any Build SID; a build begins when it is first asked about."""
+
+    daemon_threads = True
+
+    def __init__(self, outcome: str, build_seconds: float) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.account = f"AC{secrets.token_hex(16)}"
+        self.token = secrets.token_hex(16)
+        self.build = f"ZB{secrets.token_hex(16)}"
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self._service = f"ZS{secrets.token_hex(16)}"
+        self._outcome = outcome
+        self._build_time = timedelta(seconds=build_seconds)
+        self._begun: dict[str, datetime] = {}
+        self._lock = threading.Lock()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that has gone is no news."""
+
+    def answer(self, path: str, authorization: str) -> tuple[int, Mapping[str, Any]]:
+        """HTTP status and body for a GET."""
+        pair = base64.b64encode(f"{self.account}:{self.token}".encode()).decode()
+        if not hmac.compare_digest(authorization.encode(), f"Basic {pair}".encode()):
+            return 401, _error(401, 20003, "Authenticate")
+        url = urlsplit(path)
+        match = _PATH.fullmatch(url.path)
+        if not match:
+            return 404, _error(404, 20404, f"The requested resource {url.path} was not found")
+        service = match["service"]
+        if not match["sid"]:
+            return 200, self._list(service, parse_qs(url.query))
+        build = self._build(service, match["sid"])
+        if not match["status"]:
+            return 200, build
+        names = ("sid", "account_sid", "service_sid", "status")
+        return 200, {**{n: build[n] for n in names}, "url": f"{build['url']}/Status"}
+
+    def _build(self, service: str, sid: str) -> dict[str, Any]:
+        now = datetime.now(timezone.utc)
+        with self._lock:
+            begun = self._begun.setdefault(sid.upper(), now)
+        over = now - begun >= self._build_time
+        service_sid = service if service.startswith("ZS") else self._service
+        url = f"{self.url}/v1/Services/{service_sid}/Builds/{sid}"
+        owner = {"account_sid": self.account, "service_sid": service_sid}
+        version = {**owner, "date_created": _time(begun), "visibility": "public"}
+        return {
+            "sid": sid,
+            **owner,
+            "status": self._outcome if over else "building",
+            "function_versions": [
+                {
+                    "sid": f"ZN{n:032x}",
+                    "function_sid": f"ZH{n:032x}",
+                    "path": f"/function-{n}",
+                    **version,
+                }
+                for n in range(3)
+            ],
+            "asset_versions": [
+                {"sid": f"ZN{9:032x}", "asset_sid": f"ZH{9:032x}", "path": "/asset", **version}
+            ],
+            "dependencies": [{"name": n, "version": v} for n, v in DEPENDENCIES.items()],
+            "runtime": "node22",
+            "date_created": _time(begun),
+            "date_updated": _time(begun + self._build_time if over else begun),
+            "url": url,
+            "links": {"build_status": f"{url}/Status"},
+        }
+
+    def _list(self, service: str, query: Mapping[str, list[str]]) -> dict[str, Any]:
+        size = _number(query, "PageSize", 50, 1, LARGEST_PAGE)
+        page = _number(query, "Page", 0, 0, 10**6)
+        self._build(service, self.build)
+        sids = [self.build, *(sid for sid in self._begun if sid != self.build.upper())]
+        here = sids[page * size : (page + 1) * size]
+
+        def at(number: int) -> str:
+            return f"{self.url}/v1/Services/{service}/Builds?PageSize={size}&Page={number}"
+
+        return {
+            "builds": [self._build(service, sid) for sid in here],
+            "meta": {
+                "first_page_url": at(0),
+                "key": "builds",
+                "next_page_url": at(page + 1) if (page + 1) * size < len(sids) else None,
+                "page": page,
+                "page_size": size,
+                "previous_page_url": at(page - 1) if page else None,
+                "url": at(page),
+            },
+        }
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server_version = f"twbuild-sandbox/{__version__}"
+    sys_version = ""
+    server: Sandbox
+
+    def do_GET(self) -> None:  # noqa: N802 - http.server's name
+        self._send(*self.server.answer(self.path, self.headers.get("Authorization", "")))
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Any other method, or a request that is no HTTP."""
+        self.close_connection = True
+        code = 405 if code == 501 else code
+        self._send(code, _error(code, 20004 if code == 405 else 20001, message or "Bad request"))
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
+        """The command on stage has the terminal to itself."""
+
+    def _send(self, status: int, body: Mapping[str, Any]) -> None:
+        content = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("Twilio-Request-Id", f"RQ{secrets.token_hex(16)}")
+        self.end_headers()
+        self.wfile.write(content)
+
+
+def _error(status: int, code: int, message: str) -> dict[str, Any]:
+    link = f"https://www.twilio.com/docs/errors/{code}"
+    return {"code": code, "message": message, "more_info": link, "status": status}
+
+
+def _number(query: Mapping[str, list[str]], name: str, default: int, least: int, most: int) -> int:
+    text = query.get(name, [""])[0]
+    return min(max(int(text), least), most) if re.fullmatch("[0-9]{1,9}", text) else default
+
+
+def _time(when: datetime) -> str:
+    return f"{when:%Y-%m-%dT%H:%M:%SZ}"

@@ -1,0 +1,129 @@
+"""Where the API is and who asks it: credentials and address, all from one source."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from twbuild import credentials
+from twbuild.errors import UsageError
+from twbuild.text import quoted
+
+# A region alone would be routed through the US, which Twilio is retiring: give it its own edge.
+# Source: https://www.twilio.com/docs/global-infrastructure/understanding-twilio-regions
+DEFAULT_EDGES = {
+    "us1": "ashburn",
+    "us2": "umatilla",
+    "ie1": "dublin",
+    "de1": "frankfurt",
+    "au1": "sydney",
+    "jp1": "tokyo",
+    "jp2": "osaka",
+    "sg1": "singapore",
+    "br1": "sao-paulo",
+}
+DEFAULT_REGION = "us1"
+
+# Region and edge choose the host that is given the credentials: nothing but a DNS label will do.
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Credentials, and the API's base URL without a slash at its end.
+
+    `replaced` says that TWBUILD_API_URL stands in Twilio's place; `routed` that region or edge
+    chose the host.
+    """
+
+    credentials: credentials.Credentials
+    base_url: str
+    region: str
+    replaced: bool
+    routed: bool
+
+
+def load(environ: Mapping[str, str], profile: str | None) -> Settings:
+    """Settings from the environment and twilio-cli's profiles.
+
+    Raises UsageError for a bad address, region or edge, CredentialsError for bad credentials.
+    """
+    found = credentials.find(environ, profile)
+    region = _label(*found.region)
+    edge = _label(*found.edge)
+    url = environ.get("TWBUILD_API_URL")
+    return Settings(
+        credentials=found,
+        base_url=_checked_url(url) if url else f"https://{_host(region, edge)}",
+        region=region or DEFAULT_REGION,
+        replaced=bool(url),
+        routed=bool(region or edge) and not url,
+    )
+
+
+def _label(value: object, place: str) -> str | None:
+    if value is None or value == "":
+        return None
+    text = value.strip() if isinstance(value, str) else repr(value)
+    if _LABEL.fullmatch(text):
+        return text
+    told = f"{place} is not well formed: {quoted(text)}"
+    edge, _, region = text.partition(".")
+    if region in DEFAULT_EDGES and _LABEL.fullmatch(edge):
+        raise UsageError(told, f"write region {region} and edge {edge}, each on its own")
+    raise UsageError(told, "expected small letters, digits and hyphens, like us1 or ashburn")
+
+
+def _host(region: str | None, edge: str | None) -> str:
+    if not region and not edge:
+        return "serverless.twilio.com"
+    region = region or DEFAULT_REGION
+    edge = edge or DEFAULT_EDGES.get(region)
+    if not edge:
+        raise UsageError(
+            f"region {region} has no edge that twbuild knows",
+            "set TWILIO_EDGE to the region's edge",
+        )
+    return f"serverless.{edge}.{region}.twilio.com"
+
+
+def _checked_url(url: str) -> str:
+    """The base URL in `url`, read by the parser that makes the request."""
+    from urllib3.exceptions import LocationParseError
+    from urllib3.util import parse_url
+
+    def refused(why: str) -> UsageError:
+        return UsageError(
+            f"TWBUILD_API_URL {why}",
+            "expected https://HOST[:PORT][/PATH], or http:// to this machine",
+        )
+
+    if re.search(r"[^!-~]|\\", url):
+        raise refused("holds a blank, a backslash or a character that no URL has")
+    try:
+        parts = parse_url(url)
+    except LocationParseError:
+        raise refused("is no URL") from None
+    if parts.scheme not in ("http", "https") or not parts.host or parts.port == 0:
+        raise refused("is no http or https URL")
+    if parts.auth is not None or "@" in url:
+        raise refused("holds a user name; credentials have variables of their own")
+    if parts.query is not None or parts.fragment is not None or "?" in url or "#" in url:
+        raise refused("holds a query or a fragment")
+    if parts.scheme == "http" and not is_loopback(parts.host):
+        raise refused("would send credentials unencrypted to another machine")
+    return parts.url.rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host`, as in a URL, is surely this machine."""
+    import ipaddress
+
+    if host == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return address in ipaddress.ip_network("127.0.0.0/8") or address == ipaddress.ip_address("::1")

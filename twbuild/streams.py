@@ -1,0 +1,130 @@
+"""The process's own stdout and stderr, down to what a dead, full or closed one does."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import sys
+from collections.abc import Sequence
+
+from twbuild.errors import UnwritableError
+
+Line = Sequence[tuple[str, str]]  # spans: a text and the name of its style in screen.THEME
+
+STDOUT, STDERR = 1, 2
+PREFIX = "twbuild: "
+
+_MARKS = str.maketrans({"✓": "+", "✗": "x", "•": "*"})
+_PIPE_BUF = 512  # POSIX: a pipe that takes anything takes as much without blocking
+_PATIENCE_SECONDS = 0.1  # for a stderr whose reader does not read
+
+
+def open_closed_descriptors() -> None:
+    """Put the null device where 0, 1 or 2 is closed, before a socket gets that number."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= STDERR:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - lives as long as we do
+
+
+def plain(line: Line) -> str:
+    """The text of a line."""
+    return "".join(text for text, _ in line)
+
+
+def is_terminal(descriptor: int) -> bool:
+    """Whether somebody may be looking at it."""
+    return os.isatty(descriptor)
+
+
+def encode(text: str, descriptor: int) -> bytes:
+    """Bytes for a stream: marks in what its encoding has, escapes for what it has not."""
+    stream = sys.stdout if descriptor == STDOUT else sys.stderr
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    try:
+        return text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(_MARKS).encode(encoding, "backslashreplace")
+
+
+def tell(line: str) -> None:
+    """Write one line of the result to stdout.
+
+    A reader that has gone changes nothing; raises UnwritableError for any other failure.
+    """
+    rest = encode(line + "\n", STDOUT)
+    while rest:
+        try:
+            rest = rest[os.write(STDOUT, rest) :]
+        except BlockingIOError:
+            select.select([], [STDOUT], [])
+        except OSError as error:
+            if error.errno in (errno.EPIPE, errno.EBADF):
+                return
+            why = os.strerror(error.errno or 0).lower()
+            raise UnwritableError(f"the result could not be written to stdout: {why}") from None
+
+
+class Stderr:
+    """For people: styled where they look at a terminal, else lines that begin with `twbuild: `.
+
+    What cannot be written is dropped: nobody reads it, and nothing waits for it.
+    """
+
+    def __init__(self, progress: str = "auto") -> None:
+        self.styled = _is_watched(progress)
+        self.github = os.environ.get("GITHUB_ACTIONS") == "true" and not self.styled
+
+    def write(self, text: str) -> None:
+        """Write it as it stands, as far as it can be written at once."""
+        rest = encode(text, STDERR)
+        try:
+            while rest and _takes_more():
+                rest = rest[os.write(STDERR, rest[:_PIPE_BUF]) :]
+        except OSError:
+            return
+
+    def say(self, lines: Sequence[Line]) -> None:
+        """Write lines for people."""
+        if not lines:
+            return
+        if self.styled:
+            from twbuild import screen
+
+            self.write("".join(f"{screen.styled(line)}\n" for line in lines))
+        else:
+            self.write("".join(f"{PREFIX}{plain(line)}\n" for line in lines))
+
+    def close_badly(self, lines: Sequence[Line]) -> None:
+        """Write the last lines of an ending that somebody must look into.
+
+        GitHub shows them on the run's page.
+        Source: https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions
+        """
+        if not self.github:
+            self.say(lines)
+            return
+        text = "\n".join(plain(line) for line in lines)
+        for character, escape in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A")):
+            text = text.replace(character, escape)
+        self.write(f"::error title=twbuild::{text}\n")
+
+
+def _is_watched(progress: str) -> bool:
+    """Whether stderr gets what `live` draws, or plain lines."""
+    if progress == "plain" or not is_terminal(STDERR):
+        return False
+    in_ci = os.environ.get("CI", "").lower() not in ("", "0", "false")
+    return progress == "live" or (
+        not in_ci and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
+    )
+
+
+def _takes_more() -> bool:
+    try:
+        return bool(select.select([], [STDERR], [], _PATIENCE_SECONDS)[1])
+    except (OSError, ValueError):
+        return True  # Windows asks sockets only

@@ -1,0 +1,87 @@
+"""Foreign text made harmless to print; durations and ages read and written."""
+
+from __future__ import annotations
+
+import re
+
+MOST_CHARACTERS = 300
+DURATION_FORMS = "90, 90s, 1.5s, 500ms, 5m, 1h30m"
+
+_DURATION = re.compile(
+    r"(?P<bare>[0-9]+)"
+    r"|(?=[0-9])(?:(?P<h>[0-9]+)h)?(?:(?P<m>[0-9]+)m)?(?:(?P<s>[0-9]+(?:\.[0-9]+)?)s)?"
+    r"|(?P<ms>[0-9]+)ms"
+)
+_SECONDS = {"bare": 1.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+
+
+def printable(text: object, limit: int = MOST_CHARACTERS) -> str:
+    """`text` on one line, without a character that a terminal or a CI log would obey.
+
+    Line ends become blanks, other unprintable characters escapes like `\\x1b`; `##` becomes
+    `# #`, because GitHub and Azure obey `##[…]` anywhere in a line.
+    """
+    line = re.sub(r"\r\n|\r|\n", " ", str(text)[: limit + 1])
+    shown = "".join(c if c.isprintable() else _escape(c) for c in line)
+    return _harmless(shown, limit)
+
+
+def quoted(text: str) -> str:
+    """`text` in quotation marks as typed, each stray character visible: for what people typed."""
+    return _harmless(repr(text[:MOST_CHARACTERS]), MOST_CHARACTERS)
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    return (
+        f"\\x{code:02x}"
+        if code < 0x100
+        else f"\\u{code:04x}"
+        if code < 0x10000
+        else f"\\U{code:08x}"
+    )
+
+
+def _harmless(text: str, limit: int) -> str:
+    text = re.sub(r"#(?=#)", "# ", text)
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def parse_duration(text: str) -> float:
+    """Seconds in one of `DURATION_FORMS`; raises ValueError for anything else."""
+    match = _DURATION.fullmatch(text)
+    if not match:
+        raise ValueError(text)
+    return sum(float(n) * _SECONDS[unit] for unit, n in match.groupdict().items() if n)
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people, two units at most: `0.5s`, `38s`, `1m 12s`, `10m`, `2h 5m`, `3d`."""
+    if seconds < 9.95 and round(seconds, 1) % 1:
+        return f"{seconds:.1f}s"
+    rest = round(seconds)
+    parts: list[str] = []
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m"), (1, "s")):
+        count, rest = divmod(rest, size)
+        if parts:
+            return f"{parts[0]} {count}{unit}" if count else parts[0]
+        if count or unit == "s":
+            parts.append(f"{count}{unit}")
+    return parts[0]
+
+
+def clock(seconds: float) -> str:
+    """Seconds as a running clock: `0:46`, `12:05`, `1:02:03`."""
+    minutes, second = divmod(int(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
+
+
+def age(seconds: float) -> str:
+    """How long ago something was: `12s ago`, `3d ago`."""
+    return f"{duration(max(0, round(seconds)))} ago"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 asset`, `12 functions`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

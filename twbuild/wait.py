@@ -1,0 +1,133 @@
+"""The runner: the only place that waits. It owns all time; each question has a thread of its own.
+
+A thread that outlives its question is left behind with its connection: requests limits no answer
+as a whole, so that a look-up that hangs or a byte a second needs no case of its own.
+"""
+
+from __future__ import annotations
+
+import heapq
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Protocol
+
+from twbuild.errors import FetchError, PassingError
+from twbuild.events import Asked, Build, BuildStatus, Page, Question, Tick
+from twbuild.text import duration, printable
+from twbuild.watch import Ask, Event, Sleep, Watch
+
+MOST_LANES = 10  # Twilio answers 429 to too many requests at once
+
+
+class Asks(Protocol):
+    """What answers questions: the Fetcher."""
+
+    def ask(self, question: Question) -> Build | BuildStatus | Page:
+        """The answer; raises FetchError."""
+
+    def url(self, question: Question) -> str:
+        """Where it is asked."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lane:
+    """A question on its way."""
+
+    number: int
+    fetcher: Asks
+    question: Question
+    since: float
+    until: float
+
+
+Given = Build | BuildStatus | Page | BaseException
+
+
+class Runner:
+    """Runs watches side by side. `frame_seconds` is the time from one Tick to the next."""
+
+    def __init__(
+        self,
+        watches: Sequence[Watch],
+        make_fetcher: Callable[[], Asks],
+        frame_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._watches = watches
+        self._make_fetcher = make_fetcher
+        self._frame_seconds = frame_seconds
+        self._clock = clock
+        self._idle: list[Asks] = []
+        self._lanes: list[Lane] = []
+        self._due = [(clock(), number) for number in range(len(watches))]
+        self._answers: SimpleQueue[tuple[Lane, Given]] = SimpleQueue()
+
+    def run(self) -> Iterator[Event | Asked | Tick]:
+        """What happens, until every build is over."""
+        frame = self._clock()
+        while True:
+            yield from self._start_due(self._clock())
+            if not self._due and not self._lanes:
+                return
+            if self._clock() >= frame:
+                frame = self._clock() + self._frame_seconds
+                yield Tick()
+            wakes = [frame, *(lane.until for lane in self._lanes)]
+            if self._due and len(self._lanes) < MOST_LANES:
+                wakes.append(self._due[0][0])
+            try:
+                lane, given = self._answers.get(timeout=max(0.0, min(wakes) - self._clock()))
+            except Empty:
+                yield from self._leave_behind(self._clock())
+            else:
+                if lane in self._lanes:
+                    self._idle.append(lane.fetcher)
+                    yield from self._end(lane, given, self._clock())
+
+    def _start_due(self, now: float) -> Iterator[Event]:
+        while self._due and self._due[0][0] <= now and len(self._lanes) < MOST_LANES:
+            _, number = heapq.heappop(self._due)
+            watch = self._watches[number]
+            told = watch.over
+            step = watch.next(now)
+            if isinstance(step, Sleep):
+                heapq.heappush(self._due, (step.until, number))
+            elif isinstance(step, Ask):
+                fetcher = self._idle.pop() if self._idle else self._make_fetcher()
+                lane = Lane(number, fetcher, step.question, now, step.until)
+                self._lanes.append(lane)
+                threading.Thread(target=_ask, args=(lane, self._answers), daemon=True).start()
+            elif not told:
+                yield step
+
+    def _leave_behind(self, now: float) -> Iterator[Event | Asked]:
+        for lane in [lane for lane in self._lanes if now >= lane.until]:
+            reason = f"no answer within {duration(lane.until - lane.since)}"
+            url = printable(lane.fetcher.url(lane.question))
+            silence = PassingError(reason, reason, f"asked: GET {url}")
+            yield from self._end(lane, silence, now)
+
+    def _end(self, lane: Lane, given: Given, now: float) -> Iterator[Event | Asked]:
+        self._lanes.remove(lane)
+        if isinstance(given, BaseException) and not isinstance(given, FetchError):
+            raise given
+        heapq.heappush(self._due, (now, lane.number))
+        url, seconds = lane.fetcher.url(lane.question), now - lane.since
+        if isinstance(given, FetchError):
+            came = f"HTTP {given.http_status}" if given.http_status else given.reason
+            yield Asked(url, came, seconds, given.request_id)
+        else:
+            yield Asked(url, "HTTP 200", seconds, given.request_id)
+        yield from self._watches[lane.number].take(given, now)
+
+
+def _ask(lane: Lane, answers: SimpleQueue[tuple[Lane, Given]]) -> None:
+    given: Given
+    try:
+        given = lane.fetcher.ask(lane.question)
+    except BaseException as error:  # noqa: BLE001 - whatever happened is the main thread's to judge
+        given = error
+    answers.put((lane, given))
