@@ -16,9 +16,7 @@ from twbuild.text import DURATION_FORMS, duration, parse_duration, printable, qu
 PROGRESS = ("auto", "live", "plain")
 WEEK = 7 * 86400.0
 
-EXIT_CODES = "Exit codes:\n\n" + "\n\n".join(
-    f"{code.value:>3}  {code.meaning}" for code in ExitCode
-)
+EXIT_CODES = "Exit codes:\n\n" + "\n".join(f"{code.value:>3}  {code.meaning}" for code in ExitCode)
 
 # Run once Typer is out of the way: it would turn an error of the action's own into an exit of 1.
 Action = Callable[[], int]
@@ -95,7 +93,11 @@ def _version(wanted: bool) -> None:
 
 Service = Annotated[
     Optional[str],  # noqa: UP045 - typer before 0.26 on Python 3.10 reads no `str | None` here
-    typer.Argument(help="Service SID (ZS...) or unique name.", show_default=False),
+    typer.Argument(
+        metavar="[SERVICE]",
+        help="Service SID (ZS...) or unique name; left out: $TWBUILD_SERVICE, .twiliodeployinfo.",
+        show_default=False,
+    ),
 ]
 Profile = Annotated[
     Optional[str],  # noqa: UP045
@@ -130,7 +132,11 @@ def status(
     service: Service = None,
     build: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Argument(help="Build SID (ZB...); left out: the newest build.", show_default=False),
+        typer.Argument(
+            metavar="[BUILD]",
+            help="Build SID (ZB...); left out: the newest build.",
+            show_default=False,
+        ),
     ] = None,
     profile: Profile = None,
     json: Json = False,
@@ -148,7 +154,7 @@ def wait(
     builds: Annotated[
         Optional[list[str]],  # noqa: UP045
         typer.Argument(
-            metavar="BUILD",
+            metavar="[BUILD]...",
             help="Build SIDs (ZB...); left out: the newest build in progress.",
             show_default=False,
         ),
@@ -197,11 +203,15 @@ def _look(arguments: list[str | None], **wishes: Any) -> int:
     return look.look([a for a in arguments if a is not None], look.Wishes(**wishes))
 
 
-@app.command(context_settings={"allow_interspersed_args": False})
+@app.command(epilog=EXIT_CODES, context_settings={"allow_interspersed_args": False})
 def sandbox(
     command: Annotated[
         Optional[list[str]],  # noqa: UP045
-        typer.Argument(help="What to run; left out: twbuild wait.", show_default=False),
+        typer.Argument(
+            metavar="[COMMAND]...",
+            help="What to run, with its arguments; left out: twbuild wait.",
+            show_default=False,
+        ),
     ] = None,
     outcome: Annotated[
         str,
@@ -217,7 +227,9 @@ def sandbox(
     ] = "5s",  # type: ignore[assignment]
 ) -> Action:
     """Rehearse against a make-believe Twilio on this machine, no account needed."""
-    words = [_filled(word, "COMMAND") for word in (command or ())[:1]] + (command or [])[1:]
+    words = command or []
+    if words:
+        _filled(words[0], "COMMAND")
     return lambda: _rehearse(words, outcome, build_time)
 
 

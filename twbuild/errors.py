@@ -15,7 +15,7 @@ class ExitCode(IntEnum):
 
     COMPLETED = 0, "completed: the API said so, of this build"
     FAILED = 1, "failed: the API said so (sandbox: COMMAND's own code)"
-    USAGE = 2, "usage: bad argument, option, address, region or project file; nothing was sent"
+    USAGE = 2, "usage: a bad argument, option, address, region or project file"
     UNAVAILABLE = 3, "the status could not be learned, or the result not be written"
     CREDENTIALS = 4, "credentials missing, incomplete, unreadable, or refused by Twilio"
     NOT_FOUND = 5, "no such service or build, or no build in progress"

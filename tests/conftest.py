@@ -1,0 +1,33 @@
+"""Fixtures that most tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pytest_httpserver import HTTPServer
+
+from tests.support.command import base_environ
+from tests.support.twilio import Twilio
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> dict[str, str]:
+    """An environment without credentials, with an empty home folder."""
+    home = tmp_path / "home"
+    home.mkdir()
+    return base_environ(home)
+
+
+@pytest.fixture
+def twilio() -> Iterator[Twilio]:
+    """A scripted API."""
+    with HTTPServer(host="127.0.0.1", threaded=True) as server:
+        yield Twilio(server)
+
+
+@pytest.fixture
+def environ(twilio: Twilio, base: dict[str, str]) -> dict[str, str]:
+    """An environment with good credentials that leads to the scripted API."""
+    return twilio.environ(base)

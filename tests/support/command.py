@@ -1,0 +1,76 @@
+"""The installed command, run as people and scripts run it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sysconfig
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+SCRIPTS = sysconfig.get_path("scripts")
+TWBUILD = str(Path(SCRIPTS) / "twbuild")
+
+SERVICE = "ZS" + "a1" * 16
+BUILD = "ZB0123456789abcdef0123456789abcdef"
+OTHER_BUILD = "ZBfedcba9876543210fedcba9876543210"
+ACCOUNT = "AC" + "b2" * 16
+KEY = "SK" + "c3" * 16
+TOKEN = "5ecre7" * 5 + "99"
+SECRET = "k3y5ec" * 5 + "77"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A process that has ended; `code` is negative for a death by signal."""
+
+    code: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+
+def base_environ(home: Path, **more: str) -> dict[str, str]:
+    """An environment with nothing in it but what a process needs, and `more`."""
+    coverage = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+    path = os.pathsep.join([SCRIPTS, "/usr/local/bin", "/usr/bin", "/bin"])
+    return {"PATH": path, "HOME": str(home), **coverage, **more}
+
+
+def run(*arguments: str, env: Mapping[str, str], timeout: float = 60, **options: Any) -> Ended:
+    """Run `twbuild` with these arguments to its end."""
+    return run_words([TWBUILD, *arguments], env=env, timeout=timeout, **options)
+
+
+def run_words(
+    words: list[str], *, env: Mapping[str, str], timeout: float = 60, **options: Any
+) -> Ended:
+    """Run any command to its end; stdout and stderr are pipes unless `options` say otherwise."""
+    given = {
+        "stdin": subprocess.DEVNULL,
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.PIPE,
+        **options,
+    }
+    since = time.monotonic()
+    done = subprocess.run(words, env=dict(env), timeout=timeout, check=False, **given)
+    seconds = time.monotonic() - since
+    return Ended(done.returncode, _text(done.stdout), _text(done.stderr), seconds)
+
+
+def start(*arguments: str, env: Mapping[str, str], **options: Any) -> subprocess.Popen[str]:
+    """Start `twbuild` and leave it running; the caller ends it."""
+    given = {
+        "stdin": subprocess.DEVNULL,
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.PIPE,
+        **options,
+    }
+    return subprocess.Popen([TWBUILD, *arguments], env=dict(env), text=True, **given)
+
+
+def _text(content: bytes | None) -> str:
+    return (content or b"").decode("utf-8", "backslashreplace")
