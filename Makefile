@@ -1,0 +1,107 @@
+# What is done with twbuild's source. It needs make, git and Python 3.10 or newer.
+# The lines that begin with two number signs are what `make help` prints.
+
+VENV = .venv
+BIN = $(VENV)/bin
+# The tests mostly wait: more of them at a time than there are processors.
+WORKERS = 6
+STORMS = 500
+# Empty, or `yes`: see what the tests reach in twbuild/.
+COVERAGE =
+PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check install
+INSTALL = $(if $(shell command -v uv),uv pip install --quiet --python $(BIN)/python,$(PIP))
+
+.DEFAULT_GOAL = help
+.PHONY: help demo test check rest lint types coverage storms package fresh format \
+	bench chaos mutants pictures clean
+
+## help      this list
+help:
+	@sed -n 's/^## /make /p' Makefile
+
+## demo      see it work: a build watched in the sandbox, no account needed
+demo: $(VENV)/demo
+	$(BIN)/twbuild sandbox
+
+## test      all tests, in random order
+test: $(VENV)/test
+	$(if $(COVERAGE),$(BIN)/coverage erase)
+	$(BIN)/$(if $(COVERAGE),coverage run,python) -m pytest -n $(WORKERS)
+
+## check     everything that CI checks
+check: export TWBUILD_HISTORIES = 10000
+check: COVERAGE = yes
+check: test rest fresh
+
+# All of `check` that is neither `make demo` nor `make test`.
+rest: lint types coverage storms package
+
+## lint      mistakes and format, by ruff
+lint: $(VENV)/dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+## types     types, by mypy
+types: $(VENV)/dev
+	$(BIN)/mypy
+
+# What the tests have reached, once they have run with COVERAGE=yes; child processes count.
+coverage: $(VENV)/dev
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+storms: $(VENV)/test
+	$(MAKE) chaos STORMS=60
+
+# The wheel and the sdist, and the wheel run from an environment that holds nothing else.
+package: $(VENV)/dev
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/python tests/package.py dist
+
+# The README's two commands in a fresh clone of the last commit, with an empty HOME.
+fresh:
+	.ci/fresh
+
+## format    format the source, and mend what ruff can mend
+format: $(VENV)/dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+## bench     how fast it is, beside the goals
+bench: $(VENV)/dev
+	$(BIN)/python -m tests.bench
+
+## chaos     a storm of waits with random trouble (STORMS=500)
+chaos: $(VENV)/test
+	$(BIN)/python -m tests.chaos --storms $(STORMS)
+
+## mutants   break the rooms that decide, and see whether a test notices
+mutants: $(VENV)/dev
+	$(BIN)/mutmut run
+
+## pictures  make the README's picture anew, from the real command
+pictures: $(VENV)/test
+	$(BIN)/python tests/pictures.py
+
+## clean     remove what the other targets have made
+clean:
+	rm -rf $(VENV) dist mutants .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+# One environment, filled in three steps. PYTHON=... chooses the Python that it is made with.
+$(BIN)/python: $(if $(PYTHON),FORCE)
+	PYTHON='$(PYTHON)' .ci/environment $(VENV)
+
+FORCE:
+
+$(VENV)/demo: $(BIN)/python pyproject.toml
+	$(INSTALL) --editable .
+	touch $@
+
+$(VENV)/test: $(VENV)/demo
+	$(INSTALL) --group test
+	touch $@
+
+$(VENV)/dev: $(VENV)/test
+	$(INSTALL) --group dev
+	touch $@
