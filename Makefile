@@ -53,11 +53,9 @@ coverage: $(VENV)/dev
 storms: $(VENV)/test
 	$(MAKE) chaos STORMS=60
 
-# The wheel and the sdist, and the wheel run from an environment that holds nothing else.
+# The tests that need a package registry: sdist, wheel, the wheel in an empty environment, pre-commit.
 package: $(VENV)/dev
-	rm -rf dist
-	$(BIN)/python -m build --outdir dist
-	$(BIN)/python tests/package.py dist
+	$(BIN)/python -m pytest -m registry -n $(WORKERS)
 
 # The README's two commands in a fresh clone of the last commit, with an empty HOME.
 fresh:
