@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from twbuild import jsonobject
 from twbuild.errors import CredentialsError
@@ -21,8 +20,7 @@ ACCOUNT, TOKEN = "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"
 REGION, EDGE = "TWILIO_REGION", "TWILIO_EDGE"
 
 
-@dataclass(frozen=True)
-class Credentials:
+class Credentials(NamedTuple):
     """A name and password for HTTP Basic, and where they came from.
 
     `account` is the account they surely belong to. `region` and `edge` go with the same source:
@@ -30,11 +28,15 @@ class Credentials:
     """
 
     username: str
-    password: str = field(repr=False)
+    password: str
     source: str
     account: str | None = None
     region: tuple[Any, str] = (None, "")
     edge: tuple[Any, str] = (None, "")
+
+    def __repr__(self) -> str:
+        """Everything but the password."""
+        return f"Credentials({self.username!r}, from {self.source!r})"
 
     @property
     def remark(self) -> str | None:
@@ -57,7 +59,8 @@ def find(environ: Mapping[str, str], profile: str | None) -> Credentials:
         ) from None
     if config is None and profile is None:
         raise _none_found(environ)
-    return _from_profile(environ, config or {}, profile, printable(path))
+    place = printable(path) if path else "a folder that HOME or TWILIO_CONFIG_DIR names"
+    return _from_profile(environ, config or {}, profile, place)
 
 
 def _none_found(environ: Mapping[str, str]) -> CredentialsError:
@@ -76,16 +79,14 @@ def _from_environment(environ: Mapping[str, str]) -> Credentials:
     values = []
     for name in pair:
         if not (value := environ.get(name, "").strip()):
-            other = pair[1] if name == pair[0] else pair[0]
             state = "empty" if name in environ else "not set"
-            raise CredentialsError(f"{name} is {state}, but {other} is set; the two go together")
+            raise CredentialsError(f"{name} is {state}; {pair[0]} and {pair[1]} go together")
         values.append(_checked(value, name))
-    account = environ.get(ACCOUNT, "").strip()
     return Credentials(
         values[0],
         values[1],
         source=f"{pair[0]} and {pair[1]}",
-        account=account if account.startswith("AC") else None,
+        account=_account(environ.get(ACCOUNT), ACCOUNT),
         region=(environ.get(REGION), REGION),
         edge=(environ.get(EDGE), EDGE),
     )
@@ -122,7 +123,6 @@ def _from_profile(
                 f"twilio profiles:create -p {shown} makes it anew",
             )
         values.append(_checked(value.strip(), f"{key} of profile {shown}"))
-    account = entry.get("accountSid")
     edges = [
         (environ.get(EDGE), EDGE),
         (entry.get("edge"), f"the edge of profile {shown} in {path}"),
@@ -132,7 +132,7 @@ def _from_profile(
         values[0],
         values[1],
         source=f"{'the active ' if active else ''}profile {shown} in {path}",
-        account=account if isinstance(account, str) and account.startswith("AC") else None,
+        account=_account(entry.get("accountSid"), f"accountSid of profile {shown}"),
         region=(entry.get("region"), f"the region of profile {shown} in {path}"),
         edge=next((edge for edge in edges if edge[0]), edges[-1]),
     )
@@ -189,7 +189,7 @@ def _config_path(environ: Mapping[str, str]) -> str | None:
 
 
 def _home_of_user() -> str:
-    """The home folder that the system knows; an empty HOME must not become the working directory."""
+    """The home folder that the system knows; an empty HOME is not the working directory."""
     if os.name == "nt":
         return os.path.expanduser("~")
     import pwd
@@ -200,13 +200,17 @@ def _home_of_user() -> str:
         return ""
 
 
+def _account(value: object, name: str) -> str | None:
+    """The account that decides whose entry of a project file is meant."""
+    account = value.strip() if isinstance(value, str) else ""
+    return account if account and _checked(account, name).startswith("AC") else None
+
+
 def _checked(value: str, name: str) -> str:
     """`value`, if it can be what Twilio gave out. The value itself is never named."""
     for where, character in (("begins", value[0]), ("ends", value[-1])):
         if character in "\"'`":
             raise CredentialsError(f"{name} {where} with a quotation mark ({character})")
     if stray := re.search(r"[^ -~]", value):
-        raise CredentialsError(
-            f"{name} holds a character that no credential has: U+{ord(stray[0]):04X}"
-        )
+        raise CredentialsError(f"{name} holds U+{ord(stray[0]):04X}, which no credential does")
     return value

@@ -26,7 +26,7 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130, "interrupted (SIGINT)"
     TERMINATED = 143, "terminated (SIGTERM)"
 
-    def __new__(cls, value: int, meaning: str) -> ExitCode:
+    def __new__(cls, value: int, meaning: str) -> ExitCode:  # noqa: D102 - how Enum asks for it
         code = int.__new__(cls, value)
         code._value_ = value
         code.meaning = meaning
@@ -41,10 +41,12 @@ EXIT_CODES = {
     Outcome.UNAUTHORIZED: ExitCode.CREDENTIALS,
     Outcome.NOT_FOUND: ExitCode.NOT_FOUND,
     Outcome.UNAVAILABLE: ExitCode.UNAVAILABLE,
+    Outcome.INTERRUPTED: ExitCode.INTERRUPTED,  # and of which signal, `signals` knows
 }
 
 # With several builds the code that asks most urgently for somebody's attention wins.
 URGENCY = (
+    Outcome.INTERRUPTED,
     Outcome.FAILED,
     Outcome.TIMEOUT,
     Outcome.UNAUTHORIZED,

@@ -107,9 +107,11 @@ class Live:
         if len(self._cache) > 4 * len(rows) + 40:
             self._cache.clear()
         lines = [self._row(row, now, columns) for row in rows]
-        if left_out := len(self._rows) - len(rows):
+        if len(rows) < len(self._rows):
             over = sum(row.over_at is not None for row in self._rows.values())
-            told = f"  {left_out} more; {over} of {len(self._rows)} are over"
+            hidden = len(self._rows) - over - len(rows)
+            more = f"{hidden} more building; " if hidden else ""
+            told = f"  {more}{over} of {len(self._rows)} over"
             lines.append(self._styled([(told, "hint")], columns))
         body = "\r\n".join(text + ERASE_TO_LINE_END for text in lines)
         up = f"\x1b[{len(lines) - 1}A" if len(lines) > 1 else ""

@@ -6,14 +6,15 @@ import gc
 import os
 import random
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import NamedTuple
 
 from twbuild import network, report, settings, target
 from twbuild.errors import CredentialsError, ExitCode, exit_code
 from twbuild.events import Made, Note, Outcome
 from twbuild.fetcher import Fetcher
-from twbuild.progress import Plain, Progress
+from twbuild.progress import Happening, Plain, Progress
 from twbuild.result import Result
 from twbuild.settings import Settings
 from twbuild.signals import Signalled
@@ -32,8 +33,7 @@ WORTH_A_LOOK = (
 )
 
 
-@dataclass(frozen=True)
-class Wishes:
+class Wishes(NamedTuple):
     """What the options ask for; `once` is `status`. `timeout_seconds` 0 is none."""
 
     once: bool
@@ -54,18 +54,12 @@ def look(arguments: Sequence[str], wishes: Wishes) -> int:
     stderr = Stderr(wishes.progress)
     named = target.parse(arguments)
     result = Result(as_json=wishes.json, several=len(named.builds) > 1, once=wishes.once)
-    try:
-        found = settings.load(os.environ, wishes.profile)
-    except CredentialsError as error:
-        unasked = [
-            Over(sid, Outcome.UNAUTHORIZED, None, 0.0, 0, error) for sid in named.builds or (None,)
-        ]
-        for over in unasked:
-            result.take(over)
-        result.finish(unasked)
-        raise
+    found = _settings(named.builds or (None,), wishes, result)
     goal = target.locate(named, os.environ, found)
     way = network.of(found.base_url)
+    if not wishes.once:
+        gc.freeze()
+        gc.enable()
 
     now = time.monotonic()
     deadline = now + wishes.timeout_seconds if wishes.timeout_seconds else None
@@ -73,37 +67,52 @@ def look(arguments: Sequence[str], wishes: Wishes) -> int:
     watches = [Watch(sid, rules, now, _jitter) for sid in goal.builds or (None,)]
     progress = _progress(stderr, wishes, goal.builds or (None,))
     runner = Runner(watches, lambda: Fetcher(found, way, goal.service), progress.frame_seconds)
-    if not wishes.once:
-        gc.freeze()
-        gc.enable()
-    made: list[Made] = []
-    signalled: Signalled | None = None
+    events = chain(_notes(found, goal, wishes, stderr), runner.run())
+    made, signalled = _follow(events, progress, watches, result)
+
+    overs = [watch.over for watch in watches if watch.over]
+    result.finish(overs)
+    code = exit_code(over.outcome for over in overs)
+    command = ["twbuild", "wait", *(["-p", wishes.profile] if wishes.profile else []), goal.service]
+    closing = _closing(overs, command, wishes, stderr, result)
+    (stderr.close_badly if code in WORTH_A_LOOK else stderr.say)(closing)
+    for details in made:
+        stderr.say(report.made(details, several=len(overs) > 1))
+    if signalled:
+        raise signalled
+    return code
+
+
+def _follow(
+    events: Iterable[Happening], progress: Progress, watches: Sequence[Watch], result: Result
+) -> tuple[list[Made], Signalled | None]:
+    """Show and tell what happens to its end, or until a signal; what failed builds were made of."""
+    made = []
     try:
         with progress:
-            for note in _notes(found, goal, wishes, stderr):
-                progress.show(note)
-            for event in runner.run():
+            for event in events:
                 progress.show(event)
                 if isinstance(event, Over):
                     result.take(event)
                 elif isinstance(event, Made):
                     made.append(event)
-    except Signalled as signal:
-        signalled = signal
+    except Signalled as signalled:
         for watch in watches:
-            if watch.over is None:
-                result.take(watch.interrupt(time.monotonic()))
-    overs = [watch.over for watch in watches if watch.over]
-    result.finish(overs)
-    code = None if signalled else exit_code(over.outcome for over in overs)
-    command = ["twbuild", "wait", *(["-p", wishes.profile] if wishes.profile else []), goal.service]
-    closing = _closing(overs, command, wishes, stderr, result)
-    (stderr.close_badly if code in WORTH_A_LOOK else stderr.say)(closing)
-    for event in made:
-        stderr.say(report.made(event, several=len(overs) > 1))
-    if signalled:
-        raise signalled
-    return code or ExitCode.COMPLETED
+            result.take(watch.interrupt(time.monotonic()))
+        return made, signalled
+    return made, None
+
+
+def _settings(sids: Sequence[str | None], wishes: Wishes, result: Result) -> Settings:
+    """The settings; without credentials, builds have an outcome all the same."""
+    try:
+        return settings.load(os.environ, wishes.profile)
+    except CredentialsError as error:
+        overs = [Over(sid, Outcome.UNAUTHORIZED, None, 0.0, 0, error) for sid in sids]
+        for over in overs:
+            result.take(over)
+        result.finish(overs)
+        raise
 
 
 def _closing(
@@ -123,7 +132,7 @@ def _closing(
         return wanted and not (result.for_people and (live or wishes.once))
 
     lines = [report.headline(over, once=wishes.once) for over in overs if unsaid(over)]
-    if said_in_progress or several and stderr.github:
+    if said_in_progress or (several and stderr.github):
         lines.append(report.summary(overs))
     return [*lines, *report.hints(overs), *report.resume(overs, command)]
 

@@ -6,7 +6,7 @@ import importlib.util
 import os
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import requests
 from urllib3.exceptions import LocationParseError
@@ -19,16 +19,19 @@ from twbuild.text import printable
 _PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 
 
-@dataclass(frozen=True)
-class Network:
+class Network(NamedTuple):
     """What requests is to use for one base URL.
 
     `route` names the proxy and its variable for people, without its password.
     """
 
-    proxies: Mapping[str, str] = field(repr=False)
+    proxies: Mapping[str, str]
     verify: bool | str = True
     route: str | None = None
+
+    def __repr__(self) -> str:
+        """Everything but the proxy's password."""
+        return f"Network({self.route!r})"
 
 
 def of(base_url: str) -> Network:

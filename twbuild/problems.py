@@ -9,10 +9,9 @@ import re
 import socket
 import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import NamedTuple
 
 import requests
 import urllib3
@@ -40,8 +39,7 @@ _CERTIFICATE = {
 _CLOCK = (9, 10)
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(NamedTuple):
     """What was asked, as whom, and through which proxy."""
 
     url: str
@@ -52,6 +50,11 @@ class Asked:
     def host(self) -> str:
         """Host and port, as people write them."""
         return printable(parse_url(self.url).netloc)
+
+    @property
+    def name(self) -> str:
+        """The host's name."""
+        return printable(parse_url(self.url).host)
 
     @property
     def question(self) -> str:
@@ -199,35 +202,41 @@ def _date(value: str) -> datetime | None:
 def of_exception(asked: Asked, error: Exception) -> FetchError:
     """A request that brought no whole response."""
     causes = list(_causes(error))
-
-    def found(kind: type[BaseException]) -> Any:
-        return next((cause for cause in causes if isinstance(cause, kind)), None)
-
     if refused := _refused_by_proxy(causes):
         return _of_connect(asked, refused)
-    if certificate := found(ssl.SSLCertVerificationError):
-        return _of_certificate(asked, certificate.verify_code)
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return _of_certificate(asked, cause.verify_code)
+    told = next(t for kinds, t in _MISHAPS if any(isinstance(c, kinds) for c in causes))
+    reason = told.format(peer=asked.route or asked.host, name=asked.route or asked.name)
     hints = []
-    if found(ssl.SSLError):
-        reason = "the TLS handshake failed"
-    elif found(urllib3.exceptions.NameResolutionError) or found(socket.gaierror):
-        name = asked.route or parse_url(asked.url).host
-        reason = f"the name of {name} does not resolve"
-        if asked.settings.routed:
-            hints = ["the host's name was made from region and edge: do they exist?"]
-    elif found(ConnectionRefusedError):
-        reason = f"connection refused by {asked.route or asked.host}"
-    elif found(urllib3.exceptions.ConnectTimeoutError) or found(requests.ConnectTimeout):
-        reason = f"no connection to {asked.route or asked.host} in time"
-    elif found(requests.Timeout) or found(urllib3.exceptions.TimeoutError) or found(TimeoutError):
-        reason = "no answer in time"
-    elif found(urllib3.exceptions.DecodeError) or found(requests.exceptions.ContentDecodingError):
-        reason = "the answer is badly compressed"
-    elif found(urllib3.exceptions.IncompleteRead):
-        reason = "the answer was cut short"
-    else:
-        reason = "the connection broke"
+    if told is _UNRESOLVED and asked.settings.routed:
+        hints = ["the host's name was made from region and edge: do they exist?"]
     return PassingError(reason, reason, asked.question, *hints)
+
+
+_UNRESOLVED = "the name of {name} does not resolve"
+
+# The first that is among the causes tells most; an exception may be held by several others.
+_MISHAPS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
+    ((ssl.SSLError,), "the TLS handshake failed"),
+    ((urllib3.exceptions.NameResolutionError, socket.gaierror), _UNRESOLVED),
+    ((ConnectionRefusedError,), "connection refused by {peer}"),
+    (
+        (urllib3.exceptions.ConnectTimeoutError, requests.ConnectTimeout),
+        "no connection to {peer} in time",
+    ),
+    (
+        (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError),
+        "no answer in time",
+    ),
+    (
+        (urllib3.exceptions.DecodeError, requests.exceptions.ContentDecodingError),
+        "the answer is badly compressed",
+    ),
+    ((urllib3.exceptions.IncompleteRead,), "the answer was cut short"),
+    ((Exception,), "the connection broke"),
+)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -246,9 +255,9 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 def _refused_by_proxy(causes: list[BaseException]) -> int | None:
     """The HTTP status of a CONNECT that was refused; http.client tells it in a text only."""
     for cause in causes:
-        if isinstance(cause, OSError) and cause.args and isinstance(cause.args[0], str):
-            if match := re.match(r"Tunnel connection failed: ([0-9]{3})\b", cause.args[0]):
-                return int(match[1])
+        text = str(cause.args[0]) if isinstance(cause, OSError) and cause.args else ""
+        if match := re.match(r"Tunnel connection failed: ([0-9]{3})\b", text):
+            return int(match[1])
     return None
 
 

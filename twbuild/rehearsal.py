@@ -51,7 +51,7 @@ def _environment(sandbox: Sandbox, config_dir: str) -> dict[str, str]:
 
 
 def _twbuild() -> list[str]:
-    """This very twbuild; `python -m` only where it was started so, as it searches the folder we are in."""
+    """The twbuild that runs; `python -m` searches the working directory: only if started so."""
     script = shutil.which(sys.argv[0])
     started_as_module = os.path.basename(sys.argv[0]) == "__main__.py"
     return [sys.executable, "-m", "twbuild"] if started_as_module or not script else [script]
@@ -71,7 +71,7 @@ def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, pass_on)
     try:
-        child = subprocess.Popen(command, env=environment)
+        child = subprocess.Popen(command, env=environment)  # noqa: S603 - the caller's own
     except OSError as error:
         why = os.strerror(error.errno or 0).lower()
         Stderr().say(report.error_lines(TwbuildError(f"{printable(command[0])}: {why}")))

@@ -87,12 +87,25 @@ def resume(overs: Sequence[Over], command: Sequence[str]) -> list[Line]:
             lines.append([(f"  {over.sid} was still building, after {waited}", "hint")])
     goes_on = "It goes on" if len(left) == 1 else f"{len(left)} builds go on"
     words = [*command, *(over.sid for over in left if over.sid)]
-    typed = " ".join(printable(shlex.quote(word), len(word) + 2) for word in words)
+    typed = " ".join(map(_typed, words))
     return [
         *lines,
         [(f"  {goes_on} at Twilio. To wait again:", "hint")],
         [(f"    {typed}", "command")],
     ]
+
+
+def _typed(word: str) -> str:
+    """The word as a shell reads it back, and no terminal or CI log obeys it."""
+    quoted = shlex.quote(word)
+    if quoted == printable(quoted, len(quoted)):
+        return quoted
+    safe = (c if c.isalnum() and c.isascii() else f"\\x{ord(c):02x}" for c in _as_bytes(word))
+    return f"$'{''.join(safe)}'"
+
+
+def _as_bytes(word: str) -> str:
+    return word.encode("utf-8", "surrogateescape").decode("latin-1")
 
 
 def summary(overs: Sequence[Over]) -> Line:

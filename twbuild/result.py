@@ -15,10 +15,12 @@ class Result:
         self._as_json = as_json
         self._several = several
         self._once = once
+        self._told: set[str | None] = set()
 
     def take(self, over: Over) -> None:
-        """One build is over. Raises UnwritableError."""
-        if not streams.is_terminal(STDOUT):
+        """One build is over; said once, however often it comes. Raises UnwritableError."""
+        if not streams.is_terminal(STDOUT) and over.sid not in self._told:
+            self._told.add(over.sid)
             self._tell(over)
 
     def finish(self, overs: list[Over]) -> None:

@@ -129,10 +129,10 @@ class _Handler(BaseHTTPRequestHandler):
     sys_version = ""
     server: Sandbox
 
-    def do_GET(self) -> None:  # noqa: N802 - http.server's name
+    def do_GET(self) -> None:
         self._send(*self.server.answer(self.path, self.headers.get("Authorization", "")))
 
-    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+    def send_error(self, code: int, message: str | None = None, _: str | None = None) -> None:
         """Any other method, or a request that is no HTTP."""
         self.close_connection = True
         code = 405 if code == 501 else code

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from twbuild import credentials
 from twbuild.errors import UsageError
@@ -29,8 +29,7 @@ DEFAULT_REGION = "us1"
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """Credentials, and the API's base URL without a slash at its end.
 
     `replaced` says that TWBUILD_API_URL stands in Twilio's place; `routed` that region or edge

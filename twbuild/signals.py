@@ -24,7 +24,10 @@ class Signalled(BaseException):
         self.signum = signum
 
 
-_since: float | None = None
+class _First:
+    """The moment of the first signal."""
+
+    at: float | None = None
 
 
 def catch() -> None:
@@ -46,20 +49,18 @@ def die(signum: int) -> NoReturn:
 
 
 def _handle(signum: int, _: FrameType | None) -> None:
-    global _since
-    if _since is None:
-        _since = time.monotonic()
+    if _First.at is None:
+        _First.at = time.monotonic()
         raise Signalled(signum)
-    if time.monotonic() - _since > INSIST_SECONDS:
+    if time.monotonic() - _First.at > INSIST_SECONDS:
         die(signum)
 
 
 def _send_again(unraisable: Any) -> None:
     """Python swallows what is raised in a destructor or a weak reference's callback; we do not."""
-    global _since
     if isinstance(unraisable.exc_value, Signalled):
         import threading
 
-        _since = None
+        _First.at = None
         signum = unraisable.exc_value.signum
         threading.Timer(0.01, os.kill, (os.getpid(), signum)).start()

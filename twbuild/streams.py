@@ -23,7 +23,7 @@ _PATIENCE_SECONDS = 0.1  # for a stderr whose reader does not read
 def open_closed_descriptors() -> None:
     """Put the null device where 0, 1 or 2 is closed, before a socket gets that number."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= STDERR:
-        os.set_inheritable(descriptor, True)
+        os.set_inheritable(descriptor, True)  # noqa: FBT003 - its only way
     os.close(descriptor)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from twbuild import jsonobject
 from twbuild.errors import UsageError
@@ -20,8 +20,7 @@ _OTHER_SID = re.compile(r"[A-Z]{2}[0-9a-fA-F]{32}")
 _SMALL_SID = re.compile(r"[zZ][sSbB][0-9a-fA-F]{32}")
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """A service, by SID or unique name, and Build SIDs as typed; no builds: the newest one.
 
     `source` says where a service that was not an argument came from.
@@ -32,8 +31,7 @@ class Target:
     source: str | None = None
 
 
-@dataclass(frozen=True)
-class Arguments:
+class Arguments(NamedTuple):
     """The command's arguments, each well formed."""
 
     service: str | None
@@ -168,7 +166,8 @@ def _sid(value: str, name: str) -> str:
         raise UsageError(f"{name} holds {quoted(stray[0])}, which is no hex digit: {quoted(value)}")
     if len(digits) != _HEX_DIGITS:
         raise UsageError(
-            f"{name}: {len(digits)} hex digits after {prefix}, {_HEX_DIGITS} expected: {quoted(value)}"
+            f"{name}: {len(digits)} hex digits after {prefix}, {_HEX_DIGITS} expected",
+            f"it is {quoted(value)}",
         )
     return value
 

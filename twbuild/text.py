@@ -16,9 +16,9 @@ _SECONDS = {"bare": 1.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
 def printable(text: object, limit: int = MOST_CHARACTERS) -> str:
-    """`text` on one line, without a character that a terminal or a CI log would obey.
+    r"""`text` on one line, without a character that a terminal or a CI log would obey.
 
-    Line ends become blanks, other unprintable characters escapes like `\\x1b`; `##` becomes
+    Line ends become blanks, other unprintable characters escapes like `\x1b`; `##` becomes
     `# #`, because GitHub and Azure obey `##[…]` anywhere in a line.
     """
     line = re.sub(r"\r\n|\r|\n", " ", str(text)[: limit + 1])

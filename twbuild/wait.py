@@ -10,9 +10,8 @@ import heapq
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from twbuild.errors import FetchError, PassingError
 from twbuild.events import Asked, Build, BuildStatus, Page, Question, Tick
@@ -32,8 +31,7 @@ class Asks(Protocol):
         """Where it is asked."""
 
 
-@dataclass(frozen=True, eq=False)
-class Lane:
+class Lane(NamedTuple):
     """A question on its way."""
 
     number: int

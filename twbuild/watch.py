@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from twbuild.errors import (
     FatalError,
@@ -32,31 +32,16 @@ from twbuild.events import (
     Trouble,
 )
 from twbuild.newest import Listing
+from twbuild.patience import ANSWERED, MISSING, ONCE, ONCE_MISSING, UNANSWERED, Streak, pause
 from twbuild.text import duration
 
 QUESTION_SECONDS = 15.0  # for one request as a whole, whatever the server does
 DETAILS_SECONDS = 5.0  # what a failed build was made of is worth no longer wait
 LAST_TRY_SECONDS = 1.0  # before the deadline
 STATUS_SECONDS = 30.0  # for one look as a whole
-FIRST_BACKOFF, LONGEST_BACKOFF = 1.0, 30.0
 
 
-@dataclass(frozen=True)
-class Patience:
-    """How long trouble is ridden out: as many seconds as tries, whichever takes longer."""
-
-    seconds: float
-    tries: int = 3
-
-
-ONCE = Patience(0)
-UNANSWERED = Patience(20)  # a wrong address is known soon
-ANSWERED = Patience(120)
-MISSING = Patience(5)  # a build just created may not be visible yet
-
-
-@dataclass(frozen=True)
-class Rules:
+class Rules(NamedTuple):
     """How a build is watched. `deadline` is in the watch's seconds, None for none.
 
     `once` is for `status`: one look, with less patience. `details` asks what a failed build was
@@ -69,23 +54,20 @@ class Rules:
     details: bool = True
 
 
-@dataclass(frozen=True)
-class Ask:
+class Ask(NamedTuple):
     """Ask this now, and give up at `until`."""
 
     question: Question
     until: float
 
 
-@dataclass(frozen=True)
-class Sleep:
+class Sleep(NamedTuple):
     """Nothing to do before `until`."""
 
     until: float
 
 
-@dataclass(frozen=True)
-class Over:
+class Over(NamedTuple):
     """What it came to: the outcome, the last good answer, and the trouble at the end, if any."""
 
     sid: str | None
@@ -111,21 +93,19 @@ class Watch:
         self._rules = rules
         self._jitter = jitter
         self._limit = now + STATUS_SECONDS if rules.once else rules.deadline
-        self._start = self._asked = self._due = self._good = now
-        self._patience = ONCE if rules.once else UNANSWERED
+        self._start = self._first_beat = self._asked = self._due = now
         self._answer: BuildStatus | None = None
         self._error: FetchError | None = None
         self._polls = 0
-        self._bad_tries = 0
-        self._missing_tries = 0
-        self._missing_since = now
+        self._bad = Streak(ONCE if rules.once else UNANSWERED, now)
+        self._missing = Streak(ONCE_MISSING if rules.once else MISSING, now)
         self._listing = Listing()
         self._question = Question(Kind.STATUS, sid) if sid else Question(Kind.PAGE)
-        self._done = False
+        self._details_due = False
 
     def next(self, now: float) -> Ask | Sleep | Over:
         """What to do at `now`; the outcome where nothing is left to do."""
-        if self.over and self._done:
+        if self.over and not self._details_due:
             return self.over
         if self.over is None and self._limit is not None and now >= self._limit:
             return self._expire(now)
@@ -133,38 +113,38 @@ class Watch:
             return Sleep(self._due)
         seconds = DETAILS_SECONDS if self._question.kind is Kind.BUILD else QUESTION_SECONDS
         self._asked = now
-        self._polls += self._question.kind is Kind.STATUS
-        return Ask(self._question, min(now + seconds, self._limit or math.inf))
+        if self._question.kind is Kind.STATUS:
+            self._first_beat = now if self._polls == 0 else self._first_beat
+            self._polls += 1
+        until = now + seconds
+        return Ask(self._question, until if self._limit is None else min(until, self._limit))
 
     def take(self, given: Given, now: float) -> Iterator[Event]:
         """What the answer to the last question brings about."""
-        if self._question.kind is Kind.BUILD:
-            self._done = True
-            if self.sid:
-                yield Made(self.sid, given if isinstance(given, Build) else None)
-        elif isinstance(given, FetchError):
-            if self._limit is not None and now >= self._limit:
-                return  # cut off by the deadline: next() says so
-            yield from self._take_error(given, now)
+        if self._details_due:
+            self._details_due = False
+            yield Made(self._question.sid, given if isinstance(given, Build) else None)
         elif isinstance(given, Page):
             yield from self._take_page(given, now)
         elif isinstance(given, BuildStatus):
             yield from self._take_status(given, now)
+        elif isinstance(given, FetchError) and (self._limit is None or now < self._limit):
+            yield from self._take_error(given, now)  # after the deadline, next() says so
 
     def interrupt(self, now: float) -> Over:
         """The outcome of a watch that a signal ended."""
         return self.over or self._end(Outcome.INTERRUPTED, now, self._error)
 
     def _take_status(self, answer: BuildStatus, now: float) -> Iterator[Event]:
-        news = self._answer is None or self._bad_tries > 0
+        news = self._answer is None or self._bad.tries > 0
         self._answer = answer
         self._calm(now)
         if answer.status is not Status.BUILDING or self._rules.once:
             yield self._end(Outcome(answer.status.value), now)
             return
-        self._due = self._before_limit(now, self._next_beat(now), now)
-        if news and self.sid:
-            yield Building(self.sid)
+        self._due = self._before_limit(now, self._next_beat(now))
+        if news:
+            yield Building(self._question.sid)
 
     def _take_page(self, page: Page, now: float) -> Iterator[Event]:
         self._calm(now)
@@ -184,82 +164,67 @@ class Watch:
 
     def _take_error(self, error: FetchError, now: float) -> Iterator[Event]:
         self._error = error
-        self._bad_tries += 1
-        missing = isinstance(error, NotFoundError)
-        if missing and self._missing_tries == 0:
-            self._missing_since = now
-        self._missing_tries = self._missing_tries + 1 if missing else 0
-        if isinstance(error, (UnauthorizedError, FatalError)):
+        self._bad.tries += 1
+        if isinstance(error, NotFoundError):
+            if self._missing.tries == 0:
+                self._missing.reset(now)
+            self._missing.tries += 1
+        else:
+            self._missing.reset(now)
+        if isinstance(error, (UnauthorizedError, FatalError)) or self._missing.used_up(now):
             yield self._end(error.outcome, now, error)
             return
-        if missing and (
-            self._rules.once
-            or self._missing_tries >= MISSING.tries
-            and now >= self._missing_since + MISSING.seconds
-        ):
-            yield self._end(Outcome.NOT_FOUND, now, error)
-            return
-        patience = self._patience
-        if self._bad_tries >= patience.tries and now >= self._good + patience.seconds:
-            yield self._end(Outcome.UNAVAILABLE, now, error)
-            return
         earliest = now + error.retry_after
-        natural = max(now + self._pause(now), earliest)
-        if self._rules.once and self._limit is not None and natural >= self._limit:
+        due = max(now + self._pause(now), earliest)
+        hopeless = self._rules.once and self._limit is not None and due >= self._limit
+        if hopeless or self._bad.used_up(now):
             yield self._end(Outcome.UNAVAILABLE, now, error)
             return
-        self._due = self._before_limit(now, natural, earliest)
-        if self._limit is None or self._due < self._limit:
+        self._due = self._before_limit(now, due, earliest)
+        if self._due != self._limit:
             yield Trouble(self.sid, error.reason, self._due)
 
     def _pause(self, now: float) -> float:
-        """The interval or a growing backoff, which is larger; but one try at patience's end."""
-        exponent = min(self._bad_tries - 1, 10)  # long past LONGEST_BACKOFF
-        backoff = min(FIRST_BACKOFF * 2.0**exponent, LONGEST_BACKOFF) * self._jitter()
-        ends = [(self._bad_tries, self._good, self._patience)]
-        if self._missing_tries:
-            ends.append((self._missing_tries, self._missing_since, MISSING))
-        for tries, since, patience in ends:
-            left = since + patience.seconds - now
-            if tries + 1 >= patience.tries and left > 0:
-                backoff = min(backoff, left)
+        """Seconds to the next try; a shorter backoff where patience ends with that try."""
+        backoff = min(
+            pause(self._bad.tries) * self._jitter(), self._bad.left(now), self._missing.left(now)
+        )
         return max(self._rules.interval_seconds, backoff)
 
     def _next_beat(self, now: float) -> float:
         """The first beat not yet missed; from a late question to it at least half an interval."""
         interval = self._rules.interval_seconds
         beat = max(
-            math.floor((self._asked - self._start) / interval + 0.5) + 1,
-            math.ceil((now - self._start) / interval),
+            math.floor((self._asked - self._first_beat) / interval + 0.5) + 1,
+            math.ceil((now - self._first_beat) / interval),
         )
-        return self._start + beat * interval
+        return self._first_beat + beat * interval
 
-    def _before_limit(self, now: float, natural: float, earliest: float) -> float:
-        """`natural`, or where that is after the deadline one last try shortly before it."""
-        if self._limit is None or natural < self._limit:
-            return natural
+    def _before_limit(self, now: float, due: float, earliest: float = 0.0) -> float:
+        """`due`; where that is not before the deadline, one last try shortly before it."""
+        if self._limit is None or due < self._limit:
+            return due
         last = self._limit - LAST_TRY_SECONDS
         return last if last > now and last >= earliest else self._limit
 
     def _calm(self, now: float) -> None:
-        self._good = now
-        self._bad_tries = self._missing_tries = 0
         self._error = None
+        self._bad.reset(now)
+        self._missing.reset(now)
         if not self._rules.once:
-            self._patience = ANSWERED
+            self._bad.patience = ANSWERED
 
     def _expire(self, now: float) -> Over:
         if not self._rules.once:
             return self._end(Outcome.TIMEOUT, now, self._error)
-        seconds = duration(STATUS_SECONDS)
-        silence = PassingError("no answer", f"no answer within {seconds}")
-        return self._end(Outcome.UNAVAILABLE, now, self._error or silence)
+        silence = f"no answer within {duration(STATUS_SECONDS)}"
+        return self._end(Outcome.UNAVAILABLE, now, self._error or PassingError(silence, silence))
 
     def _end(self, outcome: Outcome, now: float, error: FetchError | None = None) -> Over:
         waited = max(0.0, now - self._start)
         self.over = Over(self.sid, outcome, self._answer, waited, self._polls, error)
-        self._done = not (outcome is Outcome.FAILED and self._rules.details)
-        if not self._done and self.sid:
-            self._question = Question(Kind.BUILD, self.sid)
+        if outcome is Outcome.FAILED and self._rules.details:
+            self._details_due = True
+            self._question = Question(Kind.BUILD, self._question.sid)
             self._due = now
         return self.over
