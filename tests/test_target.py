@@ -1,0 +1,498 @@
+"""Which service and which builds are meant, and what each mistake is told as."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.command import ACCOUNT, BUILD, OTHER_BUILD, SERVICE
+from twbuild import target
+from twbuild.credentials import Credentials
+from twbuild.errors import UsageError
+from twbuild.settings import Settings
+from twbuild.target import Arguments
+
+OTHER_ACCOUNT = "AC" + "9f" * 16
+OTHER_SERVICE = "ZS" + "9e" * 16
+HEX = "0123456789abcdef" * 2
+
+
+def settings(account: str | None = ACCOUNT, region: str = "us1") -> Settings:
+    found = Credentials("name", "secret", source="TWILIO_API_KEY", account=account)
+    return Settings(found, "https://api.example.test", region, replaced=False, routed=False)
+
+
+def told(error: UsageError) -> str:
+    """Everything that people get to read."""
+    return "\n".join([error.message, *error.hints])
+
+
+def located(
+    arguments: Arguments | None = None,
+    environ: Mapping[str, str] | None = None,
+    known: Settings | None = None,
+) -> target.Target:
+    return target.locate(arguments or Arguments(None, ()), environ or {}, known or settings())
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a project with a repository of its own, as the working directory."""
+    folder = tmp_path / "project"
+    (folder / ".git").mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def write(folder: Path, entries: object) -> Path:
+    path = folder / ".twiliodeployinfo"
+    path.write_text(json.dumps(entries))
+    return path
+
+
+def entry(service: object = SERVICE) -> dict[str, object]:
+    return {"serviceSid": service, "latestBuild": OTHER_BUILD}
+
+
+class TestArguments:
+    @pytest.mark.parametrize(
+        ("typed", "service", "builds"),
+        [
+            ([], None, ()),
+            ([SERVICE], SERVICE, ()),
+            (["my-service_2"], "my-service_2", ()),
+            (["a"], "a", ()),
+            (["a" * 50], "a" * 50, ()),
+            (["-"], "-", ()),
+            ([BUILD], None, (BUILD,)),
+            ([SERVICE, BUILD], SERVICE, (BUILD,)),
+            (["my-service", BUILD, OTHER_BUILD], "my-service", (BUILD, OTHER_BUILD)),
+            ([BUILD, OTHER_BUILD], None, (BUILD, OTHER_BUILD)),
+            (["ZS" + HEX.upper(), "ZB" + HEX.upper()], "ZS" + HEX.upper(), ("ZB" + HEX.upper(),)),
+        ],
+    )
+    def test_the_first_is_the_service_unless_it_is_a_build(
+        self, typed: list[str], service: str | None, builds: tuple[str, ...]
+    ) -> None:
+        assert target.parse(typed) == Arguments(service, builds)
+
+    def test_a_build_named_twice_is_watched_once_as_first_typed(self) -> None:
+        shouted = "ZB" + BUILD[2:].upper()
+
+        assert target.parse([SERVICE, BUILD, OTHER_BUILD, shouted, BUILD]) == Arguments(
+            SERVICE, (BUILD, OTHER_BUILD)
+        )
+        assert target.parse([shouted, BUILD]) == Arguments(None, (shouted,))
+
+    @pytest.mark.parametrize(
+        ("typed", "message"),
+        [
+            ([""], "SERVICE is empty: is the variable set?"),
+            (["", BUILD], "SERVICE is empty: is the variable set?"),
+            ([SERVICE, ""], "BUILD is empty: is the variable set?"),
+            ([SERVICE, BUILD, ""], "BUILD is empty: is the variable set?"),
+            ([BUILD, ""], "BUILD is empty: is the variable set?"),
+        ],
+    )
+    def test_an_empty_argument_never_counts_as_left_out(
+        self, typed: list[str], message: str
+    ) -> None:
+        with pytest.raises(UsageError) as raised:
+            target.parse(typed)
+
+        assert told(raised.value) == message
+
+    @pytest.mark.parametrize(
+        ("typed", "wanted"),
+        [
+            # Too short, too long
+            (["ZS" + HEX[1:]], r"SERVICE: 31 hex digits after ZS, 32 expected\W+.*'ZS\w+'"),
+            (["ZS" + HEX + "0"], "SERVICE: 33 hex digits after ZS, 32 expected"),
+            (["ZS"], "SERVICE: 0 hex digits after ZS, 32 expected"),
+            (["ZB" + HEX[1:]], "BUILD: 31 hex digits after ZB, 32 expected"),
+            (["ZB"], "BUILD: 0 hex digits after ZB, 32 expected"),
+            ([SERVICE, "ZB" + HEX + "00"], "BUILD: 34 hex digits after ZB, 32 expected"),
+            # A stray character, shown visibly
+            (["ZSservice"], "SERVICE holds 's', which is no hex digit"),
+            ([SERVICE + "\r"], r"SERVICE holds '\\r', which is no hex digit: 'ZS\w+\\r'"),
+            ([SERVICE + "\n"], r"SERVICE holds '\\n', which is no hex digit"),
+            ([SERVICE, BUILD + "\r"], r"BUILD holds '\\r', which is no hex digit"),
+            ([SERVICE, BUILD + " "], "BUILD holds ' ', which is no hex digit"),
+            ([SERVICE, BUILD + '"'], "BUILD holds '\"', which is no hex digit"),
+            ([SERVICE, "ZB" + HEX[1:] + "g"], "BUILD holds 'g', which is no hex digit"),
+            ([SERVICE, "ZB" + HEX[1:] + "٣"], "BUILD holds '٣', which is no hex digit"),
+            ([SERVICE, BUILD + "\u200b"], r"BUILD holds '\\u200b', which is no hex digit"),
+            ([SERVICE, BUILD + "/Status"], "BUILD holds '/', which is no hex digit"),
+            (['"' + SERVICE + '"'], "SERVICE is no Service SID and no unique name: .* holds '\"'"),
+            ([" " + SERVICE], "SERVICE is no Service SID and no unique name: .* holds ' '"),
+            ([SERVICE, "\ufeff" + BUILD], r"BUILD is no Build SID .* holds '\\ufeff'"),
+            ([SERVICE, "'" + BUILD + "'"], 'BUILD is no Build SID .* holds "\'"'),
+            ([SERVICE, f"{BUILD} {OTHER_BUILD}"], "BUILD holds ' '"),
+            # Another kind
+            (["VA" + HEX], "SERVICE is another kind of SID: 'VA.*\nexpected ZS and 32 hex digits"),
+            (["AC" + HEX], "SERVICE is another kind of SID: 'AC"),
+            (["ZB" + HEX, "ZN" + HEX], "BUILD is no Build SID .ZB and 32 hex digits.: 'ZN"),
+            ([SERVICE, "AC" + HEX], "BUILD is no Build SID .ZB and 32 hex digits.: 'AC"),
+            ([SERVICE, "my-build"], "BUILD is no Build SID .ZB and 32 hex digits.: 'my-build'"),
+            # Small letters
+            (["zs" + HEX], "SERVICE is no Service SID(.|\n)*ZS is written in capitals"),
+            (["zb" + HEX], "SERVICE is no Service SID(.|\n)*ZB is written in capitals"),
+            (["Zs" + HEX], "ZS is written in capitals"),
+            ([SERVICE, "zb" + HEX], "BUILD is no Build SID(.|\n)*ZB is written in capitals"),
+            # A wrong order
+            ([BUILD, SERVICE], "BUILD is a Service SID: 'ZS.*\n.*SERVICE BUILD"),
+            ([SERVICE, SERVICE], "BUILD is a Service SID: 'ZS.*\n.*SERVICE BUILD"),
+            (["my-service", BUILD, "ZS"], "BUILD is a Service SID: 'ZS'"),
+            # No unique name
+            (["my service"], "no unique name: 'my service' holds ' '\nexpected ZS .*1 to 50"),
+            (["a" * 51], "no unique name: 'a+'\nexpected ZS and 32 hex digits, or 1 to 50"),
+            (["dienst-ü"], "no unique name: 'dienst-ü' holds 'ü'"),
+            (["a?b"], "holds '\\?'"),
+            (["a%2Fb"], "holds '%'"),
+            (["$SERVICE"], r"holds '\$'"),
+            (["name\n"], r"holds '\\n'"),
+            # Looks like a file name
+            (["functions/a.js", "Makefile"], "file name\n.*pass_filenames: false"),
+            (["package.json"], "file name\n.*pass_filenames: false"),
+            ([r"functions\a"], "file name\n.*pass_filenames: false"),
+            (["service", "README.md"], "file name\n.*pass_filenames: false"),
+            ([".."], "file name"),
+        ],
+    )
+    def test_each_mistake_is_named(self, typed: list[str], wanted: str) -> None:
+        with pytest.raises(UsageError) as raised:
+            target.parse(typed)
+
+        assert re.search(wanted, told(raised.value)), told(raised.value)
+        assert raised.value.exit_code == 2
+
+    def test_a_plain_word_is_not_called_a_file_name(self) -> None:
+        with pytest.raises(UsageError) as raised:
+            target.parse([SERVICE, "latest"])
+
+        assert raised.value.hints == ()
+
+    def test_a_hostile_argument_is_shown_and_does_nothing(self) -> None:
+        for typed in ["\x1b]0;x\x07", "##[error]", "\u202e", "ZB##", "ZS\n::error::"]:
+            with pytest.raises(UsageError) as raised:
+                target.parse([typed])
+
+            assert told(raised.value).replace("\n", "").isprintable()
+            assert "##" not in told(raised.value)
+
+    @given(st.lists(st.text(max_size=40) | st.sampled_from([SERVICE, BUILD, "name"]), max_size=4))
+    def test_what_gets_through_is_well_formed(self, typed: list[str]) -> None:
+        try:
+            found = target.parse(typed)
+        except UsageError as error:
+            assert told(error).replace("\n", "").isprintable()
+            return
+        if found.service is not None:
+            assert re.fullmatch(r"ZS[0-9a-fA-F]{32}|(?!Z[SB])[A-Za-z0-9_-]{1,50}", found.service)
+        assert all(re.fullmatch("ZB[0-9a-fA-F]{32}", build) for build in found.builds)
+        assert len(typed) >= len(found.builds) + (found.service is not None)
+
+
+class TestWhereTheServiceComesFrom:
+    def test_the_argument_comes_first_and_needs_no_word(self, project: Path) -> None:
+        write(project, {f"{ACCOUNT}:us1": entry()})
+
+        found = located(Arguments("typed", (BUILD,)), {"TWBUILD_SERVICE": "variable"})
+
+        assert found == target.Target("typed", (BUILD,), None)
+
+    def test_the_variable_comes_before_the_project_file(self, project: Path) -> None:
+        write(project, {f"{ACCOUNT}:us1": entry()})
+
+        found = located(Arguments(None, (BUILD,)), {"TWBUILD_SERVICE": "variable"})
+
+        assert found == target.Target("variable", (BUILD,), "TWBUILD_SERVICE")
+
+    def test_an_empty_variable_counts_as_unset(self, project: Path) -> None:
+        path = write(project, {f"{ACCOUNT}:us1": entry()})
+
+        assert located(environ={"TWBUILD_SERVICE": ""}) == target.Target(SERVICE, (), str(path))
+
+    @pytest.mark.parametrize(
+        ("value", "wanted"),
+        [
+            (BUILD, "TWBUILD_SERVICE is a Build SID: .*; a Service SID begins with ZS"),
+            ("ZS12", "TWBUILD_SERVICE: 2 hex digits after ZS, 32 expected"),
+            ("VA" + HEX, "TWBUILD_SERVICE is another kind of SID"),
+            (SERVICE + "\n", r"TWBUILD_SERVICE holds '\\n'"),
+            ('"name"', "TWBUILD_SERVICE is no Service SID and no unique name: .* holds '\"'"),
+        ],
+    )
+    def test_a_bad_variable_is_named(self, project: Path, value: str, wanted: str) -> None:
+        write(project, {f"{ACCOUNT}:us1": entry()})
+
+        with pytest.raises(UsageError, match=wanted):
+            located(environ={"TWBUILD_SERVICE": value})
+
+    def test_no_service_anywhere_lists_the_three_ways_to_name_one(self, project: Path) -> None:
+        with pytest.raises(UsageError, match=r"^no service named") as raised:
+            located()
+
+        ways = told(raised.value)
+        assert all(way in ways for way in ("SERVICE", "TWBUILD_SERVICE", ".twiliodeployinfo"))
+        assert len(raised.value.hints) == 3
+
+    def test_a_working_directory_that_is_gone_is_no_crash(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        gone = tmp_path / "gone"
+        gone.mkdir()
+        monkeypatch.chdir(gone)
+        gone.rmdir()
+
+        with pytest.raises(UsageError, match=r"^no service named"):
+            located()
+        assert located(Arguments("typed", ())).service == "typed"
+        monkeypatch.undo()
+
+
+class TestWhereTheProjectFileIsLookedFor:
+    entries = {f"{ACCOUNT}:us1": entry()}  # noqa: RUF012 - never changed
+
+    def test_in_the_working_directory(self, project: Path) -> None:
+        path = write(project, self.entries)
+
+        assert located() == target.Target(SERVICE, (), str(path))
+
+    def test_upwards_as_far_as_the_nearest_git_folder(
+        self, project: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = write(project, self.entries)
+        below = project / "functions" / "deep"
+        below.mkdir(parents=True)
+        monkeypatch.chdir(below)
+
+        assert located().source == str(path)
+
+    def test_the_nearest_file_wins(self, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        write(project, {f"{ACCOUNT}:us1": entry(OTHER_SERVICE)})
+        below = project / "package"
+        below.mkdir()
+        path = write(below, self.entries)
+        monkeypatch.chdir(below)
+
+        assert located() == target.Target(SERVICE, (), str(path))
+
+    @pytest.mark.parametrize("kind", ["folder", "file of a worktree", "dangling link"])
+    def test_never_above_the_nearest_git(
+        self, project: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+    ) -> None:
+        write(project, self.entries)
+        inner = project / "inner"
+        below = inner / "functions"
+        below.mkdir(parents=True)
+        if kind == "folder":
+            (inner / ".git").mkdir()
+        elif kind == "file of a worktree":
+            (inner / ".git").write_text("gitdir: ../.git/worktrees/inner\n")
+        else:
+            (inner / ".git").symlink_to("nowhere")
+        monkeypatch.chdir(below)
+
+        with pytest.raises(UsageError, match=r"^no service named"):
+            located()
+
+        path = write(inner, self.entries)
+        assert located().source == str(path)
+
+    def test_git_dir_in_the_environment_changes_nothing(
+        self, project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        path = write(project, self.entries)
+        monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
+
+        assert located(environ={"GIT_DIR": str(tmp_path)}).source == str(path)
+
+    def test_without_any_git_only_in_the_working_directory(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write(tmp_path, self.entries)
+        below = tmp_path / "below"
+        below.mkdir()
+        monkeypatch.chdir(below)
+
+        with pytest.raises(UsageError, match=r"^no service named"):
+            located()
+
+        path = write(below, self.entries)
+        assert located().source == str(path)
+
+
+class TestWhichEntryIsTaken:
+    @pytest.mark.parametrize(
+        ("entries", "region"),
+        [
+            ({f"{ACCOUNT}:us1": entry()}, "us1"),
+            ({f"{ACCOUNT}:us1": entry(), f"{ACCOUNT}:ie1": entry(OTHER_SERVICE)}, "us1"),
+            ({f"{ACCOUNT}:us1": entry(OTHER_SERVICE), f"{ACCOUNT}:ie1": entry()}, "ie1"),
+            ({ACCOUNT: entry()}, "us1"),
+            ({ACCOUNT: entry()}, "ie1"),
+            ({ACCOUNT: entry(OTHER_SERVICE), f"{ACCOUNT}:us1": entry()}, "us1"),
+            ({ACCOUNT: entry(), f"{ACCOUNT}:us1": entry(OTHER_SERVICE)}, "ie1"),
+            ({f"{OTHER_ACCOUNT}:us1": entry(OTHER_SERVICE), f"{ACCOUNT}:us1": entry()}, "us1"),
+            ({f"{OTHER_ACCOUNT}:us1": None, "junk": 3, f"{ACCOUNT}:us1": entry()}, "us1"),
+        ],
+    )
+    def test_that_of_account_and_region_in_force_then_that_of_the_account(
+        self, project: Path, entries: object, region: str
+    ) -> None:
+        write(project, entries)
+
+        assert located(known=settings(region=region)).service == SERVICE
+
+    @pytest.mark.parametrize(
+        ("entries", "region"),
+        [
+            ({f"{ACCOUNT}:us1": entry()}, "us1"),
+            ({ACCOUNT: entry()}, "us1"),
+            ({f"{ACCOUNT}:ie1": entry()}, "ie1"),
+        ],
+    )
+    def test_a_key_of_an_unknown_account_takes_the_only_entry(
+        self, project: Path, entries: object, region: str
+    ) -> None:
+        write(project, entries)
+
+        assert located(known=settings(account=None, region=region)).service == SERVICE
+
+    @pytest.mark.parametrize(
+        ("entries", "account", "region", "wanted"),
+        [
+            (
+                {f"{OTHER_ACCOUNT}:us1": entry()},
+                ACCOUNT,
+                "us1",
+                f"no entry of account {ACCOUNT} in region us1\n.*{OTHER_ACCOUNT}:us1",
+            ),
+            ({OTHER_ACCOUNT: entry()}, ACCOUNT, "us1", f"entries: {OTHER_ACCOUNT}"),
+            (
+                {f"{ACCOUNT}:us1": entry()},
+                ACCOUNT,
+                "ie1",
+                f"no entry of account {ACCOUNT} in region ie1\n.*{ACCOUNT}:us1",
+            ),
+            (
+                {f"{ACCOUNT}:us1": entry(), f"{OTHER_ACCOUNT}:us1": entry()},
+                None,
+                "us1",
+                f"no entry that is surely yours .*\n.*{ACCOUNT}:us1, {OTHER_ACCOUNT}:us1",
+            ),
+            ({f"{ACCOUNT}:ie1": entry()}, None, "us1", "no entry .* in region us1\n.*:ie1"),
+            ({}, ACCOUNT, "us1", "its entries: none"),
+            ({}, None, "us1", "its entries: none"),
+            ({f"{ACCOUNT}:us1": None}, ACCOUNT, "us1", "no entry of account"),
+        ],
+    )
+    def test_without_a_fitting_entry_all_are_listed(
+        self, project: Path, entries: object, account: str | None, region: str, wanted: str
+    ) -> None:
+        path = write(project, entries)
+
+        with pytest.raises(UsageError) as raised:
+            located(known=settings(account, region))
+
+        assert re.search(wanted, told(raised.value)), told(raised.value)
+        assert str(path) in told(raised.value)
+        assert "the credentials are from TWILIO_API_KEY" in told(raised.value)
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            {},
+            {"latestBuild": BUILD},
+            entry(None),
+            entry(""),
+            entry(12),
+            entry([SERVICE]),
+            entry("my-service"),
+            entry(BUILD),
+            entry("zs" + HEX),
+            [],
+            "text",
+            7,
+            True,
+        ],
+        ids=repr,
+    )
+    def test_an_entry_without_a_service_sid_says_so(self, project: Path, value: object) -> None:
+        path = write(project, {f"{ACCOUNT}:us1": value})
+
+        with pytest.raises(UsageError) as raised:
+            located()
+
+        assert told(raised.value) == f"{path} cannot be used: its entry has no serviceSid"
+
+    def test_a_malformed_service_sid_names_file_and_mistake(self, project: Path) -> None:
+        path = write(project, {f"{ACCOUNT}:us1": entry("ZS12")})
+
+        with pytest.raises(UsageError) as raised:
+            located()
+
+        assert told(raised.value).startswith(
+            f"serviceSid in {path}: 2 hex digits after ZS, 32 expected"
+        )
+
+    def test_the_latest_build_is_never_used(self, project: Path) -> None:
+        write(project, {f"{ACCOUNT}:us1": entry()})
+
+        assert located().builds == ()
+
+    @pytest.mark.parametrize(
+        ("content", "why"),
+        [
+            (b"", "empty"),
+            (b"{", "not JSON"),
+            (b"[]", "JSON, but not an object"),
+            (b"null", "JSON, but not an object"),
+            (b"\xff\xfe{}", "not UTF-8"),
+            (b" " * ((1 << 20) + 1), "larger than 1 MiB"),
+        ],
+        ids=lambda value: repr(value[:10]),
+    )
+    def test_a_broken_file_is_named_and_never_passed_over(
+        self, project: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, why: str
+    ) -> None:
+        write(project, {f"{ACCOUNT}:us1": entry()})
+        below = project / "below"
+        below.mkdir()
+        path = below / ".twiliodeployinfo"
+        path.write_bytes(content)
+        monkeypatch.chdir(below)
+
+        with pytest.raises(UsageError) as raised:
+            located()
+
+        assert told(raised.value) == f"{path} cannot be used: {why}"
+
+    def test_a_fifo_in_its_place_holds_nobody(self, project: Path) -> None:
+        os.mkfifo(project / ".twiliodeployinfo")
+
+        with pytest.raises(UsageError, match="cannot be used: not a regular file"):
+            located()
+
+    def test_bom_and_windows_line_ends_are_read(self, project: Path) -> None:
+        text = json.dumps({f"{ACCOUNT}:us1": entry()}, indent=2).replace("\n", "\r\n")
+        (project / ".twiliodeployinfo").write_bytes(b"\xef\xbb\xbf" + text.encode())
+
+        assert located().service == SERVICE
+
+    def test_foreign_keys_are_shown_and_do_nothing(self, project: Path) -> None:
+        write(project, {"\x1b[2J": 1, "##[error]": 2, "\n::error::x": 3, "\ud800": 4})
+
+        with pytest.raises(UsageError) as raised:
+            located()
+
+        assert told(raised.value).replace("\n", "").isprintable()
+        assert not re.search("##|^::", told(raised.value), re.MULTILINE)
