@@ -5,14 +5,18 @@ The only exit.
 
 from __future__ import annotations
 
-import gc
-import os
-import sys
-from typing import TYPE_CHECKING, NoReturn
-
 from twbuild import signals
 
+signals.stand_by()  # before anything that takes time
+
+import gc  # noqa: E402
+import os  # noqa: E402
+import sys  # noqa: E402
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from twbuild.errors import TwbuildError
 
 BUG = 70  # errors.ExitCode.BUG, for when even that cannot be imported
@@ -21,7 +25,6 @@ BUG = 70  # errors.ExitCode.BUG, for when even that cannot be imported
 def main() -> NoReturn:
     """Run `twbuild` and exit."""
     try:
-        signals.catch()
         code = _run(sys.argv[1:])
     except signals.Signalled as signalled:
         signals.die(signalled.signum)
@@ -46,6 +49,7 @@ def _run(arguments: list[str]) -> int:
 
         return cli.run(arguments)
     except Exception as error:  # noqa: BLE001 - whatever it is, people get a sentence and a code
+        signals.die_if_signalled()
         return 0 if completing else _explain(error, verbose)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
-from twbuild import network, report, settings, target
+from twbuild import network, report, settings, signals, target
 from twbuild.errors import CredentialsError, ExitCode, exit_code
 from twbuild.events import Made, Note, Outcome
 from twbuild.fetcher import Fetcher
@@ -68,18 +68,18 @@ def look(arguments: Sequence[str], wishes: Wishes) -> int:
     progress = _progress(stderr, wishes, goal.builds or (None,))
     runner = Runner(watches, lambda: Fetcher(found, way, goal.service), progress.frame_seconds)
     events = chain(_notes(found, goal, wishes, stderr), runner.run())
-    made, signalled = _follow(events, progress, watches, result)
-
-    overs = [watch.over for watch in watches if watch.over]
-    result.finish(overs)
-    code = exit_code(over.outcome for over in overs)
     command = ["twbuild", "wait", *(["-p", wishes.profile] if wishes.profile else []), goal.service]
-    closing = _closing(overs, command, wishes, stderr, result)
-    (stderr.close_badly if code in WORTH_A_LOOK else stderr.say)(closing)
-    for details in made:
-        stderr.say(report.made(details, several=len(overs) > 1))
-    if signalled:
-        raise signalled
+    with signals.caught():
+        made, signalled = _follow(events, progress, watches, result)
+        overs = [watch.over for watch in watches if watch.over]
+        result.finish(overs)
+        code = exit_code(over.outcome for over in overs)
+        closing = _closing(overs, command, wishes, stderr, result)
+        (stderr.close_badly if code in WORTH_A_LOOK else stderr.say)(closing)
+        for details in made:
+            stderr.say(report.made(details, several=len(overs) > 1))
+        if signalled:
+            raise signalled
     return code
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
+import socket
 import ssl
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import requests
+import urllib3
+from requests.adapters import HTTPAdapter
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
@@ -95,3 +99,54 @@ def _check_bundle(path: str) -> None:
     else:
         return
     raise UsageError(f"{variable} cannot be used: {printable(path)}: {why}")
+
+
+class Session(requests.Session):
+    """One kept connection along one network; reads nothing more from the environment."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self._sockets: list[socket.socket] = []
+        self.trust_env = False  # `of` has read it, and .netrc is never to be read
+        self.proxies.update(network.proxies)
+        self.verify = network.verify
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, _Adapter(self._sockets))
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None: requests would read the body and the Location even of a redirect not followed."""
+
+    def cut(self) -> None:
+        """End the request under way, from another thread; requests itself gives no way to."""
+        for connected in self._sockets:
+            with contextlib.suppress(OSError):
+                connected.shutdown(socket.SHUT_RDWR)
+
+
+class _Adapter(HTTPAdapter):
+    def __init__(self, sockets: list[socket.socket]) -> None:
+        self._pools = {
+            "http": _noting(urllib3.HTTPConnectionPool, sockets),
+            "https": _noting(urllib3.HTTPSConnectionPool, sockets),
+        }
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **options)
+        manager.pool_classes_by_scheme = self._pools
+        return manager
+
+
+def _noting(pool: type[Any], sockets: list[socket.socket]) -> type[Any]:
+    """A kind of connection pool that notes the socket of its newest connection."""
+
+    class Connection(pool.ConnectionCls):  # type: ignore[misc, name-defined]
+        def connect(self) -> None:
+            super().connect()
+            sockets[:] = [self.sock]
+
+    return type("Pool", (pool,), {"ConnectionCls": Connection})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from datetime import timezone
 from types import TracebackType
 from typing import Protocol
 
@@ -130,7 +129,7 @@ def line(event: Happening, now: float) -> Line | None:
         others = (
             f", {event.others_in_progress} others in progress" if event.others_in_progress else ""
         )
-        when = f"{event.created.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
+        when = f"{event.created:%Y-%m-%d %H:%M:%S} UTC"
         told = f"the newest: {event.sid}, {printable(event.status)}, created {when}"
         return [(f"{told} ({age(event.age_seconds)}){others}", "hint")]
     if isinstance(event, Building):

@@ -10,7 +10,6 @@ import shlex
 import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import timezone
 from typing import Any
 
 from twbuild.errors import TwbuildError
@@ -151,7 +150,7 @@ def _dependencies(names: Sequence[str]) -> list[tuple[str, str]]:
 def _times(build: Build) -> str | None:
     if build.created is None:
         return None
-    told = f"{build.created.astimezone(timezone.utc):%H:%M:%S} UTC"
+    told = f"{build.created:%H:%M:%S} UTC"
     if build.updated is None or build.updated < build.created:
         return told
     return f"{told}, failed after {duration((build.updated - build.created).total_seconds())}"
@@ -171,7 +170,7 @@ def as_json(over: Over) -> str:
         "polls": over.polls,
         "error": _error(over.error),
     }
-    return json.dumps(found).replace("##", "#\\u0023")
+    return json.dumps(found).replace("##", "#\\u0023").replace("\x7f", "\\u007f")
 
 
 def _error(error: TwbuildError | None) -> Mapping[str, Any] | None:

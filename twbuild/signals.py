@@ -9,8 +9,13 @@ import os
 import signal
 import sys
 import time
-from types import FrameType
-from typing import Any, NoReturn
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+TYPE_CHECKING = False  # typing costs milliseconds in which a Ctrl-C would show a traceback
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import Any, NoReturn
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 INSIST_SECONDS = 1.0  # who signals again after that is not to wait for last words
@@ -25,18 +30,40 @@ class Signalled(BaseException):
 
 
 class _First:
-    """The moment of the first signal."""
+    """The first signal that came, and when."""
 
-    at: float | None = None
+    signum: int | None = None
+    at = 0.0
 
 
-def catch() -> None:
-    """Raise Signalled in the main thread on the first signal; what was ignored stays ignored."""
-    for name in NAMES:
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _handle)
+def stand_by() -> None:
+    """Let SIGINT end the process like the others, while there is nothing to say or to mend yet.
+
+    Python's own handler raises wherever it is, in imports too, where C code may swallow it.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@contextmanager
+def caught() -> Iterator[None]:
+    """Raise Signalled here on the first signal; one that was ignored stays ignored."""
+    numbers = [n for n in (getattr(signal, name, None) for name in NAMES) if n is not None]
+    numbers = [n for n in numbers if signal.getsignal(n) is not signal.SIG_IGN]
     sys.unraisablehook = _send_again
+    for number in numbers:
+        signal.signal(number, _handle)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def die_if_signalled() -> None:
+    """End by the signal that came, should somebody have swallowed its exception."""
+    if _First.signum is not None:
+        die(_First.signum)
 
 
 def die(signum: int) -> NoReturn:
@@ -49,8 +76,8 @@ def die(signum: int) -> NoReturn:
 
 
 def _handle(signum: int, _: FrameType | None) -> None:
-    if _First.at is None:
-        _First.at = time.monotonic()
+    if _First.signum is None:
+        _First.signum, _First.at = signum, time.monotonic()
         raise Signalled(signum)
     if time.monotonic() - _First.at > INSIST_SECONDS:
         die(signum)
@@ -61,6 +88,6 @@ def _send_again(unraisable: Any) -> None:
     if isinstance(unraisable.exc_value, Signalled):
         import threading
 
-        _First.at = None
+        _First.signum = None
         signum = unraisable.exc_value.signum
         threading.Timer(0.01, os.kill, (os.getpid(), signum)).start()

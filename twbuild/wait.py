@@ -27,6 +27,9 @@ class Asks(Protocol):
     def ask(self, question: Question) -> Build | BuildStatus | Page:
         """The answer; raises FetchError."""
 
+    def abandon(self) -> None:
+        """Give up the question under way."""
+
     def url(self, question: Question) -> str:
         """Where it is asked."""
 
@@ -105,6 +108,7 @@ class Runner:
         for lane in [lane for lane in self._lanes if now >= lane.until]:
             reason = f"no answer within {duration(lane.until - lane.since)}"
             url = printable(lane.fetcher.url(lane.question))
+            lane.fetcher.abandon()
             silence = PassingError(reason, reason, f"asked: GET {url}")
             yield from self._end(lane, silence, now)
 

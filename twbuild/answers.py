@@ -1,0 +1,87 @@
+"""What the API's bodies say: JSON of Twilio's shapes into values, or a ValueError for people."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+import requests
+
+from twbuild import jsonobject, problems
+from twbuild.events import Build, BuildStatus, Kind, Page, Question, Status
+from twbuild.text import printable
+
+Answer = BuildStatus | Build | Page
+
+
+def read(question: Question, response: requests.Response, body: bytes | None) -> Answer:
+    """What the body says; raises ValueError, its text for people, where that makes no sense."""
+    if body is None:
+        raise ValueError("the answer is larger than any that Twilio gives")
+    found = jsonobject.parse(body)
+    request_id = problems.request_id(response)
+    if question.kind is Kind.PAGE:
+        return _page(found, response, request_id)
+    sid = found.get("sid")
+    if sid is not None and str(sid).upper() != question.sid.upper():
+        raise ValueError(f"asked for {question.sid}, the answer is about {printable(sid)}")
+    if question.kind is Kind.BUILD:
+        return _build({**found, "sid": question.sid})._replace(request_id=request_id)
+    status = found.get("status")
+    if not isinstance(status, str) or status not in [s.value for s in Status]:
+        raise ValueError(f"the answer's status is {printable(repr(status), 60)}")
+    account, service, url = (_text(found.get(n)) for n in ("account_sid", "service_sid", "url"))
+    return BuildStatus(Status(status), sid, account, service, url, request_id)
+
+
+def _page(found: dict[str, Any], response: requests.Response, request_id: str | None) -> Page:
+    builds, meta = found.get("builds"), found.get("meta")
+    if not isinstance(builds, list) or not isinstance(meta, dict):
+        raise ValueError("the answer is no page of Builds")  # noqa: TRY004 - of what came, not of ours
+    if not all(
+        isinstance(b, dict) and _text(b.get("sid")) and _text(b.get("status")) for b in builds
+    ):
+        raise ValueError("the answer lists a Build without sid or status")
+    next_url = meta.get("next_page_url")
+    if next_url is not None and not isinstance(next_url, str):
+        raise ValueError("the answer's next_page_url is not a text")
+    query = next_url.partition("#")[0].partition("?")[2] if next_url else None
+    asked = problems.sent(response) or datetime.now(timezone.utc)
+    return Page(tuple(map(_build, builds)), query, asked, request_id)
+
+
+def _build(found: dict[str, Any]) -> Build:
+    listed = found.get("dependencies")
+    dependencies = [d for d in listed if isinstance(d, dict)] if isinstance(listed, list) else []
+    return Build(
+        sid=found["sid"],
+        status=_text(found.get("status")) or "",
+        created=_time(found.get("date_created")),
+        updated=_time(found.get("date_updated")),
+        runtime=_text(found.get("runtime")),
+        functions=_count(found.get("function_versions")),
+        assets=_count(found.get("asset_versions")),
+        dependencies=tuple(
+            " ".join(part for part in (_text(d.get("name")), _text(d.get("version"))) if part)
+            for d in dependencies
+        ),
+    )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _count(value: object) -> int | None:
+    return len(value) if isinstance(value, list) else None
+
+
+def _time(value: object) -> datetime | None:
+    """An ISO 8601 time; Python 3.10 reads no Z."""
+    try:
+        found = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
+        return (found if found.tzinfo else found.replace(tzinfo=timezone.utc)).astimezone(
+            timezone.utc
+        )
+    except (ValueError, OverflowError):
+        return None
