@@ -191,9 +191,11 @@ class TestArguments:
     def test_what_gets_through_is_well_formed(self, typed: list[str]) -> None:
         try:
             found = target.parse(typed)
-        except UsageError as error:
-            assert told(error).replace("\n", "").isprintable()
-            return
+        except UsageError as refused:
+            found, shown = Arguments(None, ()), told(refused)
+        else:
+            shown = ""
+        assert shown.replace("\n", "").isprintable()
         if found.service is not None:
             assert re.fullmatch(r"ZS[0-9a-fA-F]{32}|(?!Z[SB])[A-Za-z0-9_-]{1,50}", found.service)
         assert all(re.fullmatch("ZB[0-9a-fA-F]{32}", build) for build in found.builds)
@@ -236,7 +238,8 @@ class TestWhereTheServiceComesFrom:
         with pytest.raises(UsageError, match=wanted):
             located(environ={"TWBUILD_SERVICE": value})
 
-    def test_no_service_anywhere_lists_the_three_ways_to_name_one(self, project: Path) -> None:
+    @pytest.mark.usefixtures("project")
+    def test_no_service_anywhere_lists_the_three_ways_to_name_one(self) -> None:
         with pytest.raises(UsageError, match=r"^no service named") as raised:
             located()
 

@@ -1,0 +1,634 @@
+"""One source gives the whole set of credentials, broken ones are named, none is ever shown."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.command import ACCOUNT, KEY, SECRET, TOKEN
+from twbuild import credentials
+from twbuild.credentials import Credentials
+from twbuild.errors import CredentialsError
+
+ACCOUNT_SID, AUTH_TOKEN = "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"
+API_KEY, API_SECRET = "TWILIO_API_KEY", "TWILIO_API_SECRET"
+
+PROFILE_KEY = "SK" + "e5" * 16
+PROFILE_SECRET = "pr0f1l" * 5 + "33"
+OTHER_SECRET = "0ther5" * 5 + "11"
+
+PAIR = {API_KEY: KEY, API_SECRET: SECRET}
+TOKENS = {ACCOUNT_SID: ACCOUNT, AUTH_TOKEN: TOKEN}
+
+SECRETS = (SECRET, TOKEN, PROFILE_SECRET, OTHER_SECRET)
+
+
+class Config:
+    """The folder of twilio-cli, and an environment that leads to it."""
+
+    def __init__(self, home: Path) -> None:
+        self.path = home / ".twilio-cli" / "config.json"
+        self.path.parent.mkdir()
+        self.environ = {"HOME": str(home)}
+
+    def write(self, content: object) -> None:
+        self.path.write_text(json.dumps(content))
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    return Config(tmp_path)
+
+
+def profile(**more: object) -> dict[str, object]:
+    usual = {"accountSid": ACCOUNT, "apiKey": PROFILE_KEY, "apiSecret": PROFILE_SECRET}
+    return {**usual, **more}
+
+
+def profiles(active: object = "dev", **entries: object) -> dict[str, object]:
+    return {"profiles": entries or {"dev": profile()}, "activeProject": active}
+
+
+def refusal(environ: Mapping[str, str], name: str | None = None) -> str:
+    """All that people get to read where the credentials are no good: message, then hints."""
+    with pytest.raises(CredentialsError) as raised:
+        credentials.find(environ, name)
+
+    shown = "".join(traceback.format_exception(raised.value)) + repr(raised.value)
+    assert not [secret for secret in SECRETS if secret in shown + "".join(raised.value.hints)]
+    assert raised.value.exit_code == 4
+    return "\n".join([raised.value.message, *raised.value.hints])
+
+
+class TestSources:
+    @pytest.mark.parametrize(
+        ("environ", "username", "password", "source"),
+        [
+            (PAIR, KEY, SECRET, "TWILIO_API_KEY and TWILIO_API_SECRET"),
+            (TOKENS, ACCOUNT, TOKEN, "TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN"),
+            ({**TOKENS, **PAIR}, KEY, SECRET, "TWILIO_API_KEY and TWILIO_API_SECRET"),
+            (
+                {**TOKENS, API_KEY: "", API_SECRET: ""},
+                ACCOUNT,
+                TOKEN,
+                "TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN",
+            ),
+            (
+                {**PAIR, ACCOUNT_SID: "", AUTH_TOKEN: ""},
+                KEY,
+                SECRET,
+                "TWILIO_API_KEY and TWILIO_API_SECRET",
+            ),
+        ],
+    )
+    def test_the_environment_and_in_it_the_key_before_the_token(
+        self, config: Config, environ: dict[str, str], username: str, password: str, source: str
+    ) -> None:
+        config.write(profiles())
+
+        found = credentials.find({**config.environ, **environ}, None)
+
+        assert (found.username, found.password, found.source) == (username, password, source)
+
+    def test_a_named_profile_comes_before_the_environment(self, config: Config) -> None:
+        config.write(profiles(active="other"))
+
+        found = credentials.find({**config.environ, **PAIR, **TOKENS}, "dev")
+
+        assert (found.username, found.password) == (PROFILE_KEY, PROFILE_SECRET)
+        assert found.source == f"profile dev in {config.path}"
+
+    @pytest.mark.parametrize(
+        "environ",
+        [
+            {},
+            {ACCOUNT_SID: ACCOUNT},
+            {ACCOUNT_SID: ACCOUNT, AUTH_TOKEN: "", API_KEY: "", API_SECRET: ""},
+        ],
+        ids=["nothing", "a lone account", "the rest is empty"],
+    )
+    def test_the_active_profile_where_the_environment_is_no_source(
+        self, config: Config, environ: dict[str, str]
+    ) -> None:
+        config.write(profiles())
+
+        found = credentials.find({**config.environ, **environ}, None)
+
+        assert (found.username, found.password) == (PROFILE_KEY, PROFILE_SECRET)
+        assert found.source == f"the active profile dev in {config.path}"
+
+    @pytest.mark.parametrize(
+        ("environ", "wanted"),
+        [
+            ({API_KEY: KEY}, "TWILIO_API_SECRET is not set; .*TWILIO_API_KEY"),
+            ({API_SECRET: SECRET}, "TWILIO_API_KEY is not set; .*TWILIO_API_SECRET"),
+            ({AUTH_TOKEN: TOKEN}, "TWILIO_ACCOUNT_SID is not set; .*TWILIO_AUTH_TOKEN"),
+            ({**TOKENS, API_KEY: KEY}, "TWILIO_API_SECRET is not set"),
+            ({**TOKENS, API_SECRET: SECRET}, "TWILIO_API_KEY is not set"),
+            ({**PAIR, API_SECRET: ""}, "TWILIO_API_SECRET is empty; .*TWILIO_API_KEY"),
+            ({**PAIR, API_SECRET: " \r\n"}, "TWILIO_API_SECRET is empty"),
+            ({**TOKENS, ACCOUNT_SID: ""}, "TWILIO_ACCOUNT_SID is empty"),
+            ({**TOKENS, AUTH_TOKEN: "\n"}, "TWILIO_AUTH_TOKEN is empty"),
+        ],
+    )
+    def test_half_a_pair_names_the_missing_variable_whatever_else_there_is(
+        self, config: Config, environ: dict[str, str], wanted: str
+    ) -> None:
+        config.write(profiles())
+
+        assert re.match(wanted, refusal({**config.environ, **environ}))
+
+    @pytest.mark.parametrize(
+        ("environ", "wanted"),
+        [
+            ({API_KEY: "  "}, "TWILIO_API_KEY is empty"),
+            ({API_SECRET: "\n"}, "TWILIO_API_KEY is not set"),
+            ({AUTH_TOKEN: " "}, "TWILIO_ACCOUNT_SID is not set"),
+        ],
+    )
+    def test_a_blank_variable_is_a_source_but_not_called_set(
+        self, config: Config, environ: dict[str, str], wanted: str
+    ) -> None:
+        config.write(profiles())
+
+        told = refusal({**config.environ, **environ})
+
+        assert told.startswith(wanted)
+        assert " is set" not in told
+
+    def test_without_any_the_ways_to_have_some_are_listed(self, config: Config) -> None:
+        assert refusal(config.environ) == (
+            "no credentials found\n"
+            "set    TWILIO_API_KEY and TWILIO_API_SECRET,"
+            " or TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN\n"
+            "or     twilio login, then twbuild -p NAME\n"
+            "or     twbuild sandbox, to see it work without an account"
+        )
+
+    @pytest.mark.parametrize("name", [API_KEY, API_SECRET, ACCOUNT_SID, AUTH_TOKEN])
+    def test_an_empty_variable_is_named_where_there_are_none(
+        self, config: Config, name: str
+    ) -> None:
+        lines = refusal({**config.environ, name: ""}).splitlines()
+
+        assert lines[0] == "no credentials found"
+        assert lines[-1] == f"{name} is set but empty: does CI lack the secret?"
+        assert len(lines) == 5
+
+    def test_twilio_profile_is_not_read(self, config: Config) -> None:
+        config.write(profiles(active="dev", dev=profile(), prod=profile(apiKey=KEY)))
+
+        found = credentials.find({**config.environ, "TWILIO_PROFILE": "prod"}, None)
+
+        assert found.username == PROFILE_KEY
+
+
+class TestValues:
+    @pytest.mark.parametrize("blanks", ["{}\n", "{}\r\n", " {}", "\t{} ", "\u00a0{}", "{}\u2028"])
+    def test_white_space_at_both_ends_is_stripped(self, config: Config, blanks: str) -> None:
+        environ = {name: blanks.format(value) for name, value in TOKENS.items()}
+        config.write(profiles(dev=profile(apiKey=blanks.format(KEY), apiSecret=f"{SECRET}\n")))
+
+        found = credentials.find(environ, None)
+        assert (found.username, found.password, found.account) == (ACCOUNT, TOKEN, ACCOUNT)
+        found = credentials.find(config.environ, None)
+        assert (found.username, found.password) == (KEY, SECRET)
+
+    @pytest.mark.parametrize("name", [API_KEY, API_SECRET, ACCOUNT_SID, AUTH_TOKEN])
+    @pytest.mark.parametrize(
+        ("form", "wanted"),
+        [
+            ('"{}"', r'begins with a quotation mark \("\)'),
+            ("'{}'", r"begins with a quotation mark \('\)"),
+            ('{}"', r'ends with a quotation mark \("\)'),
+            ("`{}", r"begins with a quotation mark \(`\)"),
+            (' "{}" ', r'begins with a quotation mark \("\)'),
+            ("{}€", r"holds .*U\+20AC"),
+            ("{}\n{}", r"holds .*U\+000A"),
+            ("{}\x7f", r"holds .*U\+007F"),
+            ("\x1b{}", r"holds .*U\+001B"),
+            ("\ufeff{}", r"holds .*U\+FEFF"),
+            ("{}\udcff", r"holds .*U\+DCFF"),
+            ("{}\U0001f600", r"holds .*U\+1F600"),
+        ],
+    )
+    def test_a_value_that_no_credential_has_is_named_and_never_shown(
+        self, name: str, form: str, wanted: str
+    ) -> None:
+        pair = PAIR if name in PAIR else TOKENS
+        value = pair[name]
+
+        told = refusal({**pair, name: form.format(value, value)})
+
+        assert re.match(f"{name} {wanted}", told), told
+        assert value not in told
+
+    @pytest.mark.parametrize("quoted", [f'"{ACCOUNT}"', f"'{ACCOUNT}'"])
+    def test_a_quoted_account_beside_a_key_is_refused_too(self, quoted: str) -> None:
+        assert refusal({**PAIR, ACCOUNT_SID: quoted}).startswith(
+            "TWILIO_ACCOUNT_SID begins with a quotation mark"
+        )
+
+    @pytest.mark.parametrize(
+        ("entry", "wanted"),
+        [
+            ({"apiKey": f'"{PROFILE_KEY}"'}, "apiKey of profile dev begins with a quotation"),
+            ({"apiSecret": f"{PROFILE_SECRET}'"}, "apiSecret of profile dev ends with a quotation"),
+            ({"apiSecret": f"{PROFILE_SECRET}ü"}, r"apiSecret of profile dev holds .*U\+00FC"),
+        ],
+    )
+    def test_a_profiles_value_is_held_to_the_same(
+        self, config: Config, entry: dict[str, object], wanted: str
+    ) -> None:
+        config.write(profiles(dev=profile(**entry)))
+
+        assert re.match(wanted, refusal(config.environ))
+
+    @pytest.mark.parametrize("value", ["a b", "a:b", "a'b", 'a"b', "~!@#$%^&*()_+{}|<>?"])
+    def test_printable_ascii_inside_is_let_through(self, value: str) -> None:
+        assert credentials.find({**TOKENS, AUTH_TOKEN: value}, None).password == value
+
+    @given(st.text(st.characters(exclude_characters="\0"), min_size=1))
+    def test_junk_is_a_credential_that_http_can_carry_or_is_refused_unseen(
+        self, value: str
+    ) -> None:
+        try:
+            found = credentials.find({ACCOUNT_SID: ACCOUNT, AUTH_TOKEN: value}, None)
+        except CredentialsError as refused:
+            shown = "\n".join([refused.message, *refused.hints])
+        else:
+            assert re.fullmatch("[ -~]+", found.password)
+            assert found.password == value.strip()
+            return
+        assert shown.replace("\n", "").isprintable()
+        assert len(value.strip()) < 6 or value.strip() not in shown
+
+
+class TestSecrets:
+    @pytest.mark.parametrize(
+        "found",
+        [
+            credentials.find(PAIR, None),
+            credentials.find(TOKENS, None),
+            Credentials(KEY, SECRET, source="x"),
+        ],
+    )
+    def test_none_stands_in_repr_or_str(self, found: Credentials) -> None:
+        assert found.password in SECRETS
+        assert found.password not in f"{found!r} {found} {found.source} {found.remark}"
+
+    def test_that_of_another_profile_is_not_shown_where_one_is_broken(self, config: Config) -> None:
+        config.write(profiles(active="dev", dev={}, prod=profile(apiSecret=OTHER_SECRET)))
+
+        refusal(config.environ)
+        refusal(config.environ, "none")
+        config.write(profiles(active=None, dev=profile(), prod=profile(apiSecret=OTHER_SECRET)))
+        refusal(config.environ)
+        config.path.write_text(f'{{"profiles": {{"dev": {{"apiSecret": "{SECRET}"')
+        refusal(config.environ)
+
+
+class TestAccount:
+    """Whose entry of a project file is meant."""
+
+    @pytest.mark.parametrize(
+        ("environ", "account"),
+        [
+            (TOKENS, ACCOUNT),
+            (PAIR, None),
+            ({**PAIR, ACCOUNT_SID: ACCOUNT}, ACCOUNT),
+            ({**PAIR, ACCOUNT_SID: f"{ACCOUNT}\n"}, ACCOUNT),
+            ({**PAIR, ACCOUNT_SID: ""}, None),
+            ({ACCOUNT_SID: KEY, AUTH_TOKEN: SECRET}, None),
+        ],
+    )
+    def test_of_the_environment(self, environ: dict[str, str], account: str | None) -> None:
+        assert credentials.find(environ, None).account == account
+
+    @pytest.mark.parametrize(
+        ("sid", "account"),
+        [(ACCOUNT, ACCOUNT), (None, None), (KEY, None), ("", None), (5, None), ([ACCOUNT], None)],
+    )
+    def test_of_a_profile(self, config: Config, sid: object, account: str | None) -> None:
+        config.write(profiles(dev=profile(accountSid=sid)))
+
+        assert credentials.find({**config.environ, ACCOUNT_SID: "AC1"}, None).account == account
+
+    def test_an_api_key_in_its_place_works_and_is_remarked_on(self) -> None:
+        found = credentials.find({ACCOUNT_SID: KEY, AUTH_TOKEN: SECRET}, None)
+
+        assert (found.username, found.password) == (KEY, SECRET)
+        assert found.remark is not None
+        assert "TWILIO_ACCOUNT_SID" in found.remark
+
+    def test_nothing_is_remarked_on_elsewhere(self, config: Config) -> None:
+        config.write(profiles())
+
+        assert credentials.find(PAIR, None).remark is None
+        assert credentials.find(TOKENS, None).remark is None
+        assert credentials.find(config.environ, None).remark is None
+
+
+class TestRegionAndEdge:
+    def test_of_the_environment_go_with_its_credentials(self, config: Config) -> None:
+        config.write({**profiles(dev=profile(region="au1", edge="sydney")), "edge": "tokyo"})
+        environ = {**config.environ, **PAIR}
+
+        found = credentials.find({**environ, "TWILIO_REGION": "ie1", "TWILIO_EDGE": "e"}, None)
+
+        assert found.region == ("ie1", "TWILIO_REGION")
+        assert found.edge == ("e", "TWILIO_EDGE")
+        assert credentials.find(environ, None).region[0] is None
+        assert credentials.find(environ, None).edge[0] is None
+
+    def test_a_profiles_region_is_its_own(self, config: Config) -> None:
+        config.write(profiles(dev=profile(region="au1"), bare=profile()))
+        environ = {**config.environ, "TWILIO_REGION": "ie1"}
+
+        assert credentials.find(environ, None).region[0] == "au1"
+        assert credentials.find(environ, "bare").region[0] is None
+        assert (
+            f"the region of profile dev in {config.path}" in credentials.find(environ, None).region
+        )
+
+    @pytest.mark.parametrize(
+        ("variable", "own", "top", "edge", "place"),
+        [
+            ("v", "p", "t", "v", "TWILIO_EDGE"),
+            ("", "p", "t", "p", "the edge of profile dev in "),
+            ("", "", "t", "t", "the edge in "),
+            ("", None, "t", "t", "the edge in "),
+            ("v", None, None, "v", "TWILIO_EDGE"),
+        ],
+    )
+    def test_a_profiles_edge_is_the_variable_then_its_own_then_the_files(
+        self, config: Config, variable: str, own: object, top: object, edge: str, place: str
+    ) -> None:
+        config.write({**profiles(dev=profile(edge=own)), "edge": top})
+
+        found = credentials.find({**config.environ, "TWILIO_EDGE": variable}, None)
+
+        assert found.edge[0] == edge
+        assert found.edge[1].startswith(place)
+
+    def test_without_any_there_is_none(self, config: Config) -> None:
+        config.write(profiles())
+
+        assert not credentials.find(config.environ, None).edge[0]
+
+
+class TestProfiles:
+    def test_no_such_profile_lists_those_there_are_and_how_to_make_it(self, config: Config) -> None:
+        config.write(profiles(dev=profile(), prod=profile()))
+
+        assert refusal(config.environ, "new") == (
+            f"no profile new in {config.path}\n"
+            "it has 2 profiles: dev, prod\n"
+            "twilio profiles:create -p new makes it"
+        )
+
+    @pytest.mark.parametrize("content", [{}, {"profiles": {}}, {"profiles": {}, "projects": []}])
+    def test_no_profile_at_all(self, config: Config, content: object) -> None:
+        config.write(content)
+
+        assert "it has no profiles" in refusal(config.environ, "dev")
+        assert refusal(config.environ).startswith("no credentials found")
+
+    def test_no_file_at_all(self, config: Config) -> None:
+        assert refusal(config.environ, "dev").startswith(f"no profile dev in {config.path}\n")
+        assert refusal(config.environ).startswith("no credentials found")
+
+    @pytest.mark.parametrize("active", [None, "", 0, False, ["dev"], {"dev": 1}])
+    def test_none_active_names_the_commands_and_makes_no_guess(
+        self, config: Config, active: object
+    ) -> None:
+        config.write(profiles(active=active))
+
+        assert refusal(config.environ) == (
+            f"no profile is active in {config.path}\n"
+            "it has 1 profile: dev\n"
+            "twilio profiles:use dev makes one active\n"
+            "twbuild -p dev uses one for once"
+        )
+
+    def test_no_active_profile_at_all(self, config: Config) -> None:
+        config.write({"profiles": {"dev": profile()}})
+
+        assert refusal(config.environ).startswith("no profile is active")
+        assert credentials.find(config.environ, "dev").username == PROFILE_KEY
+
+    def test_an_active_profile_that_is_not_there(self, config: Config) -> None:
+        config.write(profiles(active="gone"))
+
+        assert refusal(config.environ).startswith(f"no profile gone in {config.path}\n")
+
+    @pytest.mark.parametrize("name", ["old", None])
+    def test_an_entry_of_an_old_twilio_cli_holds_no_secret(
+        self, config: Config, name: str | None
+    ) -> None:
+        entry = {"id": "old", "accountSid": ACCOUNT, "region": "us1"}
+        config.write({"projects": ["junk", {}, entry], "profiles": {}, "activeProject": "old"})
+
+        assert refusal(config.environ, name) == (
+            f"profile old in {config.path} holds no secret: it is of an old twilio-cli\n"
+            "twilio profiles:create -p old makes it anew"
+        )
+
+    @pytest.mark.parametrize(
+        "projects", [None, "old", {"id": "old"}, [["old"]], [None], [{"id": 1}]]
+    )
+    def test_an_old_entry_of_the_wrong_type_is_none(self, config: Config, projects: object) -> None:
+        config.write({"projects": projects})
+
+        assert refusal(config.environ, "old").startswith(f"no profile old in {config.path}")
+
+    @pytest.mark.parametrize("value", [None, "", "  ", 5, ["x"], {"x": 1}, True])
+    @pytest.mark.parametrize("key", ["apiKey", "apiSecret"])
+    def test_a_profile_without_its_secret_says_which_is_missing(
+        self, config: Config, key: str, value: object
+    ) -> None:
+        config.write(profiles(dev=profile(**{key: value})))
+
+        assert refusal(config.environ) == (
+            f"profile dev in {config.path} has no {key}\n"
+            "twilio profiles:create -p dev makes it anew"
+        )
+
+    @pytest.mark.parametrize("listed", [None, [], ["dev"], "dev", 3, {"dev": None}, {"dev": "x"}])
+    def test_profiles_of_the_wrong_type_are_none(self, config: Config, listed: object) -> None:
+        config.write({"profiles": listed, "activeProject": "dev"})
+
+        assert refusal(config.environ).startswith(f"no profile dev in {config.path}\n")
+        assert credentials.profile_names(config.environ) == []
+
+    def test_a_hostile_profile_is_shown_and_does_nothing(self, config: Config) -> None:
+        hostile = "\x1b[2J##[error]\n::error::x\u202e\ud800"
+        config.write(profiles(active=None, **{hostile: profile()}))
+
+        for told in (refusal(config.environ), refusal(config.environ, "\x1b##")):
+            assert told.replace("\n", "").isprintable()
+            assert not re.search("##|^::", told, re.MULTILINE)
+
+    def test_the_names_for_completion(self, config: Config) -> None:
+        assert credentials.profile_names(config.environ) == []
+        config.write(profiles(dev=profile(), prod=profile(), broken=None))
+        assert credentials.profile_names(config.environ) == ["dev", "prod"]
+        config.path.write_text("{")
+        assert credentials.profile_names(config.environ) == []
+        assert credentials.profile_names({"HOME": "relative"}) == []
+
+
+class TestConfigFile:
+    def test_bom_and_windows_line_ends(self, config: Config) -> None:
+        text = json.dumps(profiles(), indent=2).replace("\n", "\r\n")
+        config.path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+
+        assert credentials.find(config.environ, None).password == PROFILE_SECRET
+
+    def test_fields_that_nobody_knows_are_passed_over(self, config: Config) -> None:
+        config.write({**profiles(dev=profile(new=[1])), "pluginConfig": {}, "newer": None})
+
+        assert credentials.find(config.environ, None).password == PROFILE_SECRET
+
+    @pytest.mark.parametrize(
+        ("kind", "why"),
+        [
+            ("empty", "empty"),
+            ("no JSON", "not JSON"),
+            ("a list", "JSON, but not an object"),
+            ("null", "JSON, but not an object"),
+            ("UTF-16", "not UTF-8"),
+            ("too deep", "JSON nested too deep"),
+            ("too large", "larger than 1 MiB"),
+            ("a folder", "not a regular file"),
+            ("a FIFO", "not a regular file"),
+        ],
+    )
+    def test_a_broken_one_matters_only_where_it_is_needed(
+        self, config: Config, kind: str, why: str
+    ) -> None:
+        contents = {
+            "empty": b"",
+            "no JSON": b"{",
+            "a list": b"[]",
+            "null": b"null",
+            "UTF-16": b"\xff\xfe{\0}\0",
+            "too deep": b"[" * 100_000,
+            "too large": b"{}".ljust((1 << 20) + 1),
+        }
+        if kind in contents:
+            config.path.write_bytes(contents[kind])
+        elif kind == "a folder":
+            config.path.mkdir()
+        else:
+            os.mkfifo(config.path)
+
+        assert credentials.find({**config.environ, **TOKENS}, None).username == ACCOUNT
+        assert refusal(config.environ) == (
+            f"{config.path} cannot be read: {why}\ntwilio login writes it anew"
+        )
+        assert why in refusal({**config.environ, **TOKENS}, "dev")
+
+    def test_one_that_may_not_be_read_says_permission_denied(
+        self, config: Config, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        config.write(profiles())
+
+        def refuse(path: str, *_: object) -> int:
+            raise PermissionError(errno.EACCES, "told by the system", path)
+
+        monkeypatch.setattr(os, "open", refuse)
+
+        assert credentials.find({**config.environ, **TOKENS}, None).username == ACCOUNT
+        assert f"{config.path} cannot be read: permission denied" in refusal(config.environ)
+
+    def test_twilio_config_dir_comes_before_home(self, config: Config, tmp_path: Path) -> None:
+        config.write(profiles(dev=profile(apiKey=KEY)))
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir()
+        (elsewhere / "config.json").write_text(json.dumps(profiles()))
+
+        environ = {**config.environ, "TWILIO_CONFIG_DIR": str(elsewhere)}
+        assert credentials.find(environ, None).username == PROFILE_KEY
+        environ = {**config.environ, "TWILIO_CONFIG_DIR": ""}
+        assert credentials.find(environ, None).username == KEY
+
+    @pytest.mark.parametrize("home", ["", "relative", "."])
+    def test_the_working_directory_never_becomes_the_home_folder(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: str
+    ) -> None:
+        (tmp_path / home).mkdir(exist_ok=True)
+        Config(tmp_path / home).write(profiles())
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr("pwd.getpwuid", _no_user)
+
+        assert refusal({"HOME": home}).startswith("no credentials found")
+        assert "None" not in refusal({"HOME": home}, "dev")
+
+    def test_without_home_the_system_knows_the_users_folder(
+        self, config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class User:
+            pw_dir = str(tmp_path)
+
+        monkeypatch.setattr("pwd.getpwuid", lambda _: User)
+        config.write(profiles())
+
+        assert credentials.find({}, None).username == PROFILE_KEY
+        assert credentials.find({"HOME": ""}, None).username == PROFILE_KEY
+
+
+def _no_user(_: int) -> Any:
+    raise KeyError
+
+
+JSON_JUNK = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.sampled_from(["dev", "", '"', KEY, "\x1b", "##", "é", ACCOUNT, "us1"]),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(["dev", "id", "apiKey", "apiSecret", "accountSid", "region", "edge"]),
+            inner,
+        )
+    ),
+    max_leaves=6,
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "profiles": JSON_JUNK | st.fixed_dictionaries({"dev": JSON_JUNK}),
+            "projects": JSON_JUNK,
+            "activeProject": JSON_JUNK | st.just("dev"),
+            "edge": JSON_JUNK,
+        },
+    ),
+    st.sampled_from([None, "dev"]),
+)
+def test_a_file_of_whatever_shape_gives_credentials_or_a_sentence(
+    tmp_path_factory: pytest.TempPathFactory, content: dict[str, object], name: str | None
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    (folder / "config.json").write_text(json.dumps(content))
+    try:
+        found = credentials.find({"TWILIO_CONFIG_DIR": str(folder)}, name)
+    except CredentialsError as refused:
+        told = "".join([refused.message, *refused.hints])
+    else:
+        told = found.username + found.password + found.source
+    assert told.isprintable()

@@ -1,0 +1,322 @@
+"""Where the API is: only hosts that may be given the credentials."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from urllib3.util import parse_url
+
+from tests.support.command import ACCOUNT, KEY, SECRET
+from twbuild import settings
+from twbuild.errors import CredentialsError, UsageError
+
+ENVIRON = {"TWILIO_API_KEY": KEY, "TWILIO_API_SECRET": SECRET}
+
+
+def loaded(**more: str) -> settings.Settings:
+    return settings.load({**ENVIRON, **more}, None)
+
+
+def refusal(**more: str) -> str:
+    """All that people get to read where an address is no good: message, then hints."""
+    with pytest.raises(UsageError) as raised:
+        loaded(**more)
+
+    assert raised.value.exit_code == 2
+    return "\n".join([raised.value.message, *raised.value.hints])
+
+
+class TestRegionAndEdge:
+    @pytest.mark.parametrize(
+        ("region", "edge", "host"),
+        [
+            ("", "", "serverless.twilio.com"),
+            ("", "sydney", "serverless.sydney.us1.twilio.com"),
+            ("us1", "", "serverless.ashburn.us1.twilio.com"),
+            ("us2", "", "serverless.umatilla.us2.twilio.com"),
+            ("ie1", "", "serverless.dublin.ie1.twilio.com"),
+            ("de1", "", "serverless.frankfurt.de1.twilio.com"),
+            ("au1", "", "serverless.sydney.au1.twilio.com"),
+            ("jp1", "", "serverless.tokyo.jp1.twilio.com"),
+            ("jp2", "", "serverless.osaka.jp2.twilio.com"),
+            ("sg1", "", "serverless.singapore.sg1.twilio.com"),
+            ("br1", "", "serverless.sao-paulo.br1.twilio.com"),
+            ("ie1", "ashburn", "serverless.ashburn.ie1.twilio.com"),
+            ("xx9", "nowhere", "serverless.nowhere.xx9.twilio.com"),
+            (" ie1\n", "dublin ", "serverless.dublin.ie1.twilio.com"),
+            ("a" * 32, "b", f"serverless.b.{'a' * 32}.twilio.com"),
+        ],
+    )
+    def test_choose_the_host(self, region: str, edge: str, host: str) -> None:
+        found = loaded(TWILIO_REGION=region, TWILIO_EDGE=edge)
+
+        assert found.base_url == f"https://{host}"
+        assert found.region == (region.strip() or "us1")
+        assert found.routed == bool(region or edge)
+        assert not found.replaced
+
+    @pytest.mark.parametrize("name", ["TWILIO_REGION", "TWILIO_EDGE"])
+    @pytest.mark.parametrize(
+        "value",
+        [
+            *("evil.example#", "evil.example/", "evil.example?", "x@evil.example", "evil\\"),
+            *("a.b", ".", "..", "a:1", "a b", "a\nb", "a\tb", "a%2e"),
+            *("-a", "a-", "-", "_", "a_b", "US1", "Ashburn", "zürich", "а", "١", "a\u200b"),
+            *("a" * 33, "##[x]", "\x1b[2J", '"us1"'),
+        ],
+    )
+    def test_anything_but_one_small_label_is_refused_by_name(self, name: str, value: str) -> None:
+        told = refusal(**{"TWILIO_REGION": "us1", name: value})
+
+        assert told.startswith(f"{name} is not well formed: ")
+        assert "small letters, digits and hyphens" in told
+        assert told.replace("\n", "").isprintable()
+        assert "##" not in told
+
+    def test_a_region_whose_edge_nobody_knows_asks_for_one(self) -> None:
+        assert refusal(TWILIO_REGION="xx9") == (
+            "region xx9 has no edge that twbuild knows\nset TWILIO_EDGE to the region's edge"
+        )
+
+    def test_both_in_one_are_told_apart(self) -> None:
+        assert refusal(TWILIO_REGION="dublin.ie1") == (
+            "TWILIO_REGION is not well formed: 'dublin.ie1'\n"
+            "write region ie1 and edge dublin, each on its own"
+        )
+
+    @given(st.text(max_size=40), st.text("abz019-.#/@\\ ", max_size=40))
+    def test_no_text_leads_the_credentials_away(self, region: str, edge: str) -> None:
+        try:
+            found = loaded(TWILIO_REGION=region, TWILIO_EDGE=edge)
+        except UsageError:
+            return
+        parts = parse_url(found.base_url)
+        assert parts.scheme == "https"
+        assert f".{parts.host}".endswith(".twilio.com")
+        assert (parts.auth, parts.port, parts.path, parts.query) == (None, None, None, None)
+
+    @pytest.mark.parametrize(
+        ("entry", "wanted"),
+        [
+            ({"region": "ie1"}, "https://serverless.dublin.ie1.twilio.com"),
+            ({"region": "ie1", "edge": "ashburn"}, "https://serverless.ashburn.ie1.twilio.com"),
+            ({}, "https://serverless.tokyo.us1.twilio.com"),
+            ({"region": None, "edge": None}, "https://serverless.tokyo.us1.twilio.com"),
+        ],
+    )
+    def test_of_a_profile(self, tmp_path: Path, entry: dict[str, object], wanted: str) -> None:
+        top = "tokyo" if "region" not in entry or entry["region"] is None else None
+        environ = profile_in(tmp_path, entry, top)
+
+        assert settings.load({**environ, "TWILIO_REGION": "au1"}, "dev").base_url == wanted
+
+    @pytest.mark.parametrize(
+        ("entry", "message", "hint"),
+        [
+            (
+                {"region": "dublin.ie1"},
+                "the region of profile dev in {} is not well formed: 'dublin.ie1'",
+                "write region ie1 and edge dublin, each on its own",
+            ),
+            ({"region": ["ie1"]}, "the region of profile dev in {} is not well formed", "expected"),
+            (
+                {"region": {"a": 1}},
+                "the region of profile dev in {} is not well formed",
+                "expected",
+            ),
+            ({"region": True}, "the region of profile dev in {} is not well formed", "expected"),
+            ({"region": 1.5}, "the region of profile dev in {} is not well formed", "expected"),
+            ({"edge": "a/b"}, "the edge of profile dev in {} is not well formed", "expected"),
+            ({"edge": {"a": 1}}, "the edge of profile dev in {} is not well formed", "expected"),
+        ],
+    )
+    def test_a_bad_one_of_a_profile_names_profile_and_file(
+        self, tmp_path: Path, entry: dict[str, object], message: str, hint: str
+    ) -> None:
+        with pytest.raises(UsageError) as raised:
+            settings.load(profile_in(tmp_path, entry), "dev")
+
+        assert raised.value.message.startswith(message.format(tmp_path / "config.json"))
+        assert raised.value.hints[0].startswith(hint)
+
+    def test_a_bad_edge_of_the_file_names_the_file(self, tmp_path: Path) -> None:
+        with pytest.raises(UsageError, match=r"^the edge in .*config.json is not well formed"):
+            settings.load(profile_in(tmp_path, {}, "a.b"), "dev")
+
+
+def profile_in(folder: Path, entry: dict[str, object], edge: object = None) -> dict[str, str]:
+    usual = {"accountSid": ACCOUNT, "apiKey": KEY, "apiSecret": SECRET}
+    content = {"profiles": {"dev": {**usual, **entry}}, "activeProject": "dev", "edge": edge}
+    (folder / "config.json").write_text(json.dumps(content))
+    return {"TWILIO_CONFIG_DIR": str(folder)}
+
+
+class TestAddressInTwiliosPlace:
+    @pytest.mark.parametrize(
+        ("url", "base_url"),
+        [
+            ("http://127.0.0.1:8123", "http://127.0.0.1:8123"),
+            ("http://127.255.0.9/", "http://127.255.0.9"),
+            ("http://localhost:8123/", "http://localhost:8123"),
+            ("http://LOCALHOST", "http://localhost"),
+            ("http://[::1]:8123", "http://[::1]:8123"),
+            ("https://gateway.example.test", "https://gateway.example.test"),
+            ("HTTPS://Gateway.Example.Test/Twilio/", "https://gateway.example.test/Twilio"),
+            ("https://gateway.example.test:8443/a/b//", "https://gateway.example.test:8443/a/b"),
+            ("https://192.0.2.1", "https://192.0.2.1"),
+            ("https://[2001:db8::1]/x", "https://[2001:db8::1]/x"),
+        ],
+    )
+    def test_https_or_http_to_this_machine(self, url: str, base_url: str) -> None:
+        found = loaded(TWBUILD_API_URL=url)
+
+        assert found.base_url == base_url
+        assert found.replaced
+        assert not found.routed
+
+    def test_an_empty_one_counts_as_unset(self) -> None:
+        found = loaded(TWBUILD_API_URL="")
+
+        assert found.base_url == "https://serverless.twilio.com"
+        assert not found.replaced
+
+    def test_region_and_edge_no_longer_choose_the_host(self) -> None:
+        found = loaded(TWBUILD_API_URL="http://127.0.0.1:1", TWILIO_REGION="ie1")
+
+        assert (found.base_url, found.region, found.routed) == ("http://127.0.0.1:1", "ie1", False)
+
+    @pytest.mark.parametrize(
+        ("url", "why"),
+        [
+            *(
+                (url, "would send credentials unencrypted to another machine")
+                for url in (
+                    "http://hunter2.example",
+                    "http://192.0.2.1",
+                    "http://127.0.0.1.hunter2.example",
+                    "http://localhost.hunter2.example",
+                    "http://localhost.",
+                    "http://128.0.0.1",
+                    "http://126.255.255.255",
+                    "http://0.0.0.0",
+                    "http://127.1",
+                    "http://2130706433",
+                    "http://0x7f000001",
+                    "http://[::2]",
+                    "http://[::]",
+                    "http://[::ffff:127.0.0.1]",
+                    "http://[::1%25hunter2]",
+                )
+            ),
+            *(
+                (url, "is no http or https URL")
+                for url in (
+                    "hunter2",
+                    "127.0.0.1:8123",
+                    "localhost",
+                    "//hunter2.example",
+                    "ftp://hunter2.example",
+                    "file:///hunter2",
+                    "https://",
+                    "https:///hunter2",
+                    "https://hunter2.example:0",
+                )
+            ),
+            *(
+                (url, "is no URL")
+                for url in (
+                    "https://hunter2.example:99999",
+                    "https://hunter2.example:port",
+                    "https://[hunter2",
+                    "https://[::1",
+                )
+            ),
+            *(
+                (url, "holds a user name; credentials have variables of their own")
+                for url in (
+                    "https://hunter2@api.example",
+                    "https://user:hunter2@api.example",
+                    "https://@hunter2.example",
+                    "http://127.0.0.1@hunter2.example",
+                    "http://hunter2.example@127.0.0.1",
+                )
+            ),
+            *(
+                (url, "holds a query or a fragment")
+                for url in (
+                    "https://api.example?hunter2",
+                    "https://api.example/?",
+                    "https://api.example#hunter2",
+                    "https://api.example/#",
+                    "http://hunter2.example#127.0.0.1",
+                )
+            ),
+            *(
+                (url, "holds a blank, a backslash or a character that no URL has")
+                for url in (
+                    "http://hunter2.example\\@127.0.0.1/",
+                    "https://api.example\\hunter2",
+                    "https://hunter2 .example",
+                    " https://hunter2.example",
+                    "https://hunter2.example\n",
+                    "https://hunter2.example\r\nX-Header: 1",
+                    "https://hunter2.example\t",
+                    "https://hunter2ü.example",
+                    "https://hunter2\u200b.example",
+                    "https://hunter2\x00",
+                    "https://hunter2\x7f",
+                    " ",
+                )
+            ),
+        ],
+    )
+    def test_anything_else_is_refused_and_not_repeated(self, url: str, why: str) -> None:
+        assert refusal(TWBUILD_API_URL=url) == (
+            f"TWBUILD_API_URL {why}\n"
+            "expected https://HOST[:PORT][/PATH], or http:// to this machine"
+        )
+
+    @given(
+        st.from_regex(r"https?://[a-z0-9.:@/\\?#\[\]%-]{0,30}", fullmatch=True)
+        | st.text(max_size=30)
+    )
+    def test_no_text_leads_the_credentials_unencrypted_from_this_machine(self, url: str) -> None:
+        try:
+            found = loaded(TWBUILD_API_URL=url)
+        except UsageError:
+            return
+        parts = parse_url(found.base_url + "/v1/Services")
+        assert parts.scheme == "https" or (parts.scheme and settings.is_loopback(parts.host or ""))
+        assert (parts.auth, parts.query, parts.fragment) == (None, None, None)
+
+    @pytest.mark.parametrize(
+        ("host", "answer"),
+        [
+            ("localhost", True),
+            ("127.0.0.1", True),
+            ("127.255.255.255", True),
+            ("::1", True),
+            ("[::1]", True),
+            ("[0:0:0:0:0:0:0:1]", True),
+            ("128.0.0.1", False),
+            ("10.0.0.1", False),
+            ("::2", False),
+            ("localhost.example", False),
+            ("", False),
+        ],
+    )
+    def test_what_is_surely_this_machine(self, host: str, answer: bool) -> None:
+        assert settings.is_loopback(host) is answer
+
+
+def test_bad_credentials_are_told_before_a_bad_address() -> None:
+    with pytest.raises(CredentialsError):
+        settings.load({"TWILIO_API_KEY": KEY, "TWBUILD_API_URL": "junk"}, None)
+
+
+def test_no_secret_stands_in_repr() -> None:
+    assert SECRET not in repr(loaded(TWBUILD_API_URL="http://127.0.0.1:1"))
