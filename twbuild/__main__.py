@@ -10,6 +10,9 @@ from twbuild import signals
 signals.stand_by()  # before anything that takes time
 
 import gc  # noqa: E402
+
+gc.disable()  # a wait turns it on again; anything else is over before it pays
+
 import os  # noqa: E402
 import sys  # noqa: E402
 
@@ -35,7 +38,6 @@ def main() -> NoReturn:
 
 
 def _run(arguments: list[str]) -> int:
-    gc.disable()  # a wait turns it on again; anything else is over before it pays
     from twbuild import streams
 
     streams.open_closed_descriptors()
@@ -47,7 +49,8 @@ def _run(arguments: list[str]) -> int:
     try:
         from twbuild import cli
 
-        return cli.run(arguments)
+        code = cli.run(arguments)
+        return 0 if completing else code
     except Exception as error:  # noqa: BLE001 - whatever it is, people get a sentence and a code
         signals.die_if_signalled()
         return 0 if completing else _explain(error, verbose)

@@ -1,7 +1,7 @@
 """The command line: what can be typed, and its help; each command becomes an action."""
 
-from __future__ import annotations
-
+import contextlib
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -9,80 +9,31 @@ from typing import Annotated, Any, Optional, cast
 
 import typer
 
-from twbuild import __version__
+# No `from __future__ import annotations`: Typer would compile each annotation twice.
+from twbuild import __version__, options, streams
 from twbuild.errors import ExitCode, UnwritableError, UsageError
-from twbuild.text import DURATION_FORMS, duration, parse_duration, printable, quoted
-
-PROGRESS = ("auto", "live", "plain")
-WEEK = 7 * 86400.0
+from twbuild.text import printable
 
 EXIT_CODES = "Exit codes:\n\n" + "\n".join(f"{code.value:>3}  {code.meaning}" for code in ExitCode)
+
+COMPLETION = ("--install-completion", "--show-completion")
 
 # Run once Typer is out of the way: it would turn an error of the action's own into an exit of 1.
 Action = Callable[[], int]
 
+# Help stands in strings: docstrings are gone under PYTHONOPTIMIZE=2.
 app = typer.Typer(
+    help="Watch a Twilio Serverless Build until it is completed or failed.",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=EXIT_CODES,
 )
 
 
-def _filled(value: str, name: str) -> str:
-    if not value:
-        raise UsageError(f"{name} is empty: is the variable set?")
-    return value
-
-
-def _seconds(value: str, name: str, least: float, most: float) -> float:
-    try:
-        seconds = parse_duration(_filled(value, name))
-    except ValueError:
-        raise UsageError(
-            f"{name} is no duration: {quoted(value)}", f"expected one like {DURATION_FORMS}"
-        ) from None
-    if not least <= seconds <= most:
-        raise UsageError(
-            f"{name} is out of range: {quoted(value)}",
-            f"expected {duration(least)} to {duration(most)}",
-        )
-    return seconds
-
-
-def _interval(value: str) -> float:
-    return _seconds(value, "--interval", 0.2, 3600.0)
-
-
-def _timeout(value: str) -> float:
-    return _seconds(value, "--timeout", 0.0, WEEK)
-
-
-def _build_time(value: str) -> float:
-    return _seconds(value, "--build-time", 0.0, WEEK)
-
-
-def _profile(value: str) -> str:
-    return _filled(value, "--profile")
-
-
 def _profile_names() -> list[str]:
     from twbuild import credentials
 
     return credentials.profile_names(os.environ)
-
-
-def _one_of(value: str, name: str, choices: tuple[str, ...]) -> str:
-    if _filled(value, name) not in choices:
-        raise UsageError(f"{name} is {quoted(value)}", f"expected {', '.join(choices)}")
-    return value
-
-
-def _progress(value: str) -> str:
-    return _one_of(value, "--progress", PROGRESS)
-
-
-def _outcome(value: str) -> str:
-    return _one_of(value, "--outcome", ("completed", "failed"))
 
 
 def _version(wanted: bool) -> None:
@@ -99,13 +50,37 @@ Service = Annotated[
         show_default=False,
     ),
 ]
+Build = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Argument(
+        metavar="[BUILD]",
+        help="Build SID (ZB...); left out: the newest build.",
+        show_default=False,
+    ),
+]
+Builds = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Argument(
+        metavar="[BUILD]...",
+        help="Build SIDs (ZB...); left out: the newest build in progress.",
+        show_default=False,
+    ),
+]
+Command = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Argument(
+        metavar="[COMMAND]...",
+        help="What to run, with its arguments; left out: twbuild wait.",
+        show_default=False,
+    ),
+]
 Profile = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option(
         "-p",
         "--profile",
         metavar="NAME",
-        parser=_profile,
+        parser=options.filled("--profile"),
         autocompletion=_profile_names,
         help="Credentials of this twilio-cli profile.",
     ),
@@ -117,120 +92,117 @@ Quiet = Annotated[
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Tell each request on stderr.")]
 
 
+Interval = Annotated[
+    float,
+    typer.Option(
+        "-i",
+        "--interval",
+        metavar="DURATION",
+        parser=options.seconds("--interval", 0.2, options.HOUR),
+        help="From poll to poll.",
+    ),
+]
+Timeout = Annotated[
+    float,
+    typer.Option(
+        "-t",
+        "--timeout",
+        metavar="DURATION",
+        parser=options.seconds("--timeout", 0.0, options.WEEK),
+        help="For all builds; 0 for none.",
+    ),
+]
+Progress = Annotated[
+    str,
+    typer.Option(
+        metavar="|".join(options.PROGRESS),
+        parser=options.one_of("--progress", options.PROGRESS),
+        autocompletion=lambda: list(options.PROGRESS),
+        help="A live screen, plain lines, or what suits stderr.",
+    ),
+]
+Outcome = Annotated[
+    str,
+    typer.Option(
+        metavar="|".join(options.OUTCOMES),
+        parser=options.one_of("--outcome", options.OUTCOMES),
+        autocompletion=lambda: list(options.OUTCOMES),
+        help="What the sandbox's builds come to.",
+    ),
+]
+BuildTime = Annotated[
+    float,
+    typer.Option(
+        metavar="DURATION",
+        parser=options.seconds("--build-time", 0.0, options.WEEK),
+        help="How long a build takes, from first sight.",
+    ),
+]
+Version = Annotated[
+    bool,
+    typer.Option("-V", "--version", callback=_version, is_eager=True, help="Show the version."),
+]
+
+
 @app.callback()
-def main(
-    version: Annotated[
-        bool,
-        typer.Option("-V", "--version", callback=_version, is_eager=True, help="Show the version."),
-    ] = False,
-) -> None:
-    """Watch a Twilio Serverless Build until it is completed or failed."""
+def _main(version: Version = False) -> None:
+    pass
 
 
-@app.command(epilog=EXIT_CODES)
-def status(
+@app.command(
+    "status", help="Look once: print the status, and exit with its code.", epilog=EXIT_CODES
+)
+def _status(
     service: Service = None,
-    build: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Argument(
-            metavar="[BUILD]",
-            help="Build SID (ZB...); left out: the newest build.",
-            show_default=False,
-        ),
-    ] = None,
+    build: Build = None,
     profile: Profile = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> Action:
-    """Look once: print the status, and exit with its code."""
     wishes = {"profile": profile, "json": json, "quiet": quiet, "verbose": verbose}
     return lambda: _look([service, build], once=True, **wishes)
 
 
-@app.command(epilog=EXIT_CODES)
-def wait(
+@app.command("wait", help="Wait until every named build is completed or failed.", epilog=EXIT_CODES)
+def _wait(
     service: Service = None,
-    builds: Annotated[
-        Optional[list[str]],  # noqa: UP045
-        typer.Argument(
-            metavar="[BUILD]...",
-            help="Build SIDs (ZB...); left out: the newest build in progress.",
-            show_default=False,
-        ),
-    ] = None,
+    builds: Builds = None,
     profile: Profile = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
-    progress: Annotated[
-        str,
-        typer.Option(
-            metavar="|".join(PROGRESS),
-            parser=_progress,
-            autocompletion=lambda: list(PROGRESS),
-            help="A live screen, plain lines, or what suits stderr.",
-        ),
-    ] = "auto",
-    interval: Annotated[
-        float,
-        typer.Option(
-            "-i", "--interval", metavar="DURATION", parser=_interval, help="From poll to poll."
-        ),
-    ] = "1s",  # type: ignore[assignment]
-    timeout: Annotated[
-        float,
-        typer.Option(
-            "-t",
-            "--timeout",
-            metavar="DURATION",
-            parser=_timeout,
-            help="For all builds; 0 for none.",
-        ),
-    ] = "10m",  # type: ignore[assignment]
+    progress: Progress = "auto",
+    interval: Interval = "1s",  # type: ignore[assignment]
+    timeout: Timeout = "10m",  # type: ignore[assignment]
 ) -> Action:
-    """Wait until every named build is completed or failed."""
     wishes = {"profile": profile, "json": json, "quiet": quiet, "verbose": verbose}
     rhythm = {"interval_seconds": interval, "timeout_seconds": timeout}
-    return lambda: _look(
-        [service, *(builds or ())], once=False, progress=progress, **wishes, **rhythm
-    )
+    named = [service, *(builds or ())]
+    return lambda: _look(named, once=False, progress=progress, **wishes, **rhythm)
+
+
+@app.command(
+    "sandbox",
+    help="Rehearse against a make-believe Twilio on this machine, no account needed.",
+    epilog=EXIT_CODES,
+    context_settings={"allow_interspersed_args": False},
+)
+def _sandbox(
+    command: Command = None,
+    outcome: Outcome = "completed",
+    build_time: BuildTime = "5s",  # type: ignore[assignment]
+) -> Action:
+    words = command or []
+    if words:
+        options.filled("COMMAND")(words[0])
+    return lambda: _rehearse(words, outcome, build_time)
 
 
 def _look(arguments: list[str | None], **wishes: Any) -> int:
     from twbuild import look
 
     return look.look([a for a in arguments if a is not None], look.Wishes(**wishes))
-
-
-@app.command(epilog=EXIT_CODES, context_settings={"allow_interspersed_args": False})
-def sandbox(
-    command: Annotated[
-        Optional[list[str]],  # noqa: UP045
-        typer.Argument(
-            metavar="[COMMAND]...",
-            help="What to run, with its arguments; left out: twbuild wait.",
-            show_default=False,
-        ),
-    ] = None,
-    outcome: Annotated[
-        str,
-        typer.Option(
-            metavar="completed|failed", parser=_outcome, help="What the sandbox's builds come to."
-        ),
-    ] = "completed",
-    build_time: Annotated[
-        float,
-        typer.Option(
-            metavar="DURATION", parser=_build_time, help="How long a build takes, from first sight."
-        ),
-    ] = "5s",  # type: ignore[assignment]
-) -> Action:
-    """Rehearse against a make-believe Twilio on this machine, no account needed."""
-    words = command or []
-    if words:
-        _filled(words[0], "COMMAND")
-    return lambda: _rehearse(words, outcome, build_time)
 
 
 def _rehearse(command: list[str], outcome: str, build_seconds: float) -> int:
@@ -252,23 +224,36 @@ def _parse(arguments: list[str]) -> Action | None:
     """The action; None where Typer has printed help, the version or a completion."""
     # click's UsageError: Typer has no name for it.
     mistake = cast(type[Exception], typer.BadParameter.__mro__[1])
-    stdout = sys.stdout
     try:
+        if arguments[0] in COMPLETION:
+            return _complete(arguments)
         parsed = app(arguments, prog_name="twbuild", standalone_mode=False)
         sys.stdout.flush()
     except mistake as error:
         message = printable(error.format_message())  # type: ignore[attr-defined]
         raise UsageError(message, "twbuild --help lists commands and options") from None
-    except SystemExit as ended:
-        reader_has_gone = sys.stdout is not stdout  # Typer has put a muffler in its place
-        parsed = 0 if reader_has_gone else ended.code
+    except SystemExit:
+        return None  # the reader of the help has gone, which rich and Typer end for
     except OSError as error:
         why = os.strerror(error.errno or 0).lower()
-        if "--install-completion" in arguments:
-            raise UsageError(f"completion cannot be installed: {why}") from None
         raise UnwritableError(f"stdout cannot be written: {why}") from None
-    if callable(parsed):
-        return cast(Action, parsed)
-    if parsed:
-        raise UsageError("no shell that completion knows was found", "bash, zsh, fish, PowerShell")
-    return None
+    return cast(Action, parsed) if callable(parsed) else None
+
+
+def _complete(arguments: list[str]) -> None:
+    """Install or show completion, Typer's way; but a mishap is never an exit of 1."""
+    if os.environ.get("HOME") == "":
+        raise UsageError("HOME is empty: is the variable set?")
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(printed):
+            code = app(arguments, prog_name="twbuild", standalone_mode=False)
+    except SystemExit as ended:
+        code = ended.code
+    except OSError as error:
+        why = os.strerror(error.errno or 0).lower()
+        raise UsageError(f"completion cannot be installed: {why}") from None
+    if code:
+        shells = "it knows bash, zsh, fish and PowerShell"
+        raise UsageError("completion found no shell around it that it knows", shells)
+    streams.tell(printed.getvalue().rstrip("\n"))

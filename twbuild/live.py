@@ -113,7 +113,8 @@ class Live:
             more = f"{hidden} more building; " if hidden else ""
             told = f"  {more}{over} of {len(self._rows)} over"
             lines.append(self._styled([(told, "hint")], columns))
-        body = "\r\n".join(text + ERASE_TO_LINE_END for text in lines)
+        # Erased first: behind a full row the cursor still stands on its last column.
+        body = "\r\n".join(ERASE_TO_LINE_END + text for text in lines)
         up = f"\x1b[{len(lines) - 1}A" if len(lines) > 1 else ""
         self._shown = True
         self._stderr.write(f"{HIDE_CURSOR}\r{body}{ERASE_BELOW}{up}\r")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import random
@@ -11,7 +12,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from twbuild import network, report, settings, signals, target
-from twbuild.errors import CredentialsError, ExitCode, exit_code
+from twbuild.errors import CredentialsError, ExitCode, UnwritableError, exit_code
 from twbuild.events import Made, Note, Outcome
 from twbuild.fetcher import Fetcher
 from twbuild.progress import Happening, Plain, Progress
@@ -72,7 +73,8 @@ def look(arguments: Sequence[str], wishes: Wishes) -> int:
     with signals.caught():
         made, signalled = _follow(events, progress, watches, result)
         overs = [watch.over for watch in watches if watch.over]
-        result.finish(overs)
+        with contextlib.suppress(*([UnwritableError] if signalled else [])):
+            result.finish(overs)
         code = exit_code(over.outcome for over in overs)
         closing = _closing(overs, command, wishes, stderr, result)
         (stderr.close_badly if code in WORTH_A_LOOK else stderr.say)(closing)
@@ -97,8 +99,9 @@ def _follow(
                 elif isinstance(event, Made):
                     made.append(event)
     except Signalled as signalled:
-        for watch in watches:
-            result.take(watch.interrupt(time.monotonic()))
+        with contextlib.suppress(UnwritableError):  # the signal is what ends us
+            for watch in watches:
+                result.take(watch.interrupt(time.monotonic()))
         return made, signalled
     return made, None
 

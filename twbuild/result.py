@@ -11,7 +11,8 @@ class Result:
     """Tells each outcome as it comes; on a terminal all of them at the end, in the order given."""
 
     def __init__(self, *, as_json: bool, several: bool, once: bool) -> None:
-        self.for_people = streams.is_terminal(STDOUT) and not as_json
+        self._on_terminal = streams.is_terminal(STDOUT)
+        self.for_people = self._on_terminal and not as_json
         self._as_json = as_json
         self._several = several
         self._once = once
@@ -19,28 +20,27 @@ class Result:
 
     def take(self, over: Over) -> None:
         """One build is over; said once, however often it comes. Raises UnwritableError."""
-        if not streams.is_terminal(STDOUT) and over.sid not in self._told:
+        if not self._on_terminal and over.sid not in self._told:
             self._told.add(over.sid)
             self._tell(over)
 
     def finish(self, overs: list[Over]) -> None:
         """All are over. Raises UnwritableError."""
-        if streams.is_terminal(STDOUT):
+        if self._on_terminal:
             for over in overs:
                 self._tell(over)
 
     def _tell(self, over: Over) -> None:
         if self._as_json:
-            streams.tell(report.as_json(over))
+            self._write(report.as_json(over))
         elif over.outcome not in report.VERDICTS:
             return
         elif self.for_people:
-            streams.tell(_styled(report.headline(over, once=self._once)))
+            from twbuild import screen
+
+            self._write(screen.styled(report.headline(over, once=self._once)))
         else:
-            streams.tell(report.word(over, several=self._several))
+            self._write(report.word(over, several=self._several))
 
-
-def _styled(line: streams.Line) -> str:
-    from twbuild import screen
-
-    return screen.styled(line)
+    def _write(self, line: str) -> None:
+        streams.tell(line, terminal=self._on_terminal)

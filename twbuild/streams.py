@@ -50,11 +50,13 @@ def encode(text: str, descriptor: int) -> bytes:
         return text.translate(_MARKS).encode(encoding, "backslashreplace")
 
 
-def tell(line: str) -> None:
+def tell(line: str, *, terminal: bool = False) -> None:
     """Write one line of the result to stdout.
 
-    A reader that has gone changes nothing; raises UnwritableError for any other failure.
+    A reader that has gone, or a `terminal` that hung up, changes nothing; raises UnwritableError
+    for any other failure.
     """
+    gone = (errno.EPIPE, errno.EBADF, *((errno.EIO, errno.ENXIO) if terminal else ()))
     rest = encode(line + "\n", STDOUT)
     while rest:
         try:
@@ -62,7 +64,7 @@ def tell(line: str) -> None:
         except BlockingIOError:
             select.select([], [STDOUT], [])
         except OSError as error:
-            if error.errno in (errno.EPIPE, errno.EBADF):
+            if error.errno in gone:
                 return
             why = os.strerror(error.errno or 0).lower()
             raise UnwritableError(f"the result could not be written to stdout: {why}") from None
@@ -76,14 +78,15 @@ class Stderr:
 
     def __init__(self, progress: str = "auto") -> None:
         self.styled = _is_watched(progress)
+        self._descriptor = _unblocked(STDERR)
         self.github = os.environ.get("GITHUB_ACTIONS") == "true" and not self.styled
 
     def write(self, text: str) -> None:
         """Write it as it stands, as far as it can be written at once."""
         rest = encode(text, STDERR)
         try:
-            while rest and _takes_more():
-                rest = rest[os.write(STDERR, rest[:_PIPE_BUF]) :]
+            while rest and _takes_more(self._descriptor):
+                rest = rest[os.write(self._descriptor, rest[:_PIPE_BUF]) :]
         except OSError:
             return
 
@@ -123,8 +126,16 @@ def _is_watched(progress: str) -> bool:
     )
 
 
-def _takes_more() -> bool:
+def _unblocked(descriptor: int) -> int:
+    """A way to the same terminal whose writes never wait; others keep theirs as it is."""
     try:
-        return bool(select.select([], [STDERR], [], _PATIENCE_SECONDS)[1])
+        return os.open(os.ttyname(descriptor), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+    except (OSError, AttributeError):
+        return descriptor  # no terminal, none that has a name here, or Windows
+
+
+def _takes_more(descriptor: int) -> bool:
+    try:
+        return bool(select.select([], [descriptor], [], _PATIENCE_SECONDS)[1])
     except (OSError, ValueError):
         return True  # Windows asks sockets only

@@ -10,7 +10,7 @@ import heapq
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from queue import Empty, SimpleQueue
+from queue import Empty, Queue
 from typing import NamedTuple, Protocol
 
 from twbuild.errors import FetchError, PassingError
@@ -64,7 +64,8 @@ class Runner:
         self._idle: list[Asks] = []
         self._lanes: list[Lane] = []
         self._due = [(clock(), number) for number in range(len(watches))]
-        self._answers: SimpleQueue[tuple[Lane, Given]] = SimpleQueue()
+        # No SimpleQueue: stopped in a signal's handler past its timeout, it waits for ever.
+        self._answers: Queue[tuple[Lane, Given]] = Queue()
 
     def run(self) -> Iterator[Event | Asked | Tick]:
         """What happens, until every build is over."""
@@ -126,7 +127,7 @@ class Runner:
         yield from self._watches[lane.number].take(given, now)
 
 
-def _ask(lane: Lane, answers: SimpleQueue[tuple[Lane, Given]]) -> None:
+def _ask(lane: Lane, answers: Queue[tuple[Lane, Given]]) -> None:
     given: Given
     try:
         given = lane.fetcher.ask(lane.question)

@@ -1,0 +1,51 @@
+"""What the value of an option may be; each parser raises UsageError that names the option."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twbuild.errors import UsageError
+from twbuild.text import DURATION_FORMS, duration, parse_duration, quoted
+
+PROGRESS = ("auto", "live", "plain")
+OUTCOMES = ("completed", "failed")
+HOUR, WEEK = 3600.0, 7 * 86400.0
+
+
+def filled(name: str) -> Callable[[str], str]:
+    """Any value but an empty one: that is an unset variable, never a value left out."""
+
+    def parse(value: str) -> str:
+        if not value:
+            raise UsageError(f"{name} is empty: is the variable set?")
+        return value
+
+    return parse
+
+
+def seconds(name: str, least: float, most: float) -> Callable[[str], float]:
+    """A duration within bounds, in seconds."""
+
+    def parse(value: str) -> float:
+        try:
+            found = parse_duration(filled(name)(value))
+        except ValueError:
+            shown = f"{name} is no duration: {quoted(value)}"
+            raise UsageError(shown, f"expected one like {DURATION_FORMS}") from None
+        if not least <= found <= most:
+            bounds = f"expected {duration(least)} to {duration(most)}"
+            raise UsageError(f"{name} is out of range: {quoted(value)}", bounds)
+        return found
+
+    return parse
+
+
+def one_of(name: str, choices: tuple[str, ...]) -> Callable[[str], str]:
+    """One of several words."""
+
+    def parse(value: str) -> str:
+        if filled(name)(value) not in choices:
+            raise UsageError(f"{name} is {quoted(value)}", f"expected {', '.join(choices)}")
+        return value
+
+    return parse
