@@ -44,16 +44,17 @@ def _run(arguments: list[str]) -> int:
     verbose = any(word in ("-v", "--verbose", "-qv", "-vq") for word in arguments)
     _tell_warnings(verbose)
     completing = bool(os.environ.get("_TWBUILD_COMPLETE"))
-    if completing:
-        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - who presses Tab is told of no error
+    if completing:  # who presses Tab is told of no error
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+        os.dup2(sys.stderr.fileno(), streams.STDERR)
     try:
         from twbuild import cli
 
         code = cli.run(arguments)
-        return 0 if completing else code
     except Exception as error:  # noqa: BLE001 - whatever it is, people get a sentence and a code
         signals.die_if_signalled()
-        return 0 if completing else _explain(error, verbose)
+        code = _explain(error, verbose)
+    return 0 if completing else code
 
 
 def _tell_warnings(verbose: bool) -> None:

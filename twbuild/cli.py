@@ -226,7 +226,8 @@ def _parse(arguments: list[str]) -> Action | None:
     mistake = cast(type[Exception], typer.BadParameter.__mro__[1])
     try:
         if arguments[0] in COMPLETION:
-            return _complete(arguments)
+            _complete(arguments)
+            return None
         parsed = app(arguments, prog_name="twbuild", standalone_mode=False)
         sys.stdout.flush()
     except mistake as error:

@@ -73,8 +73,6 @@ def look(arguments: Sequence[str], wishes: Wishes) -> int:
     with signals.caught():
         made, signalled = _follow(events, progress, watches, result)
         overs = [watch.over for watch in watches if watch.over]
-        with contextlib.suppress(*([UnwritableError] if signalled else [])):
-            result.finish(overs)
         code = exit_code(over.outcome for over in overs)
         closing = _closing(overs, command, wishes, stderr, result)
         (stderr.close_badly if code in WORTH_A_LOOK else stderr.say)(closing)
@@ -100,9 +98,9 @@ def _follow(
                     made.append(event)
     except Signalled as signalled:
         with contextlib.suppress(UnwritableError):  # the signal is what ends us
-            for watch in watches:
-                result.take(watch.interrupt(time.monotonic()))
+            result.finish([watch.interrupt(time.monotonic()) for watch in watches])
         return made, signalled
+    result.finish([watch.over for watch in watches if watch.over])
     return made, None
 
 
@@ -111,10 +109,7 @@ def _settings(sids: Sequence[str | None], wishes: Wishes, result: Result) -> Set
     try:
         return settings.load(os.environ, wishes.profile)
     except CredentialsError as error:
-        overs = [Over(sid, Outcome.UNAUTHORIZED, None, 0.0, 0, error) for sid in sids]
-        for over in overs:
-            result.take(over)
-        result.finish(overs)
+        result.finish([Over(sid, Outcome.UNAUTHORIZED, None, 0.0, 0, error) for sid in sids])
         raise
 
 

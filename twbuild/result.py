@@ -19,15 +19,15 @@ class Result:
         self._told: set[str | None] = set()
 
     def take(self, over: Over) -> None:
-        """One build is over; said once, however often it comes. Raises UnwritableError."""
-        if not self._on_terminal and over.sid not in self._told:
+        """One build is over. Raises UnwritableError."""
+        if not self._on_terminal:
             self._told.add(over.sid)
             self._tell(over)
 
     def finish(self, overs: list[Over]) -> None:
-        """All are over. Raises UnwritableError."""
-        if self._on_terminal:
-            for over in overs:
+        """All are over; tells those that `take` has not told. Raises UnwritableError."""
+        for over in overs:
+            if over.sid not in self._told:
                 self._tell(over)
 
     def _tell(self, over: Over) -> None:
