@@ -13,7 +13,7 @@ INSTALL = $(if $(shell command -v uv),uv pip install --quiet --python $(BIN)/pyt
 
 .DEFAULT_GOAL = help
 .PHONY: help demo test check rest lint types coverage storms package fresh format \
-	bench chaos mutants pictures clean
+	bench chaos mutants pictures readme clean
 
 ## help      this list
 help:
@@ -78,9 +78,13 @@ chaos: $(VENV)/test
 mutants: $(VENV)/dev
 	$(BIN)/mutmut run
 
-## pictures  make the README's picture anew, from the real command
-pictures: $(VENV)/test
-	$(BIN)/python tests/pictures.py
+## pictures  make the README's moving picture anew, from the real command
+pictures: $(VENV)/dev
+	$(BIN)/python -m tests.pictures
+
+## readme    write the README's generated parts anew: help, exit codes, rooms
+readme: $(VENV)/test
+	$(BIN)/python -m tests.support.readme
 
 ## clean     remove what the other targets have made
 clean:
