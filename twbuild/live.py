@@ -102,7 +102,7 @@ class Live:
     def _draw(self, now: float) -> None:
         if not self._in_foreground():
             return
-        columns, height = screen.window()
+        columns, height = screen.window(STDERR)
         rows = self._visible(height)
         if len(self._cache) > 4 * len(rows) + 40:
             self._cache.clear()

@@ -19,9 +19,9 @@ from twbuild.progress import Happening, Plain, Progress
 from twbuild.result import Result
 from twbuild.settings import Settings
 from twbuild.signals import Signalled
-from twbuild.streams import Line, Stderr
+from twbuild.streams import Stderr
 from twbuild.target import Target
-from twbuild.text import counted, printable
+from twbuild.text import Line, counted, printable
 from twbuild.wait import Runner
 from twbuild.watch import Over, Rules, Watch
 

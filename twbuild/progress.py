@@ -9,8 +9,8 @@ from typing import Protocol
 
 from twbuild import report
 from twbuild.events import Asked, Building, Note, Picked, Status, Tick, Trouble
-from twbuild.streams import Line, Stderr
-from twbuild.text import age, counted, duration, printable
+from twbuild.streams import Stderr
+from twbuild.text import Line, age, counted, duration, printable
 from twbuild.watch import Event, Over
 
 HEARTBEAT_SECONDS = 30.0  # CI kills jobs that are silent for long

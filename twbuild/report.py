@@ -14,8 +14,7 @@ from typing import Any
 
 from twbuild.errors import TwbuildError
 from twbuild.events import Build, Made, Outcome
-from twbuild.streams import Line
-from twbuild.text import counted, duration, printable
+from twbuild.text import Line, counted, duration, printable
 from twbuild.watch import Over
 
 VERDICTS = (Outcome.COMPLETED, Outcome.FAILED, Outcome.BUILDING)

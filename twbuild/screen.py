@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 from rich.theme import Theme
 
-from twbuild.streams import STDERR, Line
+from twbuild.text import Line
 
 THEME = Theme(
     {
@@ -45,10 +45,10 @@ def styled(line: Line, width: int | None = None) -> str:
     return capture.get()
 
 
-def window() -> tuple[int, int]:
-    """Columns and rows of the terminal on stderr, whatever COLUMNS says; 80 and 24 for none."""
+def window(descriptor: int) -> tuple[int, int]:
+    """Columns and rows of a terminal, whatever COLUMNS says; 80 and 24 where it has none."""
     try:
-        columns, rows = os.get_terminal_size(STDERR)
+        columns, rows = os.get_terminal_size(descriptor)
     except OSError:
         columns, rows = 0, 0
     return columns or 80, rows or 24

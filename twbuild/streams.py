@@ -9,8 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from twbuild.errors import UnwritableError
-
-Line = Sequence[tuple[str, str]]  # spans: a text and the name of its style in screen.THEME
+from twbuild.text import Line, plain
 
 STDOUT, STDERR = 1, 2
 PREFIX = "twbuild: "
@@ -28,11 +27,6 @@ def open_closed_descriptors() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - lives as long as we do
-
-
-def plain(line: Line) -> str:
-    """The text of a line."""
-    return "".join(text for text, _ in line)
 
 
 def is_terminal(descriptor: int) -> bool:

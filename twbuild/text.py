@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+
+Line = Sequence[tuple[str, str]]  # spans: a text, and the name of its style in screen.THEME
 
 MOST_CHARACTERS = 300
 DURATION_FORMS = "90, 90s, 1.5s, 500ms, 5m, 1h30m"
@@ -29,6 +32,11 @@ def printable(text: object, limit: int = MOST_CHARACTERS) -> str:
 def quoted(text: str) -> str:
     """`text` in quotation marks as typed, each stray character visible: for what people typed."""
     return _harmless(repr(text[:MOST_CHARACTERS]), MOST_CHARACTERS)
+
+
+def plain(line: Line) -> str:
+    """The text of a line."""
+    return "".join(text for text, _ in line)
 
 
 def _escape(character: str) -> str:
