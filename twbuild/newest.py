@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from twbuild.errors import FatalError, NotFoundError
@@ -33,27 +34,27 @@ class Listing:
         if not self._builds:
             raise NotFoundError("no builds", "the service has no builds")
         building = [b for b in self._builds.values() if b.status == Status.BUILDING]
-        sid, created = max(map(_dated, self._builds.values()), key=lambda dated: dated[1])
+        newest, created = _newest(self._builds.values())
         if in_progress and not building:
-            status = printable(self._builds[sid].status)
             when = age((asked - created).total_seconds())
+            told = f"{printable(newest.sid)}, is {printable(newest.status)}, created {when}"
             raise NotFoundError(
                 "none in progress",
-                f"no build in progress: the newest, {printable(sid)}, is {status}, created {when}",
+                f"no build in progress: the newest, {told}",
                 "a build just created may not be listed yet: name it to wait for it",
             )
-        if in_progress:
-            sid, created = max(map(_dated, building), key=lambda dated: dated[1])
-        picked = self._builds[sid]
+        picked, created = _newest(building) if in_progress else (newest, created)
         others = sum(build is not picked for build in building)
         seconds = (asked - created).total_seconds()
         return Picked(picked.sid, picked.status, created, seconds, others)
 
 
-def _dated(build: Build) -> tuple[str, datetime]:
-    if build.created is None:
+def _newest(builds: Collection[Build]) -> tuple[Build, datetime]:
+    """The newest of these, and its time."""
+    dated = [(build, build.created) for build in builds if build.created is not None]
+    if len(dated) < len(builds):
         raise _incomplete("the list has a build without its time")
-    return build.sid.upper(), build.created
+    return max(dated, key=lambda pair: pair[1])
 
 
 def _incomplete(why: str) -> FatalError:
