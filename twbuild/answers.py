@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timezone
 from typing import Any
 
@@ -10,6 +11,8 @@ import requests
 from twbuild import jsonobject, problems
 from twbuild.events import Build, BuildStatus, Kind, Page, Question, Status
 from twbuild.text import printable
+
+BUILD_SID = re.compile("ZB[0-9a-fA-F]{32}")
 
 Answer = BuildStatus | Build | Page
 
@@ -38,16 +41,19 @@ def _page(found: dict[str, Any], response: requests.Response, request_id: str | 
     builds, meta = found.get("builds"), found.get("meta")
     if not isinstance(builds, list) or not isinstance(meta, dict):
         raise ValueError("the answer is no page of Builds")  # noqa: TRY004 - of what came, not of ours
-    if not all(
-        isinstance(b, dict) and _text(b.get("sid")) and _text(b.get("status")) for b in builds
-    ):
-        raise ValueError("the answer lists a Build without sid or status")
+    if not all(isinstance(build, dict) and _is_listed(build) for build in builds):
+        raise ValueError("the answer lists a Build without its SID or status")
     next_url = meta.get("next_page_url")
     if next_url is not None and not isinstance(next_url, str):
         raise ValueError("the answer's next_page_url is not a text")
     query = next_url.partition("#")[0].partition("?")[2] if next_url else None
     asked = problems.sent(response) or datetime.now(timezone.utc)
     return Page(tuple(map(_build, builds)), query, asked, request_id)
+
+
+def _is_listed(build: dict[str, Any]) -> bool:
+    sid, status = build.get("sid"), build.get("status")
+    return isinstance(sid, str) and bool(BUILD_SID.fullmatch(sid)) and isinstance(status, str)
 
 
 def _build(found: dict[str, Any]) -> Build:

@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import FrameType, TracebackType
+from types import FrameType
 
 from rich.spinner import Spinner
 
@@ -36,7 +36,7 @@ class Row:
 
 
 class Live:
-    """Draws frames on stderr from entry to exit.
+    """Draws frames on stderr until it is closed.
 
     The cursor always rests at the start of the first row: a terminal that rewraps its lines when
     made narrower takes it along, and the next frame wipes whatever was left below.
@@ -61,19 +61,13 @@ class Live:
         self._spinner = _frames()
         self._cache: dict[tuple[object, ...], str] = {}
 
-    def __enter__(self) -> Live:
         self._previous = {n: signal.getsignal(n) for n in _STOPS}
         for number, handler in self._previous.items():
             if handler is signal.SIG_DFL:
                 signal.signal(number, self._stop)
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Wipe the rows, and give the cursor and Ctrl-Z back."""
         try:
             self._erase()
         finally:

@@ -89,7 +89,7 @@ def _follow(
     """Show and tell what happens to its end, or until a signal; what failed builds were made of."""
     made = []
     try:
-        with progress:
+        with contextlib.closing(progress):
             for event in events:
                 progress.show(event)
                 if isinstance(event, Over):

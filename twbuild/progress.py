@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import Protocol
 
 from twbuild import report
@@ -23,19 +22,11 @@ class Progress(Protocol):
 
     frame_seconds: float
 
-    def __enter__(self) -> Progress:
-        """Begin."""
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Leave the screen as it was."""
-
     def show(self, event: Happening) -> None:
         """Take in what happened."""
+
+    def close(self) -> None:
+        """Leave the screen as it was."""
 
 
 class Plain:
@@ -63,16 +54,8 @@ class Plain:
         self._states: dict[str | None, str] = dict.fromkeys(sids, "asking")
         self._several = len(sids) > 1
 
-    def __enter__(self) -> Plain:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        return None
+    def close(self) -> None:
+        """Nothing to mend: lines stay."""
 
     def show(self, event: Happening) -> None:
         """Say what happened, if it is worth a line."""
@@ -126,9 +109,8 @@ def line(event: Happening, now: float) -> Line | None:
         milliseconds = round(event.seconds * 1000)
         return [(f"GET {printable(event.url)}: {event.came}, {milliseconds} ms{request}", "hint")]
     if isinstance(event, Picked):
-        others = (
-            f", {event.others_in_progress} others in progress" if event.others_in_progress else ""
-        )
+        count = event.others_in_progress
+        others = f", {counted(count, 'other')} in progress" if count else ""
         when = f"{event.created:%Y-%m-%d %H:%M:%S} UTC"
         told = f"the newest: {event.sid}, {printable(event.status)}, created {when}"
         return [(f"{told} ({age(event.age_seconds)}){others}", "hint")]
