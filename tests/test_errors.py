@@ -1,0 +1,111 @@
+"""The exit codes are those of the contract, and each means one thing."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+
+from twbuild import errors
+from twbuild.errors import ExitCode, exit_code
+from twbuild.events import Outcome
+
+O = Outcome  # noqa: E741 - keeps the table readable
+
+
+def test_the_codes_never_change() -> None:
+    assert {code.name: code.value for code in ExitCode} == {
+        "COMPLETED": 0,
+        "FAILED": 1,
+        "USAGE": 2,
+        "UNAVAILABLE": 3,
+        "CREDENTIALS": 4,
+        "NOT_FOUND": 5,
+        "BUILDING": 8,
+        "BUG": 70,
+        "TIMEOUT": 124,
+        "HANGUP": 129,
+        "INTERRUPTED": 130,
+        "TERMINATED": 143,
+    }
+
+
+def test_each_code_says_what_it_means_and_is_a_number() -> None:
+    assert len({code.meaning for code in ExitCode}) == len(ExitCode)
+    assert ExitCode.TIMEOUT.meaning.startswith("wait ran into --timeout")
+    assert f"{ExitCode.TIMEOUT:d}" == "124"
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "code"),
+    [
+        ([O.COMPLETED], 0),
+        ([O.FAILED], 1),
+        ([O.UNAVAILABLE], 3),
+        ([O.UNAUTHORIZED], 4),
+        ([O.NOT_FOUND], 5),
+        ([O.BUILDING], 8),
+        ([O.TIMEOUT], 124),
+        ([O.INTERRUPTED], 130),
+        ([O.COMPLETED, O.COMPLETED], 0),
+        ([O.FAILED, O.INTERRUPTED, O.COMPLETED], 130),
+        ([O.COMPLETED, O.FAILED, O.TIMEOUT, O.UNAUTHORIZED, O.NOT_FOUND, O.UNAVAILABLE], 1),
+        ([O.UNAVAILABLE, O.NOT_FOUND, O.UNAUTHORIZED, O.TIMEOUT, O.COMPLETED], 124),
+        ([O.UNAVAILABLE, O.NOT_FOUND, O.UNAUTHORIZED, O.COMPLETED], 4),
+        ([O.COMPLETED, O.UNAVAILABLE, O.NOT_FOUND], 5),
+        ([O.COMPLETED, O.UNAVAILABLE, O.COMPLETED], 3),
+    ],
+)
+def test_several_builds_give_the_most_urgent_code(outcomes: list[Outcome], code: int) -> None:
+    assert exit_code(outcomes) == code
+    assert exit_code(reversed(outcomes)) == code
+
+
+def test_0_where_all_are_completed_and_1_where_one_failed_and_nowhere_else() -> None:
+    for pair in product(Outcome, repeat=2):
+        assert (exit_code(pair) == 0) == (set(pair) == {Outcome.COMPLETED})
+        if Outcome.INTERRUPTED not in pair:
+            assert (exit_code(pair) == 1) == (Outcome.FAILED in pair)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.UsageError("x"), 2),
+        (errors.CredentialsError("x"), 4),
+        (errors.UnwritableError("x"), 3),
+        (errors.BugError("x"), 70),
+        (errors.TwbuildError("x"), 3),
+    ],
+)
+def test_the_codes_of_errors(error: errors.TwbuildError, code: int) -> None:
+    assert error.exit_code == code
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcome", "code"),
+    [
+        (errors.PassingError, O.UNAVAILABLE, 3),
+        (errors.FatalError, O.UNAVAILABLE, 3),
+        (errors.UnauthorizedError, O.UNAUTHORIZED, 4),
+        (errors.NotFoundError, O.NOT_FOUND, 5),
+    ],
+)
+def test_the_outcomes_of_answers_that_are_no_good(
+    kind: type[errors.FetchError], outcome: Outcome, code: int
+) -> None:
+    error = kind("short", "long", "hint", http_status=418, code=7, request_id="RQ1", retry_after=2)
+
+    assert error.outcome is outcome
+    assert exit_code([error.outcome]) == code
+    assert (str(error), error.message, error.reason) == ("long", "long", "short")
+    assert error.hints == ("hint",)
+    assert (error.http_status, error.code, error.request_id) == (418, 7, "RQ1")
+    assert error.retry_after == 2
+
+
+def test_what_is_unknown_of_an_answer_is_none() -> None:
+    error = errors.PassingError("short", "long")
+
+    assert (error.http_status, error.code, error.request_id, error.hints) == (None, None, None, ())
+    assert error.retry_after == 0

@@ -1,0 +1,141 @@
+"""Which build is the newest: told by all pages, or not at all."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.command import BUILD, OTHER_BUILD
+from twbuild.errors import FatalError, NotFoundError
+from twbuild.events import Build, Page, Picked
+from twbuild.newest import Listing
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
+
+
+def build(number: int, status: str = "building", minutes_ago: float | None = 0) -> Build:
+    created = None if minutes_ago is None else NOON - timedelta(minutes=minutes_ago)
+    return Build(f"ZB{number:032x}", status, created)
+
+
+def listing(*pages: list[Build]) -> Listing:
+    found = Listing()
+    for number, builds in enumerate(pages, 1):
+        more = f"Page={number}" if number < len(pages) else None
+        found.add(Page(tuple(builds), more, NOON))
+    return found
+
+
+def test_the_newest_in_progress_with_its_age_and_the_number_of_others() -> None:
+    found = listing(
+        [build(1, "completed", 1), build(2, minutes_ago=9)],
+        [build(3, minutes_ago=3), build(4, minutes_ago=7), build(5, "failed", 2)],
+    )
+
+    picked = found.pick(NOON, in_progress=True)
+
+    assert picked == Picked(build(3).sid, "building", NOON - timedelta(minutes=3), 180, 2)
+
+
+def test_the_newest_of_all_where_any_will_do() -> None:
+    found = listing([build(1, "completed", 1), build(2, minutes_ago=9)], [build(3, "failed", 4)])
+
+    picked = found.pick(NOON, in_progress=False)
+
+    assert picked == Picked(build(1).sid, "completed", NOON - timedelta(minutes=1), 60, 1)
+
+
+def test_times_are_compared_across_time_zones() -> None:
+    tokyo, utc = timezone(timedelta(hours=9)), timezone.utc
+    earlier = Build(OTHER_BUILD, "building", datetime(2026, 11, 24, 20, tzinfo=tokyo))
+    later = Build(BUILD, "building", datetime(2026, 11, 24, 11, 30, tzinfo=utc))
+
+    assert listing([later, earlier]).pick(NOON, in_progress=True).sid == BUILD
+
+
+def test_a_build_that_two_pages_list_counts_once_as_last_listed() -> None:
+    shouted = Build(build(0xAB).sid.upper(), "completed", NOON)
+
+    found = listing([build(0xAB), build(1, minutes_ago=5)], [shouted])
+
+    assert found.pick(NOON, in_progress=True) == Picked(
+        build(1).sid, "building", NOON - timedelta(minutes=5), 300, 0
+    )
+
+
+def test_the_sid_stays_as_the_api_wrote_it() -> None:
+    assert listing([build(0xAB)]).pick(NOON, in_progress=True).sid == build(0xAB).sid
+
+
+def test_no_builds() -> None:
+    for in_progress in (True, False):
+        with pytest.raises(NotFoundError, match=r"^the service has no builds$"):
+            listing([], []).pick(NOON, in_progress=in_progress)
+
+
+@pytest.mark.parametrize("status", ["completed", "failed", "queued", "Building", ""])
+def test_none_in_progress_names_the_newest_its_status_and_its_age(status: str) -> None:
+    found = listing([build(1, "failed", 60 * 24 * 9)], [build(0xAB, status, 60 * 24 * 3)])
+
+    with pytest.raises(NotFoundError) as raised:
+        found.pick(NOON, in_progress=True)
+
+    assert raised.value.message == (
+        f"no build in progress: the newest, {build(0xAB).sid}, is {status}, created 3d ago"
+    )
+    assert "may not be listed yet" in raised.value.hints[0]
+
+
+def test_foreign_text_in_a_status_is_shown_and_does_nothing() -> None:
+    with pytest.raises(NotFoundError) as raised:
+        listing([build(1, "\x1b[2J##\n::error::")]).pick(NOON, in_progress=True)
+
+    assert raised.value.message.isprintable()
+    assert "##" not in raised.value.message
+
+
+@pytest.mark.parametrize("in_progress", [True, False])
+def test_a_build_without_its_time_leaves_it_open_which_is_the_newest(in_progress: bool) -> None:
+    found = listing([build(1), build(2, "completed", None)])
+
+    with pytest.raises(FatalError, match="cannot be told") as raised:
+        found.pick(NOON, in_progress=in_progress)
+
+    assert raised.value.hints == ("name one",)
+
+
+def test_50_pages_are_read_and_a_51st_is_too_many() -> None:
+    assert listing(*[[build(n, minutes_ago=n)] for n in range(50)]).pick(
+        NOON, in_progress=True
+    ) == Picked(build(0).sid, "building", NOON, 0, 49)
+
+    with pytest.raises(FatalError, match="goes on after 50 pages") as raised:
+        listing(*[[build(n)] for n in range(51)])
+
+    assert raised.value.hints == ("name one",)
+
+
+@given(
+    st.lists(st.sampled_from(["building", "completed", "failed"]), min_size=1, max_size=30),
+    st.randoms(use_true_random=False),
+    st.integers(1, 7),
+)
+def test_the_order_of_the_list_changes_nothing(
+    statuses: list[str], random: Random, size: int
+) -> None:
+    builds = [build(n, status, n) for n, status in enumerate(statuses)]
+    newest = next((b for b in builds if b.status == "building"), None)
+    random.shuffle(builds)
+
+    found = listing(*[builds[at : at + size] for at in range(0, len(builds), size)])
+
+    assert found.pick(NOON, in_progress=False).sid == build(0).sid
+    if newest:
+        assert found.pick(NOON, in_progress=True).sid == newest.sid
+    else:
+        with pytest.raises(NotFoundError):
+            found.pick(NOON, in_progress=True)

@@ -1,0 +1,442 @@
+"""What is said of an ending: as the contract's Screens show it, for programs and for people."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.command import ACCOUNT, BUILD, SERVICE
+from twbuild import report
+from twbuild.errors import CredentialsError, NotFoundError, PassingError, UnauthorizedError
+from twbuild.events import Build, BuildStatus, Made, Outcome, Status
+from twbuild.text import Line, plain
+from twbuild.watch import Over
+
+URL = f"https://serverless.twilio.com/v1/Services/{SERVICE}/Builds/{BUILD}/Status"
+ANSWER = BuildStatus(Status.BUILDING, BUILD, ACCOUNT, SERVICE, URL)
+CREATED = datetime(2026, 11, 24, 14, 2, 11, tzinfo=timezone.utc)
+
+
+def over(outcome: Outcome, waited: float = 0.0, polls: int = 2, **more: Any) -> Over:
+    known = more.pop("answer", ANSWER)
+    return Over(more.pop("sid", BUILD), outcome, known, waited, polls, more.pop("error", None))
+
+
+def text(lines: list[Line]) -> str:
+    return "\n".join(plain(line) for line in lines)
+
+
+class TestWord:
+    @pytest.mark.parametrize("outcome", report.VERDICTS)
+    def test_one_build_gets_the_bare_word(self, outcome: Outcome) -> None:
+        assert report.word(over(outcome), several=False) == outcome.value
+
+    def test_several_builds_get_a_line_each_that_names_them(self) -> None:
+        assert report.word(over(Outcome.COMPLETED), several=True) == f"{BUILD} completed"
+
+
+class TestHeadline:
+    @pytest.mark.parametrize(
+        ("ended", "line"),
+        [
+            (
+                over(Outcome.COMPLETED, 72),
+                f"✓ completed  {BUILD}  ready to deploy (waited 1m 12s)",
+            ),
+            (
+                over(Outcome.COMPLETED, 0.2, polls=1),
+                f"✓ completed  {BUILD}  ready to deploy (already)",
+            ),
+            (over(Outcome.FAILED, 38.2), f"✗ failed     {BUILD}  (waited 38s)"),
+            (over(Outcome.FAILED, 0.2, polls=1), f"✗ failed     {BUILD}  (already)"),
+            (
+                over(Outcome.TIMEOUT, 600.02),
+                f"! still building after 10m (--timeout)  {BUILD}",
+            ),
+            (
+                over(Outcome.TIMEOUT, 5, answer=None),
+                f"! status not known yet after 5s (--timeout)  {BUILD}",
+            ),
+            (
+                over(Outcome.TIMEOUT, 5, answer=None, sid=None),
+                "! status not known yet after 5s (--timeout)  the newest build",
+            ),
+            (
+                over(Outcome.INTERRUPTED, 46),
+                f"! interrupted after 46s, still building  {BUILD}",
+            ),
+            (
+                over(Outcome.INTERRUPTED, 0.5, answer=None),
+                f"! interrupted after 0.5s, status not known yet  {BUILD}",
+            ),
+            (
+                over(
+                    Outcome.UNAVAILABLE,
+                    20.4,
+                    6,
+                    answer=None,
+                    error=PassingError("HTTP 503", "HTTP 503, code 20503"),
+                ),
+                f"error: HTTP 503, code 20503 (6 tries in 20s)  {BUILD}",
+            ),
+            (
+                over(Outcome.NOT_FOUND, 0.1, 1, sid=None, error=NotFoundError("x", "no builds")),
+                "error: no builds",
+            ),
+        ],
+    )
+    def test_of_a_wait(self, ended: Over, line: str) -> None:
+        assert plain(report.headline(ended, once=False)) == line
+
+    @pytest.mark.parametrize(
+        ("outcome", "line"),
+        [
+            (Outcome.COMPLETED, f"✓ completed  {BUILD}  ready to deploy"),
+            (Outcome.FAILED, f"✗ failed     {BUILD}"),
+            (Outcome.BUILDING, f"• building   {BUILD}"),
+        ],
+    )
+    def test_of_one_look_tells_no_time(self, outcome: Outcome, line: str) -> None:
+        assert plain(report.headline(over(outcome, 0.4, polls=1), once=True)).rstrip() == line
+
+    def test_completed_is_not_called_deployed(self) -> None:
+        assert "deployed" not in plain(report.headline(over(Outcome.COMPLETED), once=False))
+
+    @pytest.mark.parametrize(
+        ("outcome", "style"),
+        [
+            (Outcome.COMPLETED, "completed"),
+            (Outcome.FAILED, "failed"),
+            (Outcome.BUILDING, "building"),
+            (Outcome.TIMEOUT, "trouble"),
+            (Outcome.INTERRUPTED, "trouble"),
+            (Outcome.UNAVAILABLE, "failed"),
+        ],
+    )
+    def test_colours_go_with_a_word_and_the_sid_is_unstyled(
+        self, outcome: Outcome, style: str
+    ) -> None:
+        line = report.headline(over(outcome), once=False)
+
+        assert line[0][1] == style
+        assert line[0][0].strip("✓✗•! ")
+        assert [styled for shown, styled in line if BUILD in shown] == [""]
+
+    def test_an_error_is_followed_by_what_to_do(self) -> None:
+        error = CredentialsError("no credentials found", "set    A and B", "or     C")
+
+        assert text(report.error_lines(error)) == (
+            "error: no credentials found\n  set    A and B\n  or     C"
+        )
+
+
+class TestHints:
+    def test_of_each_error_once(self) -> None:
+        error = UnauthorizedError("x", "refused", "is the secret current?", "request RQ1")
+        other = NotFoundError("x", "missing", "request RQ1", "another account's?")
+        ended = [
+            over(Outcome.UNAUTHORIZED, error=error),
+            over(Outcome.COMPLETED),
+            over(Outcome.NOT_FOUND, error=other),
+        ]
+
+        assert text(report.hints(ended)) == (
+            "  is the secret current?\n  request RQ1\n  another account's?"
+        )
+
+    @pytest.mark.parametrize("outcome", [Outcome.TIMEOUT, Outcome.INTERRUPTED])
+    def test_of_the_trouble_at_the_end_of_a_wait_that_was_cut_short(self, outcome: Outcome) -> None:
+        error = PassingError("HTTP 503", "HTTP 503, try later", "a hint")
+
+        assert text(report.hints([over(outcome, error=error)])) == (
+            "  the last try: HTTP 503, try later"
+        )
+
+    def test_none_without_an_error(self) -> None:
+        assert report.hints([over(Outcome.TIMEOUT), over(Outcome.COMPLETED)]) == []
+
+
+class TestResume:
+    command = ("twbuild", "wait", "my-service")
+
+    @pytest.mark.parametrize("outcome", [Outcome.TIMEOUT, Outcome.INTERRUPTED])
+    def test_the_build_goes_on_and_how_to_wait_again(self, outcome: Outcome) -> None:
+        assert text(report.resume([over(outcome)], self.command)) == (
+            f"  It goes on at Twilio. To wait again:\n    twbuild wait my-service {BUILD}"
+        )
+
+    def test_without_a_build_that_was_picked(self) -> None:
+        lines = report.resume([over(Outcome.TIMEOUT, sid=None, answer=None)], self.command)
+
+        assert plain(lines[-1]) == "    twbuild wait my-service"
+
+    def test_only_builds_that_are_not_over(self) -> None:
+        ended = [
+            over(Outcome.COMPLETED, sid="ZB1"),
+            over(Outcome.TIMEOUT, sid="ZB2"),
+            over(Outcome.FAILED, sid="ZB3"),
+            over(Outcome.NOT_FOUND, sid="ZB4", error=NotFoundError("x", "y")),
+            over(Outcome.INTERRUPTED, sid="ZB5"),
+        ]
+
+        assert text(report.resume(ended, self.command)) == (
+            "  2 builds go on at Twilio. To wait again:\n    twbuild wait my-service ZB2 ZB5"
+        )
+
+    @pytest.mark.parametrize("outcome", [Outcome.UNAUTHORIZED, Outcome.UNAVAILABLE])
+    def test_after_good_answers_also_where_trouble_ended_it(self, outcome: Outcome) -> None:
+        error = PassingError("x", "y")
+
+        told = text(report.resume([over(outcome, 38, error=error)], self.command))
+
+        assert told == (
+            f"  {BUILD} was still building, after 38s\n"
+            "  It goes on at Twilio. To wait again:\n"
+            f"    twbuild wait my-service {BUILD}"
+        )
+        assert report.resume([over(outcome, answer=None, error=error)], self.command) == []
+
+    @pytest.mark.parametrize(
+        "outcome", [Outcome.COMPLETED, Outcome.FAILED, Outcome.BUILDING, Outcome.NOT_FOUND]
+    )
+    def test_nothing_where_nothing_goes_on(self, outcome: Outcome) -> None:
+        assert report.resume([over(outcome)], self.command) == []
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "dev",
+            "my profile",
+            "it's",
+            'say "x"',
+            "$(touch x)",
+            "`touch x`",
+            "a;b",
+            "a\\b",
+            "-n",
+            "*",
+            "~",
+            "!x",
+            "a##b",
+            "###",
+            "grün",
+            "x\x1b[2J",
+            "two\nlines",
+            "\u202edlrow",
+            "it's\x07##\\'",
+            "l" * 400,
+        ],
+    )
+    def test_pasted_into_a_shell_it_is_the_same_command(self, name: str) -> None:
+        command = ["twbuild", "wait", "-p", name, "my-service"]
+        typed = plain(report.resume([over(Outcome.TIMEOUT)], command)[-1])
+
+        assert typed.isprintable()
+        assert "##" not in typed
+        assert pasted(typed) == [*command, BUILD]
+
+    def test_a_plain_command_is_typed_plainly(self) -> None:
+        command = ["twbuild", "wait", "-p", "my profile", "my-service"]
+
+        assert plain(report.resume([over(Outcome.TIMEOUT)], command)[-1]) == (
+            f"    twbuild wait -p 'my profile' my-service {BUILD}"
+        )
+
+
+def pasted(typed: str) -> list[str]:
+    """The words that bash makes of a line."""
+    shell = ["bash", "--norc", "-c", f"printf '%s\\0' {typed}"]
+    done = subprocess.run(shell, stdout=subprocess.PIPE, check=True, timeout=30)
+    return done.stdout.decode("utf-8").split("\0")[:-1]
+
+
+@given(st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S"]), min_size=1))
+def test_printable_names_are_quoted_as_a_shell_reads_them(name: str) -> None:
+    typed = plain(report.resume([over(Outcome.TIMEOUT)], ["twbuild", "wait", "-p", name])[-1])
+
+    if "##" in name:
+        assert "##" not in typed
+    else:
+        assert shlex.split(typed) == ["twbuild", "wait", "-p", name, BUILD]
+
+
+def test_the_summary_of_several_builds_counts_each_outcome() -> None:
+    ended = [
+        over(Outcome.COMPLETED, 12),
+        over(Outcome.COMPLETED, 72),
+        over(Outcome.FAILED, 30),
+        over(Outcome.TIMEOUT, 60),
+    ]
+
+    assert plain(report.summary(ended)) == (
+        "4 builds: 2 completed, 1 failed, 1 timeout (waited 1m 12s)"
+    )
+
+
+class TestMade:
+    def made(self, **fields: Any) -> str:
+        return text(report.made(Made(BUILD, Build(BUILD, "failed", **fields)), several=False))
+
+    def test_as_the_screens_show_it(self) -> None:
+        told = self.made(
+            runtime="node18",
+            functions=12,
+            assets=4,
+            dependencies=("@twilio/runtime-handler 1.3.0", "lodash 4.17.21", "twilio 4.23.0"),
+            created=CREATED,
+            updated=CREATED + timedelta(seconds=36),
+            request_id="RQ1",
+        )
+
+        assert told == (
+            "  Twilio's API gives no reason. What the build was made of:\n"
+            "    runtime       node18\n"
+            "    contents      12 functions, 4 assets\n"
+            "    dependencies  @twilio/runtime-handler 1.3.0, lodash 4.17.21, twilio 4.23.0\n"
+            "    created       14:02:11 UTC, failed after 36s\n"
+            "    request       RQ1, for Twilio's support"
+        )
+
+    def test_several_builds_are_told_apart(self) -> None:
+        lines = report.made(Made(BUILD, Build(BUILD, "failed", runtime="x")), several=True)
+
+        assert plain(lines[0]) == (f"  Twilio's API gives no reason. What {BUILD} was made of:")
+
+    def test_where_twilio_did_not_tell_in_time_it_still_gives_no_reason(self) -> None:
+        told = text(report.made(Made(BUILD, None), several=False))
+
+        assert told.startswith("  Twilio's API gives no reason.")
+
+    @pytest.mark.parametrize(
+        ("fields", "row"),
+        [
+            ({"runtime": "node24"}, "    runtime       node24"),
+            ({"runtime": "cobol-1[x]"}, "    runtime       cobol-1[x]"),
+            ({"runtime": "\x1b##"}, "    runtime       \\x1b# #"),
+            ({"functions": 1, "assets": 1}, "    contents      1 function, 1 asset"),
+            ({"functions": 0, "assets": 2}, "    contents      0 functions, 2 assets"),
+            ({"functions": 3}, "    contents      3 functions"),
+            ({"assets": 3}, "    contents      3 assets"),
+            ({"created": CREATED}, "    created       14:02:11 UTC"),
+            (
+                {"created": CREATED, "updated": CREATED - timedelta(seconds=1)},
+                "    created       14:02:11 UTC",
+            ),
+            (
+                {"created": CREATED, "updated": CREATED},
+                "    created       14:02:11 UTC, failed after 0s",
+            ),
+            ({"dependencies": ("\n::error::x",)}, "    dependencies   ::error::x"),
+        ],
+    )
+    def test_each_row_stands_as_sent_where_there_is_something_to_tell(
+        self, fields: dict[str, Any], row: str
+    ) -> None:
+        lines = self.made(**fields).splitlines()
+
+        assert lines[1].split() == row.split()
+        assert lines[1].startswith(row[:18])
+        assert len(lines) == 2
+
+    def test_ten_dependencies_and_how_many_more(self) -> None:
+        names = tuple(f"package-{n} 1.0.{n}" for n in range(17))
+
+        rows = self.made(dependencies=names).splitlines()[1:]
+        told = " ".join(row[18:] for row in rows)
+
+        assert told == ", ".join([*names[:10], "and 7 more"])
+        assert all(row[:18].strip() in ("dependencies", "") for row in rows)
+        assert max(map(len, rows)) <= 80
+        assert "more" not in self.made(dependencies=names[:10])
+
+    def test_a_long_name_of_a_dependency_is_cut(self) -> None:
+        assert "a" * 101 not in self.made(dependencies=("a" * 500,)).replace("\n", "")
+
+
+class TestJson:
+    @pytest.mark.parametrize("outcome", Outcome)
+    def test_the_fields_and_their_order(self, outcome: Outcome) -> None:
+        found = json.loads(report.as_json(over(outcome, 12.34567, 4)))
+
+        assert list(found) == [
+            *("sid", "account_sid", "service_sid", "status", "url"),
+            *("outcome", "waited_seconds", "polls", "error"),
+        ]
+        assert found == {
+            "sid": BUILD,
+            "account_sid": ACCOUNT,
+            "service_sid": SERVICE,
+            "status": "building",
+            "url": URL,
+            "outcome": outcome.value,
+            "waited_seconds": 12.346,
+            "polls": 4,
+            "error": None,
+        }
+
+    def test_what_is_unknown_is_null(self) -> None:
+        unknown = {"account_sid": None, "service_sid": None, "status": None, "url": None}
+
+        found = json.loads(report.as_json(over(Outcome.TIMEOUT, answer=None)))
+        assert unknown.items() <= found.items()
+        assert found["sid"] == BUILD
+        found = json.loads(report.as_json(over(Outcome.TIMEOUT, answer=None, sid=None)))
+        assert found["sid"] is None
+
+    def test_fields_are_as_sent_and_the_sid_that_was_asked_where_none_was(self) -> None:
+        shouted = BUILD.upper()
+        answers = [BuildStatus(Status.FAILED, sid) for sid in (shouted, None)]
+
+        found = [json.loads(report.as_json(over(Outcome.FAILED, answer=a))) for a in answers]
+
+        assert [(one["sid"], one["status"]) for one in found] == [
+            (shouted, "failed"),
+            (BUILD, "failed"),
+        ]
+
+    @pytest.mark.parametrize(
+        ("error", "told"),
+        [
+            (CredentialsError("none", "hint"), {"message": "none"}),
+            (PassingError("HTTP 503", "m", http_status=503), {"message": "m", "http_status": 503}),
+            (
+                UnauthorizedError("r", "m", http_status=401, code=20003, request_id="RQ1"),
+                {"message": "m", "http_status": 401, "code": 20003, "request_id": "RQ1"},
+            ),
+            (
+                PassingError("r", "m", http_status=500, code=0),
+                {"message": "m", "http_status": 500, "code": 0},
+            ),
+        ],
+    )
+    def test_an_error_tells_what_is_known(self, error: Any, told: dict[str, object]) -> None:
+        assert json.loads(report.as_json(over(Outcome.UNAVAILABLE, error=error)))["error"] == told
+
+    @given(st.text(st.characters(exclude_categories=()) | st.sampled_from("#\n\r\x1b\ud800[]")))
+    def test_one_line_that_no_log_obeys_and_that_reads_back_as_it_was(self, foreign: str) -> None:
+        answer = BuildStatus(Status.BUILDING, BUILD, foreign, None, f"##{foreign}##")
+
+        line = report.as_json(over(Outcome.BUILDING, answer=answer))
+
+        assert "##" not in line
+        assert line.isascii()
+        assert line.isprintable()
+        found = json.loads(line)
+        assert (found["account_sid"], found["url"]) == (foreign, f"##{foreign}##")
+
+
+def test_each_line_of_a_log_is_one_line() -> None:
+    error = PassingError("r", "m", "hint", http_status=500)
+    ended = [over(outcome, error=error) for outcome in Outcome]
+
+    lines = [report.headline(one, once=False) for one in ended]
+    lines += [*report.hints(ended), *report.resume(ended, ["twbuild", "wait", "two\nlines"])]
+
+    assert all(plain(line).isprintable() for line in lines)

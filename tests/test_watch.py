@@ -1,0 +1,667 @@
+"""When a build is asked about, what an answer means and when it is over, with a moved clock."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from tests.support.command import BUILD, OTHER_BUILD
+from tests.support.play import (
+    BUILDING,
+    COMPLETED,
+    FAILED,
+    START,
+    Took,
+    fatal,
+    forever,
+    missing,
+    passing,
+    play,
+    unauthorized,
+    wait,
+)
+from twbuild.errors import FetchError
+from twbuild.events import (
+    Build,
+    Building,
+    BuildStatus,
+    Kind,
+    Made,
+    Outcome,
+    Page,
+    Picked,
+    Question,
+    Status,
+    Trouble,
+)
+from twbuild.watch import Ask, Given, Over, Rules, Sleep, Watch
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
+
+
+def build(sid: str, status: str = "building", minutes_ago: float | None = 0) -> Build:
+    created = None if minutes_ago is None else NOON - timedelta(minutes=minutes_ago)
+    return Build(sid, status, created)
+
+
+def page(*builds: Build, more: str | None = None) -> Page:
+    return Page(builds, more, NOON)
+
+
+def watch(rules: Rules | None = None, sid: str | None = BUILD) -> Watch:
+    return Watch(sid, rules or wait(), START, lambda: 1.0)
+
+
+def trouble(played_events: list[object]) -> list[Trouble]:
+    return [event for event in played_events if isinstance(event, Trouble)]
+
+
+class TestVerdict:
+    @pytest.mark.parametrize(("answer", "outcome"), [(COMPLETED, "completed"), (FAILED, "failed")])
+    def test_a_build_that_is_over_is_over_with_the_first_answer(
+        self, answer: BuildStatus, outcome: str
+    ) -> None:
+        played = play([Took(answer, 0.3)])
+
+        assert played.events == [
+            Over(BUILD, Outcome(outcome), answer, pytest.approx(0.3), 1, None)  # type: ignore[arg-type]
+        ]
+        assert played.asked[0].question == Question(Kind.STATUS, BUILD)
+
+    @pytest.mark.parametrize(("answer", "outcome"), [(COMPLETED, "completed"), (FAILED, "failed")])
+    def test_it_goes_on_until_the_api_says_so(self, answer: BuildStatus, outcome: str) -> None:
+        played = play([BUILDING, BUILDING, passing(), BUILDING, answer])
+
+        assert played.outcome == outcome
+        assert played.over is not None
+        assert (played.over.answer, played.over.polls, played.over.error) == (answer, 5, None)
+
+    def test_an_answer_that_comes_with_the_deadline_still_counts(self) -> None:
+        watched = watch(wait(timeout=10))
+        watched.next(START + 9)
+
+        list(watched.take(COMPLETED, START + 10.01))
+
+        assert watched.next(START + 10.01) == watched.over
+        assert watched.over is not None
+        assert watched.over.outcome is Outcome.COMPLETED
+
+    def test_over_is_final(self) -> None:
+        watched = watch()
+        watched.next(START)
+        (over,) = watched.take(COMPLETED, START)
+
+        assert watched.next(START + 5) is over
+        assert watched.interrupt(START + 6) is over
+        assert watched.over is over
+
+    def test_progress_is_told_with_the_first_good_answer_and_the_first_after_trouble(self) -> None:
+        played = play([BUILDING, BUILDING, passing(), BUILDING, BUILDING, COMPLETED])
+
+        assert [type(event) for event in played.events] == [Building, Trouble, Building, Over]
+
+
+class TestBeat:
+    def test_the_first_poll_starts_at_once_then_one_every_interval(self) -> None:
+        assert play([*[BUILDING] * 4, COMPLETED]).times == [0, 1, 2, 3, 4]
+        assert play([*[BUILDING] * 3, COMPLETED], wait(0.2)).times == [0, 0.2, 0.4, 0.6]
+        assert play([*[BUILDING] * 2, COMPLETED], wait(3600)).times == [0, 3600, 7200]
+
+    def test_a_slow_answer_does_not_shift_it(self) -> None:
+        slow = [Took(BUILDING, seconds) for seconds in (0.9, 0.1, 0.999, 0.5)]
+
+        assert play([*slow, COMPLETED]).times == [0, 1, 2, 3, 4]
+
+    @pytest.mark.parametrize(
+        ("seconds", "following"), [(1.0, 1), (1.01, 2), (2.0, 2), (2.5, 3), (14.9, 15)]
+    )
+    def test_a_beat_missed_by_a_slow_answer_is_skipped(
+        self, seconds: float, following: float
+    ) -> None:
+        played = play([Took(BUILDING, seconds), BUILDING, COMPLETED])
+
+        assert played.times == [0, following, following + 1]
+
+    def test_it_does_not_drift(self) -> None:
+        played = play([*[Took(BUILDING, 0.05)] * 5000, COMPLETED], wait(0.7))
+
+        assert played.times[-1] == pytest.approx(3500, abs=1e-6)
+
+    @pytest.mark.parametrize(
+        ("stopped", "times"),
+        [
+            (0.004, [0, 1, 2.004, 3, 4]),
+            (0.4, [0, 1, 2.4, 3, 4]),
+            (0.6, [0, 1, 2.6, 4, 5]),
+            (8, [0, 1, 10, 11, 12]),
+            (3600.25, [0, 1, 3602.25, 3603, 3604]),
+        ],
+    )
+    def test_beats_missed_by_a_suspended_machine_are_not_made_up(
+        self, stopped: float, times: list[float]
+    ) -> None:
+        played = play([*[BUILDING] * 4, COMPLETED], stops=lambda at: stopped if at == 2 else 0)
+
+        assert played.times == times
+
+    def test_trouble_leaves_it_for_as_long_as_it_lasts(self) -> None:
+        played = play([BUILDING, Took(passing(), 0.2), Took(BUILDING, 0.1), BUILDING, COMPLETED])
+
+        assert played.times == [0, 1, 2.2, 3, 4]
+
+    def test_one_question_takes_at_most_15_seconds(self) -> None:
+        played = play([Took(BUILDING, 15.1), Took(BUILDING, 14.9), COMPLETED])
+
+        assert [asked.until - asked.at for asked in played.asked] == [15, 15, 15]
+        assert played.times == [0, 16, 31]
+
+
+class TestDeadline:
+    def test_it_ends_there_with_the_last_answer(self) -> None:
+        played = play(forever(BUILDING), wait(timeout=10))
+
+        assert (played.outcome, played.over_at) == ("timeout", 10)
+        assert played.over == Over(BUILD, Outcome.TIMEOUT, BUILDING, 10, 10, None)
+
+    def test_it_cuts_a_question_short(self) -> None:
+        played = play([BUILDING, Took(COMPLETED, 9.5)], wait(timeout=4))
+
+        assert [asked.until for asked in played.asked] == [4, 4]
+        assert (played.outcome, played.over_at) == ("timeout", 4)
+        assert not trouble(list(played.events))
+
+    def test_a_short_one_ends_before_the_first_answer(self) -> None:
+        played = play([Took(COMPLETED, 1)], wait(timeout=0.05))
+
+        assert played.over == Over(BUILD, Outcome.TIMEOUT, None, pytest.approx(0.05), 1, None)  # type: ignore[arg-type]
+
+    def test_none_ends_nothing(self) -> None:
+        assert play([*[BUILDING] * 100_000, COMPLETED], wait(timeout=None)).outcome == "completed"
+
+    @pytest.mark.parametrize(
+        ("interval", "timeout", "times"),
+        [
+            (3600, 600, [0, 599]),
+            (4, 10, [0, 4, 8, 9]),
+            (5, 10, [0, 5, 9]),
+            (1, 10, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]),
+            (4, 9, [0, 4, 8]),
+            (10, 1.5, [0, 0.5]),
+            (10, 1, [0]),
+            (10, 0.5, [0]),
+            (0.4, 2, [0, 0.4, 0.8, 1.2, 1.6]),
+        ],
+    )
+    def test_one_last_try_comes_a_second_before_it_where_the_next_would_come_after(
+        self, interval: float, timeout: float, times: list[float]
+    ) -> None:
+        played = play(forever(BUILDING), wait(interval, timeout))
+
+        assert played.times == times
+        assert played.over_at == pytest.approx(timeout)
+
+    def test_the_last_try_still_decides(self) -> None:
+        assert play([BUILDING, COMPLETED], wait(3600, 600)).outcome == "completed"
+
+    def test_trouble_ends_in_a_last_try_too(self) -> None:
+        played = play([BUILDING, *[passing()] * 4, COMPLETED], wait(1, timeout=14))
+
+        assert played.times == [0, 1, 2, 4, 8, 13]
+        assert played.outcome == "completed"
+
+    @pytest.mark.parametrize(
+        ("retry_after", "times"), [(0, [0, 9]), (9, [0, 9]), (9.1, [0]), (300, [0])]
+    )
+    def test_the_last_try_never_comes_before_a_retry_after(
+        self, retry_after: float, times: list[float]
+    ) -> None:
+        played = play(forever(passing(retry_after)), wait(interval=60, timeout=10))
+
+        assert played.times == times
+        assert (played.outcome, played.over_at) == ("timeout", 10)
+
+    def test_the_trouble_at_the_end_is_remembered(self) -> None:
+        last = passing(reason="the last")
+
+        played = play(forever(BUILDING, passing(), last), wait(timeout=4))
+
+        assert played.over is not None
+        assert (played.over.answer, played.over.error) == (BUILDING, last)
+
+    def test_trouble_that_a_good_answer_has_mended_is_forgotten(self) -> None:
+        played = play(forever(BUILDING, passing(), BUILDING), wait(timeout=4))
+
+        assert played.over is not None
+        assert played.over.error is None
+
+    def test_no_trouble_is_told_that_no_try_follows(self) -> None:
+        played = play(forever(BUILDING, passing(60)), wait(timeout=10))
+
+        assert not trouble(list(played.events))
+
+    @pytest.mark.parametrize("error", [passing(), missing(), fatal(), unauthorized()])
+    def test_what_comes_after_it_decides_no_more(self, error: FetchError) -> None:
+        watched = watch(wait(timeout=10))
+        watched.next(START)
+
+        assert list(watched.take(error, START + 10)) == []
+        assert watched.next(START + 10) == Over(BUILD, Outcome.TIMEOUT, None, 10, 1, None)
+
+
+class TestPassingTrouble:
+    def test_the_pauses_double_from_1_to_30_seconds(self) -> None:
+        played = play([BUILDING, *[passing()] * 6, COMPLETED])
+
+        assert played.times == [0, 1, 2, 4, 8, 16, 32, 62]
+
+    @pytest.mark.parametrize("jitter", [0.75, 1.25])
+    def test_each_is_between_75_and_125_percent(self, jitter: float) -> None:
+        played = play([BUILDING, *[passing()] * 6, COMPLETED], jitter=lambda: jitter)
+        pauses = [b - a for a, b in zip(played.times[1:], played.times[2:], strict=False)]
+
+        expected = [max(1, jitter * base) for base in (1, 2, 4, 8, 16, 30)]
+        assert pauses == pytest.approx(expected)
+
+    def test_none_is_shorter_than_the_interval(self) -> None:
+        played = play([BUILDING, *[passing()] * 4, COMPLETED], wait(5))
+
+        assert played.times == [0, 5, 10, 15, 20, 28]
+
+    def test_a_short_interval_does_not_hurry_them(self) -> None:
+        played = play([BUILDING, passing(), passing(), COMPLETED], wait(0.2))
+
+        assert played.times == [0, 0.2, 1.2, 3.2]
+
+    @pytest.mark.parametrize(
+        ("retry_after", "pause"), [(0, 1), (0.5, 1), (1, 1), (7, 7), (300, 300)]
+    )
+    def test_a_longer_retry_after_is_waited_for(self, retry_after: float, pause: float) -> None:
+        played = play([BUILDING, Took(passing(retry_after), 0.25), COMPLETED])
+
+        assert played.times == [0, 1, 1.25 + pause]
+        assert trouble(list(played.events)) == [Trouble(BUILD, "HTTP 503", START + 1.25 + pause)]
+
+    def test_a_good_answer_makes_them_short_again(self) -> None:
+        bad = [passing()] * 3
+
+        played = play([BUILDING, *bad, BUILDING, *bad, COMPLETED])
+
+        assert played.times == [0, 1, 2, 4, 8, 9, 10, 12, 16]
+
+    @pytest.mark.parametrize(
+        ("first", "patience"), [([], 20), ([BUILDING], 120)], ids=["no answer yet", "answered"]
+    )
+    @pytest.mark.parametrize("jitter", [0.75, 1.0, 1.25])
+    @pytest.mark.parametrize("interval", [0.2, 1, 7])
+    def test_patience_ends_when_it_is_to_and_not_after_the_next_long_pause(
+        self, first: list[Given], patience: float, jitter: float, interval: float
+    ) -> None:
+        error = passing(reason="the reason")
+
+        played = play(forever(*first, error), wait(interval), jitter=lambda: jitter)
+
+        assert played.outcome == "unavailable"
+        assert patience <= played.over_at <= patience + interval
+        assert played.over is not None
+        assert played.over.error is error
+
+    @pytest.mark.parametrize(
+        ("seconds", "outcome"), [(119, "completed"), (120, "completed"), (121, "unavailable")]
+    )
+    def test_trouble_for_1_59_is_ridden_out_and_for_2_01_is_not(
+        self, seconds: float, outcome: str
+    ) -> None:
+        played = play(until(seconds, passing(), BUILDING))
+
+        assert played.outcome == outcome
+
+    @pytest.mark.parametrize(("seconds", "outcome"), [(19, "completed"), (21, "unavailable")])
+    def test_where_none_has_come_yet_for_0_19_and_not_for_0_21(
+        self, seconds: float, outcome: str
+    ) -> None:
+        assert play(until(seconds, passing())).outcome == outcome
+
+    def test_a_good_answer_resets_patience(self) -> None:
+        nearly = [passing()] * 7
+
+        played = play([BUILDING, *nearly, BUILDING, *nearly, BUILDING, *nearly, COMPLETED])
+
+        assert played.outcome == "completed"
+        assert played.over_at > 2 * 120
+
+    @pytest.mark.parametrize("retry_after", [25, 300])
+    def test_at_least_three_tries_however_long_they_take(self, retry_after: float) -> None:
+        played = play(forever(passing(retry_after)))
+
+        assert played.times == [0, retry_after, 2 * retry_after]
+        assert played.outcome == "unavailable"
+
+    def test_three_slow_tries_are_enough(self) -> None:
+        played = play(forever(Took(BUILDING, 60)))
+
+        assert played.times == [0, 16, 33]
+        assert played.outcome == "unavailable"
+
+    def test_trouble_names_reason_and_next_try(self) -> None:
+        played = play([BUILDING, passing(reason="HTTP 500"), COMPLETED])
+
+        assert trouble(list(played.events)) == [Trouble(BUILD, "HTTP 500", START + 2)]
+
+    def test_an_endless_storm_overflows_nothing(self) -> None:
+        storm = (BUILDING if number % 40 == 0 else passing() for number in range(10_000))
+
+        assert play([*storm, COMPLETED], wait(0.2)).outcome in ("completed", "unavailable")
+
+
+def until(seconds: float, error: FetchError, *first: Given) -> list[Given]:
+    """`first`, then `error` for that long, then completed: the tries that fall into it are few."""
+    played = play([*first, *[error] * 40, COMPLETED], wait(1))
+    since = played.asked[0].ended if first else 0
+    bad = sum(asked.at - since < seconds for asked in played.asked[len(first) :])
+    return [*first, *[error] * bad, COMPLETED]
+
+
+class TestFatalTrouble:
+    @pytest.mark.parametrize(
+        ("error", "outcome"), [(fatal(), "unavailable"), (unauthorized(), "unauthorized")]
+    )
+    @pytest.mark.parametrize("first", [[], [BUILDING], [passing()], [BUILDING, missing()]])
+    def test_it_ends_at_once_with_the_last_good_answer(
+        self, error: FetchError, outcome: str, first: list[Given]
+    ) -> None:
+        played = play([*first, error])
+
+        assert played.over is not None
+        assert (played.outcome, played.over.error) == (outcome, error)
+        assert played.over.answer == (BUILDING if BUILDING in first else None)
+        assert played.over.polls == len(first) + 1
+
+    @pytest.mark.parametrize(
+        ("error", "outcome"), [(fatal(), "unavailable"), (unauthorized(), "unauthorized")]
+    )
+    def test_for_status_too(self, error: FetchError, outcome: str) -> None:
+        assert play([passing(), error], wait(once=True)).outcome == outcome
+
+
+class TestNotFound:
+    @pytest.mark.parametrize("first", [[], [BUILDING]])
+    def test_five_seconds_and_three_polls_in_a_row_end_it(self, first: list[Given]) -> None:
+        error = missing()
+
+        played = play(forever(*first, error))
+
+        begun = played.asked[len(first)].at
+        assert [at - begun for at in played.times[len(first) :]] == [0, 1, 3, 5]
+        assert played.outcome == "not_found"
+        assert played.over is not None
+        assert played.over.error is error
+
+    @pytest.mark.parametrize(
+        ("answers", "interval"),
+        [
+            ([BUILDING, missing(), COMPLETED], 1),
+            ([missing(), missing(), missing(), BUILDING, COMPLETED], 0.2),
+            ([missing(), missing(), missing(), COMPLETED], 1),
+            ([BUILDING, missing(), COMPLETED], 60),
+            ([missing(), missing(), COMPLETED], 60),
+        ],
+    )
+    def test_shorter_is_ridden_out(self, answers: list[Given], interval: float) -> None:
+        assert play(answers, wait(interval)).outcome == "completed"
+
+    def test_a_long_interval_takes_three_polls(self) -> None:
+        played = play(forever(missing()), wait(60))
+
+        assert played.times == [0, 60, 120]
+        assert played.outcome == "not_found"
+
+    @pytest.mark.parametrize("between", [BUILDING, passing()])
+    def test_anything_between_begins_a_new_row(self, between: Given) -> None:
+        played = play(
+            [BUILDING, missing(), missing(), missing(), between, missing(), missing(), COMPLETED]
+        )
+
+        assert played.outcome == "completed"
+
+    def test_patience_with_other_trouble_goes_on_counting(self) -> None:
+        mixed = [passing(), missing()] * 20
+
+        played = play(mixed)
+
+        assert played.outcome == "unavailable"
+        assert 20 <= played.over_at <= 21
+
+    def test_status_ends_at_once(self) -> None:
+        played = play([missing()], wait(once=True))
+
+        assert (played.outcome, played.over_at, played.times) == ("not_found", 0, [0])
+
+
+class TestOneLook:
+    @pytest.mark.parametrize("answer", [BUILDING, COMPLETED, FAILED])
+    def test_the_first_good_answer_is_the_outcome(self, answer: BuildStatus) -> None:
+        for troubles in range(3):
+            played = play([*[passing()] * troubles, answer], wait(once=True))
+
+            assert played.over is not None
+            assert played.outcome == answer.status.value
+            assert (played.over.answer, played.over.error) == (answer, None)
+
+    def test_three_tries(self) -> None:
+        error = passing()
+
+        played = play(forever(error), wait(once=True))
+
+        assert played.times == [0, 1, 3]
+        assert played.outcome == "unavailable"
+        assert played.over is not None
+        assert (played.over.error, played.over.polls) == (error, 3)
+
+    def test_at_most_30_seconds_in_all(self) -> None:
+        played = play(forever(Took(BUILDING, 60)), wait(once=True))
+
+        assert [asked.until for asked in played.asked] == [15, 30]
+        assert (played.outcome, played.over_at) == ("unavailable", 30)
+        assert played.over is not None
+        assert played.over.error is not None
+
+    @pytest.mark.parametrize(("retry_after", "tries"), [(29.9, 2), (30, 1), (300, 1)])
+    def test_a_retry_after_that_leads_beyond_is_not_waited_for(
+        self, retry_after: float, tries: int
+    ) -> None:
+        error = passing(retry_after)
+
+        played = play(forever(error), wait(once=True))
+
+        assert len(played.asked) == tries
+        assert played.over_at == pytest.approx(retry_after * (tries - 1))
+        assert played.over is not None
+        assert (played.outcome, played.over.error) == ("unavailable", error)
+
+    def test_silence_from_beginning_to_end_is_told(self) -> None:
+        watched = watch(wait(once=True))
+        watched.next(START)
+
+        over = watched.next(START + 30)
+
+        assert isinstance(over, Over)
+        assert over.error is not None
+        assert over.error.message == "no answer within 30s"
+
+
+class TestInterrupt:
+    @pytest.mark.parametrize(
+        ("answers", "answer"),
+        [([], None), ([BUILDING], BUILDING), ([BUILDING, passing()], BUILDING)],
+    )
+    def test_the_last_status_and_the_time_are_told(
+        self, answers: list[Given], answer: BuildStatus | None
+    ) -> None:
+        watched = watch()
+        for second, given in enumerate(answers):
+            watched.next(START + second)
+            list(watched.take(given, START + second))
+        error = next((given for given in answers if isinstance(given, FetchError)), None)
+
+        over = watched.interrupt(START + 7.5)
+
+        assert over == Over(BUILD, Outcome.INTERRUPTED, answer, 7.5, len(answers), error)
+        assert watched.next(START + 8) is over
+
+
+class TestFailedBuild:
+    made = Build(BUILD, "failed", runtime="node24")
+
+    def test_what_it_was_made_of_is_asked_at_once_for_5_seconds(self) -> None:
+        played = play([BUILDING, Took(FAILED, 0.2), Took(self.made, 0.1)], wait(details=True))
+
+        assert played.asked[-1].question == Question(Kind.BUILD, BUILD)
+        assert (played.asked[-1].at, played.asked[-1].until) == pytest.approx((1.2, 6.2))
+        assert [type(event) for event in played.events] == [Building, Over, Made]
+        assert played.events[-1] == Made(BUILD, self.made)
+
+    def test_the_verdict_is_told_first_and_stays(self) -> None:
+        for given in (self.made, passing(60), fatal(), missing(), unauthorized()):
+            played = play([FAILED, given], wait(details=True))
+
+            assert played.outcome == "failed"
+            assert (played.over_at, played.times) == (0, [0, 0])
+            assert played.over is not None
+            assert (played.over.polls, played.over.error) == (1, None)
+
+    @pytest.mark.parametrize("given", [passing(60), fatal(), missing(), Took(made, 6)])
+    def test_one_question_best_effort(self, given: Given | Took) -> None:
+        played = play([FAILED, given], wait(details=True))
+
+        assert played.events[-1] == Made(BUILD, None)
+        assert len(played.asked) == 2
+
+    def test_not_beyond_the_deadline(self) -> None:
+        played = play(
+            [BUILDING, BUILDING, FAILED, Took(self.made, 3)], wait(timeout=4, details=True)
+        )
+
+        assert played.asked[-1].until == 4
+        assert (played.outcome, played.events[-1]) == ("failed", Made(BUILD, None))
+
+    def test_for_status_too(self) -> None:
+        played = play([FAILED, self.made], wait(once=True, details=True))
+
+        assert played.events[-1] == Made(BUILD, self.made)
+
+    def test_not_where_nobody_reads_it(self) -> None:
+        assert len(play([FAILED], wait(details=False)).asked) == 1
+
+    @pytest.mark.parametrize("answer", [COMPLETED, fatal()])
+    def test_not_of_any_other_ending(self, answer: Given) -> None:
+        assert len(play([answer], wait(details=True)).asked) == 1
+
+    def test_an_interrupt_during_it_changes_no_verdict(self) -> None:
+        watched = watch(wait(details=True))
+        watched.next(START)
+        (over,) = watched.take(FAILED, START)
+
+        assert isinstance(watched.next(START), Ask)
+        assert watched.interrupt(START + 1) is over
+
+
+class TestNewestBuild:
+    def test_it_is_picked_and_then_watched_at_once(self) -> None:
+        listed = page(build(OTHER_BUILD, minutes_ago=9), build(BUILD, minutes_ago=1))
+
+        played = play([Took(listed, 0.4), BUILDING, COMPLETED], sid=None)
+
+        assert [asked.question for asked in played.asked[:2]] == [
+            Question(Kind.PAGE),
+            Question(Kind.STATUS, BUILD),
+        ]
+        assert played.events[0] == Picked(BUILD, "building", NOON - timedelta(minutes=1), 60, 1)
+        assert played.over is not None
+        assert (played.over.sid, played.over.polls) == (BUILD, 2)
+        assert played.times == [0, 0.4, 1.4]
+
+    def test_over_all_pages(self) -> None:
+        pages = [
+            page(build(OTHER_BUILD, minutes_ago=5), more="Page=1&PageToken=a"),
+            page(more="Page=2"),
+            page(build(BUILD, minutes_ago=1)),
+        ]
+
+        played = play([*pages, COMPLETED], sid=None)
+
+        assert [asked.question.query for asked in played.asked[:3]] == [
+            "",
+            "Page=1&PageToken=a",
+            "Page=2",
+        ]
+        assert played.over is not None
+        assert played.over.sid == BUILD
+
+    def test_wait_takes_the_newest_in_progress_and_status_the_newest_of_all(self) -> None:
+        listed = page(build(OTHER_BUILD, "failed", 1), build(BUILD, "building", 5))
+
+        assert play([listed, COMPLETED], sid=None).asked[-1].question.sid == BUILD
+        looked = play([listed, FAILED], wait(once=True), sid=None)
+        assert looked.asked[-1].question.sid == OTHER_BUILD
+
+    @pytest.mark.parametrize("status", ["completed", "failed"])
+    def test_none_in_progress_is_no_verdict(self, status: str) -> None:
+        played = play([page(build(OTHER_BUILD, status, 3 * 24 * 60))], sid=None)
+
+        assert played.outcome == "not_found"
+        assert played.over is not None
+        assert played.over.error is not None
+        assert f"{OTHER_BUILD}, is {status}, created 3d ago" in played.over.error.message
+        assert (played.over.sid, played.over.answer) == (None, None)
+
+    def test_an_incomplete_list_never_yields_one(self) -> None:
+        endless = page(build(BUILD), more="Page=1")
+
+        played = play(forever(endless), sid=None)
+
+        assert played.outcome == "unavailable"
+        assert len(played.asked) == 50
+
+    def test_no_builds_at_all(self) -> None:
+        assert play([page()], sid=None).outcome == "not_found"
+        assert play([page()], wait(once=True), sid=None).outcome == "not_found"
+
+    def test_its_requests_have_the_same_patience(self) -> None:
+        listed = page(build(BUILD))
+
+        assert play([passing(), passing(), listed, COMPLETED], sid=None).outcome == "completed"
+        assert 20 <= play(forever(passing()), sid=None).over_at <= 21
+        assert play(forever(missing()), sid=None).outcome == "not_found"
+        assert len(play(forever(passing()), wait(once=True), sid=None).asked) == 3
+        later = play(forever(page(more="Page=1"), passing()), sid=None)
+        assert 120 <= later.over_at <= 121
+
+    def test_trouble_with_a_page_asks_for_the_same_page_again(self) -> None:
+        played = play([page(more="Page=1"), passing(), page(build(BUILD)), COMPLETED], sid=None)
+
+        assert [asked.question.query for asked in played.asked] == ["", "Page=1", "Page=1", ""]
+        assert trouble(list(played.events)) == [Trouble(None, "HTTP 503", START + 1)]
+
+    def test_its_requests_have_the_same_deadline(self) -> None:
+        played = play([Took(page(build(BUILD)), 9)], wait(timeout=5), sid=None)
+
+        assert (played.outcome, played.over_at) == ("timeout", 5)
+        assert played.over is not None
+        assert (played.over.sid, played.over.polls) == (None, 0)
+
+    def test_an_interrupt_before_it_is_picked_names_none(self) -> None:
+        watched = watch(sid=None)
+        watched.next(START)
+
+        assert watched.interrupt(START + 2) == Over(None, Outcome.INTERRUPTED, None, 2, 0, None)
+
+
+def test_nothing_is_to_be_done_before_the_next_beat() -> None:
+    watched = watch()
+    watched.next(START)
+    list(watched.take(BuildStatus(Status.BUILDING), START))
+
+    assert watched.next(START + 0.1) == Sleep(START + 1)
+    assert watched.next(START + 0.999) == Sleep(START + 1)
+    assert isinstance(watched.next(START + 1), Ask)
