@@ -5,16 +5,21 @@ The only exit.
 
 from __future__ import annotations
 
-from twbuild import signals
+import signal
 
-signals.stand_by()  # before anything that takes time
+# Before anything that takes time: Python's own handler raises wherever it is, in imports too, where
+# C code may swallow it. While there is nothing to say or to mend yet, SIGINT is to end us at once.
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-import gc  # noqa: E402
+import gc
 
 gc.disable()  # a wait turns it on again; anything else is over before it pays
 
 import os  # noqa: E402
 import sys  # noqa: E402
+
+from twbuild import signals  # noqa: E402
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

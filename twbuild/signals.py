@@ -36,15 +36,6 @@ class _First:
     at = 0.0
 
 
-def stand_by() -> None:
-    """Let SIGINT end the process like the others, while there is nothing to say or to mend yet.
-
-    Python's own handler raises wherever it is, in imports too, where C code may swallow it.
-    """
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 @contextmanager
 def caught() -> Iterator[None]:
     """Raise Signalled here on the first signal; one that was ignored stays ignored."""
