@@ -16,7 +16,7 @@ from tests.support.command import SCRIPTS, base_environ
 from tests.support.terminal import Terminal
 
 PICTURE = Path(__file__).parents[1] / ".github" / "twbuild.svg"
-COLUMNS, ROWS = 80, 19
+COLUMNS, ROWS = 80, 16
 THEME = {
     "fg": "#d0d7de",
     "bg": "#0d1117",

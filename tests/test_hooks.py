@@ -1,0 +1,320 @@
+"""The README's git hooks, in real repositories: what stops a push, and what does not."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import yaml
+from werkzeug import Request, Response
+
+from tests.support import readme
+from tests.support.command import ACCOUNT, BUILD, SERVICE, run, run_words
+from tests.support.repository import Repository
+from tests.support.terminal import Terminal
+from tests.support.twilio import Twilio, build_body, page, reply
+
+ROOT = readme.README.parent
+FAIL_SAFE, STRICT, REHEARSAL = (
+    block.text for block in readme.blocks("sh") if block.heading == "Before a push"
+)
+OTHER_SERVICE = "ZS" + "9f" * 16
+# Nothing listens there: the port is reserved.
+OFFLINE = {"TWBUILD_API_URL": "http://127.0.0.1:1"}
+
+
+@pytest.fixture
+def repository(environ: dict[str, str], tmp_path: Path) -> Repository:
+    return Repository(tmp_path / "project", environ)
+
+
+def newest(twilio: Twilio, *answers: str | int, service: str = SERVICE) -> None:
+    """What the service's newest build is."""
+    twilio.lists(page(build_body(status="building")), service=service)
+    twilio.says(*answers, service=service)
+
+
+def project_file(folder: Path, service: str) -> None:
+    entries = {f"{ACCOUNT}:us1": {"serviceSid": service, "latestBuild": BUILD}}
+    (folder / ".twiliodeployinfo").write_text(json.dumps(entries))
+
+
+@pytest.mark.parametrize(
+    ("answer", "pushes"),
+    [
+        ("completed", True),
+        ("building", True),
+        ("failed", False),
+        (400, True),
+        (401, True),
+        (404, True),
+    ],
+)
+def test_the_fail_safe_hook_stops_a_push_only_for_a_failed_build(
+    twilio: Twilio, repository: Repository, answer: str | int, pushes: bool
+) -> None:
+    newest(twilio, answer)
+    repository.hook(FAIL_SAFE)
+
+    ended = repository.push(TWBUILD_SERVICE=SERVICE)
+
+    assert repository.pushed() == pushes == (ended.code == 0), ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("answer", "pushes"),
+    [
+        ("completed", True),
+        ("building", False),
+        ("failed", False),
+        (400, False),
+        (401, False),
+        (404, False),
+    ],
+)
+def test_the_strict_hook_stops_a_push_for_all_but_a_completed_build(
+    twilio: Twilio, repository: Repository, answer: str | int, pushes: bool
+) -> None:
+    newest(twilio, answer)
+    repository.hook(STRICT)
+
+    ended = repository.push(TWBUILD_SERVICE=SERVICE)
+
+    assert repository.pushed() == pushes == (ended.code == 0), ended.stderr
+
+
+@pytest.mark.parametrize(("hook", "pushes"), [(FAIL_SAFE, True), (STRICT, False)])
+@pytest.mark.parametrize(
+    "trouble",
+    [OFFLINE, {"TWILIO_AUTH_TOKEN": ""}, {"TWBUILD_SERVICE": ""}, {"TWBUILD_API_URL": "ftp://x"}],
+    ids=["offline", "no credentials", "no service", "a bad address"],
+)
+def test_what_cannot_be_told_stops_only_the_strict_hook(
+    repository: Repository, hook: str, pushes: bool, trouble: dict[str, str]
+) -> None:
+    repository.hook(hook)
+    repository.env |= {"TWBUILD_SERVICE": SERVICE, **trouble}
+
+    ended = repository.push()
+
+    assert repository.pushed() == pushes == (ended.code == 0), ended.stderr
+    assert "twbuild: error: " in ended.stderr
+
+
+def test_the_rehearsal_stops_git_and_pushes_nothing(repository: Repository) -> None:
+    repository.hook(FAIL_SAFE)
+    (repository.folder / ".git" / "hooks" / "pre-push").chmod(0o644)
+
+    ended = run_words(["sh", "-c", REHEARSAL], env=repository.env, cwd=repository.folder)
+
+    assert ended.code == 1
+    assert "failed to push some refs" in ended.stderr
+    assert not repository.pushed()
+
+
+def test_the_refs_on_stdin_are_left_to_the_rest_of_the_hook(
+    twilio: Twilio, repository: Repository
+) -> None:
+    newest(twilio, "completed")
+    repository.hook(f"{FAIL_SAFE}cat > refs\n")
+
+    repository.push(TWBUILD_SERVICE=SERVICE)
+
+    assert (repository.folder / "refs").read_text().split()[2] == "refs/heads/main"
+
+
+@pytest.mark.parametrize("folder", [".", "functions", ".git"])
+def test_the_project_file_is_found_from_any_folder(
+    twilio: Twilio, repository: Repository, folder: str
+) -> None:
+    newest(twilio, "failed")
+    project_file(repository.folder, SERVICE)
+    project_file(repository.folder.parent, OTHER_SERVICE)
+    repository.hook(FAIL_SAFE)
+    git = ["git", "--git-dir", str(repository.folder / ".git")]
+    words = [*git, "--work-tree", str(repository.folder), "push"]
+
+    ended = run_words(words, env=repository.env, cwd=repository.folder / folder)
+
+    assert ended.code == 1, ended.stderr
+    assert "failed" in ended.stdout + ended.stderr
+
+
+def test_in_a_linked_worktree_its_own_project_file_counts(
+    twilio: Twilio, repository: Repository
+) -> None:
+    newest(twilio, "failed")
+    worktree = repository.folder / "trees" / "wt"  # inside the main one, which has its own file
+    repository.git("worktree", "add", "--quiet", "-b", "topic", str(worktree))
+    project_file(repository.folder, OTHER_SERVICE)
+    project_file(worktree, SERVICE)
+    repository.hook(FAIL_SAFE)
+
+    ended = repository.push(cwd=worktree / "functions")
+    git_dir = str(repository.folder / ".git" / "worktrees" / "wt")
+    by_hand = run("status", env={**repository.env, "GIT_DIR": git_dir}, cwd=worktree / "functions")
+
+    assert (ended.code, repository.pushed("topic")) == (1, False), ended.stderr
+    assert (by_hand.code, by_hand.stdout) == (1, "failed\n")
+    assert {request.path.split("/")[3] for request in twilio.requests} == {SERVICE}
+
+
+@pytest.mark.parametrize(("own_file", "code"), [(True, 1), (False, 0)])
+def test_a_submodule_never_takes_the_service_of_the_project_around_it(
+    twilio: Twilio, repository: Repository, own_file: bool, code: int
+) -> None:
+    newest(twilio, "failed")
+    part = Repository(repository.folder.with_name("part"), repository.env)
+    part.push()
+    allow = ("-c", "protocol.file.allow=always")
+    repository.git(*allow, "submodule", "--quiet", "add", str(part.remote), "part")
+    inside = repository.folder / "part"
+    project_file(repository.folder, OTHER_SERVICE)
+    if own_file:
+        project_file(inside, SERVICE)
+    part.commit(cwd=inside)
+    repository.hook(FAIL_SAFE, repository.folder / ".git" / "modules" / "part")
+
+    ended = part.push(cwd=inside)
+
+    assert ended.code == code, ended.stderr
+    assert {request.path.split("/")[3] for request in twilio.requests} == {SERVICE} - (
+        set() if own_file else {SERVICE}
+    )
+
+
+def test_a_push_from_a_bare_repository_takes_the_service_from_the_environment(
+    twilio: Twilio, repository: Repository
+) -> None:
+    newest(twilio, "failed")
+    bare = repository.folder.with_name("mirror.git")
+    repository.git("clone", "--quiet", "--bare", str(repository.folder), str(bare))
+    repository.git("remote", "set-url", "origin", str(repository.remote), cwd=bare)
+    repository.hook(FAIL_SAFE, bare)
+
+    ended = repository.push(cwd=bare, TWBUILD_SERVICE=SERVICE)
+
+    assert (ended.code, repository.pushed()) == (1, False), ended.stderr
+
+
+@pytest.mark.parametrize(("answer", "pushes"), [("completed", True), ("failed", False)])
+def test_at_a_terminal_the_verdict_is_a_line_for_people(
+    twilio: Twilio, repository: Repository, answer: str, pushes: bool
+) -> None:
+    newest(twilio, answer)
+    repository.hook(FAIL_SAFE)
+    env = {**repository.env, "TWBUILD_SERVICE": SERVICE, "TERM": "xterm"}
+
+    with Terminal(["git", "-C", str(repository.folder), "push"], env, columns=120) as terminal:
+        code = terminal.end()
+        shown = terminal.text
+
+    assert (code == 0, repository.pushed()) == (pushes, pushes), shown
+    assert BUILD in shown
+    assert answer in shown
+    assert not terminal.cursor_hidden
+
+
+@pytest.mark.parametrize(
+    "hook", [FAIL_SAFE, STRICT, f"#!/bin/sh\nexec twbuild wait {SERVICE} {BUILD}\n"]
+)
+def test_ctrl_c_stops_the_push(twilio: Twilio, repository: Repository, hook: str) -> None:
+    asked, go_on = threading.Event(), threading.Event()
+
+    def hang(_: Request) -> Response:
+        asked.set()
+        go_on.wait(30)
+        return reply({"status": "completed"})
+
+    twilio.lists(page(build_body(status="building")))
+    twilio.says(hang)
+    repository.hook(hook)
+    env = {**repository.env, "TWBUILD_SERVICE": SERVICE, "TERM": "xterm"}
+
+    with Terminal(["git", "-C", str(repository.folder), "push"], env) as terminal:
+        while not asked.is_set():
+            terminal.read(0.05)
+        terminal.type("\x03")
+        code = terminal.end(10)
+    go_on.set()
+
+    assert code != 0
+    assert not repository.pushed()
+
+
+@pytest.fixture(scope="module")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """This repository as somebody has cloned it: what git would commit, in a commit."""
+    folder = tmp_path_factory.mktemp("product") / "twbuild"
+    mine = Repository(folder, dict(os.environ))
+    listed = subprocess.check_output(["git", "ls-files", "-z"], cwd=ROOT, text=True)
+    for name in filter(None, listed.split("\0")):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    mine.commit()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pre_commit_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where pre-commit keeps what it has installed; once for all these tests."""
+    return tmp_path_factory.mktemp("pre-commit")
+
+
+def test_the_hooks_for_pre_commit_are_asked_before_a_push_only_and_get_no_file_names() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+
+    assert [hook["id"] for hook in hooks] == ["twbuild", "twbuild-strict"]
+    for hook in hooks:
+        assert hook["language"] == "python"
+        assert hook["stages"] == ["pre-push"]
+        assert hook["pass_filenames"] is False
+        assert hook["always_run"] is True
+
+
+@pytest.mark.registry
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("hook", "answer", "pushes"),
+    [
+        ("twbuild", "completed", True),
+        ("twbuild", "failed", False),
+        ("twbuild", 400, True),
+        ("twbuild-strict", "completed", True),
+        ("twbuild-strict", "building", False),
+    ],
+)
+def test_pre_commit_stops_a_push_as_the_hook_promises(
+    twilio: Twilio,
+    repository: Repository,
+    product: Path,
+    pre_commit_home: Path,
+    hook: str,
+    answer: str | int,
+    pushes: bool,
+) -> None:
+    newest(twilio, answer)
+    (config,) = (b.text for b in readme.blocks("yaml") if b.heading == "Before a push")
+    told = yaml.safe_load(config)
+    told["repos"][0] |= {
+        "repo": str(product),
+        "rev": repository.git("rev-parse", "HEAD", cwd=product).strip(),
+    }
+    told["repos"][0]["hooks"] = [{"id": hook, "args": [SERVICE]}]
+    repository.write(".pre-commit-config.yaml", yaml.safe_dump(told))
+    repository.commit()
+    registry = {k: v for k, v in os.environ.items() if k.startswith(("PIP_", "HTTPS_", "SSL_"))}
+    repository.env |= {**registry, "PRE_COMMIT_HOME": str(pre_commit_home)}
+    words = [sys.executable, "-m", "pre_commit", "install"]
+    subprocess.run(words, cwd=repository.folder, env=repository.env, check=True)
+
+    ended = run_words(["git", "push"], env=repository.env, cwd=repository.folder, timeout=500)
+
+    assert repository.pushed() == pushes == (ended.code == 0), ended.stdout + ended.stderr
+    assert len(twilio.polls()) == 1
