@@ -1,0 +1,409 @@
+"""Signals and job control: the last words, the terminal as before, and a death that shells see."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from werkzeug import Request, Response
+
+from tests.support.command import BUILD, OTHER_BUILD, SERVICE, TWBUILD, run, start
+from tests.support.moments import fill, shim, until, until_more
+from tests.support.terminal import Terminal
+from tests.support.twilio import Twilio, reply, status_body
+
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+AT_ONCE = 0.2
+ON_ANY_MACHINE = 10.0  # far from the minutes that a hanging request or an hour's interval takes
+
+RESUME = f"To wait again:\ntwbuild:     twbuild wait {SERVICE} {BUILD}\n"
+
+DNS_HANGS = """
+import os, socket, time
+def hang(*_, **__):
+    open(os.environ["LOOKING_UP"], "w").close()
+    time.sleep(60)
+socket.getaddrinfo = hang
+"""
+
+# Sends the process a signal when it asks for its MOMENT-th module after `signal`.
+AT_AN_IMPORT = """
+import os, sys
+seen = []
+def hook(event, args):
+    if event == "import" and "twbuild.signals" in sys.modules:
+        if "signal" in sys.modules:
+            seen.append(args[0])
+            if len(seen) == int(os.environ["MOMENT"]):
+                os.kill(os.getpid(), int(os.environ["SIGNAL"]))
+sys.addaudithook(hook)
+"""
+
+
+@pytest.fixture
+def held() -> Iterator[Callable[[Request], Response]]:
+    """An answer that does not come until the test is over."""
+    over = threading.Event()
+
+    def hold(_: Request) -> Response:
+        over.wait(60)
+        return reply(status_body())
+
+    yield hold
+    over.set()
+
+
+Place = Callable[[], subprocess.Popen[str]]
+
+
+@pytest.fixture(params=["a sleep", "a request that hangs", "a look-up that hangs"])
+def waiting(
+    request: pytest.FixtureRequest,
+    twilio: Twilio,
+    environ: dict[str, str],
+    held: Callable[[Request], Response],
+    tmp_path: Path,
+) -> Place:
+    """Starts a wait, and returns once it is where it is to be."""
+
+    def in_a_sleep() -> subprocess.Popen[str]:
+        twilio.says("building")
+        process = start("wait", "-i", "1h", SERVICE, BUILD, env=environ)
+        assert process.stderr
+        while "building" not in process.stderr.readline():
+            pass
+        return process
+
+    def in_a_request() -> subprocess.Popen[str]:
+        twilio.says(held)
+        process = start("wait", SERVICE, BUILD, env=environ)
+        until_more(twilio.polls, 1)
+        return process
+
+    def in_a_look_up() -> subprocess.Popen[str]:
+        marker = tmp_path / f"marker-{time.monotonic_ns()}"
+        path = tmp_path / "shim"
+        more = {
+            "PYTHONPATH": str(path) if path.exists() else shim(tmp_path, DNS_HANGS),
+            "LOOKING_UP": str(marker),
+            "TWBUILD_API_URL": "https://api.example.test",
+        }
+        process = start("wait", SERVICE, BUILD, env={**environ, **more})
+        until(marker.exists, "a look-up")
+        return process
+
+    places = {
+        "a sleep": in_a_sleep,
+        "a request that hangs": in_a_request,
+        "a look-up that hangs": in_a_look_up,
+    }
+    return places[request.param]
+
+
+def test_a_signal_ends_it_within_a_moment_with_last_words_and_by_itself(waiting: Place) -> None:
+    seconds = []
+    for signum in SIGNALS:
+        process = waiting()
+        since = time.monotonic()
+        process.send_signal(signum)
+        stdout, stderr = process.communicate(timeout=ON_ANY_MACHINE)
+        seconds.append(time.monotonic() - since)
+
+        assert (process.returncode, stdout) == (-signum, "")
+        assert "interrupted after" in stderr
+        assert "It goes on at Twilio" in stderr
+        assert stderr.endswith(RESUME)
+        assert all(line.startswith("twbuild: ") for line in stderr.splitlines())
+    assert min(seconds) < AT_ONCE  # the best of several: the machine may be busy with others
+
+
+def test_more_signals_in_a_row_do_not_cut_the_last_words_short(
+    twilio: Twilio, environ: dict[str, str]
+) -> None:
+    twilio.says("building")
+    for signals in (SIGNALS[:2], SIGNALS):
+        process = start("wait", "--json", SERVICE, BUILD, env=environ)
+        until_more(twilio.polls, 1)
+        for signum in signals:
+            process.send_signal(signum)
+        stdout, stderr = process.communicate(timeout=ON_ANY_MACHINE)
+
+        # Which of two pending signals a process sees first is the kernel's to say.
+        assert -process.returncode in SIGNALS
+        assert json.loads(stdout)["outcome"] == "interrupted"
+        assert stderr.count("It goes on at Twilio") == 1
+        assert stderr.endswith(RESUME)
+
+
+def test_who_signals_again_after_a_second_waits_for_no_last_words(
+    twilio: Twilio, environ: dict[str, str]
+) -> None:
+    twilio.says("building")
+    read_end, write_end = os.pipe()  # a reader that does not read: the result cannot be told
+    fill(write_end)
+    process = start("wait", "--json", SERVICE, BUILD, env=environ, stdout=write_end)
+    until(twilio.polls, "a poll")
+
+    process.send_signal(signal.SIGTERM)
+    time.sleep(1.2)
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+
+    assert process.wait(ON_ANY_MACHINE) == -signal.SIGTERM
+    os.close(read_end)
+    os.close(write_end)
+    assert process.stderr
+    process.stderr.close()
+
+
+def test_a_signal_at_any_moment_of_the_start_up_ends_it_without_a_traceback(
+    twilio: Twilio, environ: dict[str, str], tmp_path: Path
+) -> None:
+    twilio.says("building")
+    env = {**environ, "PYTHONPATH": shim(tmp_path, AT_AN_IMPORT)}
+    moments = [1, 2, 3, 5, 8, 13, 21, 34, 55, 80, 110, 140, 170, 200, 240]
+    for number, moment in enumerate(moments):
+        signum = SIGNALS[number % 3] if number > 2 else signal.SIGINT
+        ended = run(
+            "wait", "-t", "2s", SERVICE, BUILD,
+            env={**env, "MOMENT": str(moment), "SIGNAL": str(int(signum))},
+        )  # fmt: skip
+
+        assert (ended.code, ended.stdout) == (-signum, ""), (moment, ended)
+        assert all(line.startswith("twbuild: ") for line in ended.stderr.splitlines()), moment
+
+
+def test_signals_that_were_ignored_at_the_start_stay_ignored(
+    twilio: Twilio, environ: dict[str, str]
+) -> None:
+    twilio.says("building")
+    script = f'trap "" INT TERM HUP; exec twbuild wait -i 200ms {SERVICE} {BUILD}'
+    process = subprocess.Popen(
+        ["sh", "-c", script], env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    until(twilio.polls, "a poll")
+    for signum in SIGNALS:
+        process.send_signal(signum)
+    until_more(twilio.polls, 2)
+    twilio.says("completed")
+
+    stdout, _ = process.communicate(timeout=ON_ANY_MACHINE)
+    assert (process.returncode, stdout) == (0, "completed\n")
+
+
+def test_a_job_of_a_script_ignores_ctrl_c_and_shows_its_shell_which_signal_ended_it(
+    twilio: Twilio, environ: dict[str, str]
+) -> None:
+    twilio.says("building")
+    for signum in (signal.SIGTERM, signal.SIGHUP):
+        script = f"""twbuild wait -q {SERVICE} {BUILD} & echo $!; read line
+            kill -INT $!; sleep 0.3; kill -{int(signum)} $!; wait $!; echo $?"""
+        process = subprocess.Popen(
+            ["bash", "-c", script],
+            env=environ,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        until_more(twilio.polls, 1)
+        stdout, _ = process.communicate("\n", timeout=ON_ANY_MACHINE)
+
+        assert stdout.split()[1:] == [str(128 + signum)]
+
+
+def test_ctrl_c_stops_the_script_around_it_too(twilio: Twilio, environ: dict[str, str]) -> None:
+    twilio.says("building")
+    script = f"twbuild wait {SERVICE} {BUILD}; echo the script went on"
+    with Terminal(["bash", "-c", script], {**environ, "TERM": "xterm"}, columns=120) as terminal:
+        terminal.see("building")
+        terminal.type("\x03")
+
+        assert terminal.end() == -signal.SIGINT
+        assert "went on" not in terminal.text
+        assert f"twbuild wait {SERVICE} {BUILD}" in terminal.text
+
+
+@pytest.mark.parametrize("signum", SIGNALS)
+def test_the_live_screen_is_gone_and_the_cursor_back_before_the_last_words(
+    twilio: Twilio, environ: dict[str, str], signum: int
+) -> None:
+    twilio.says("building")
+    words = [TWBUILD, "wait", SERVICE, BUILD]
+    with Terminal(words, {**environ, "TERM": "xterm"}, columns=120) as terminal:
+        terminal.see("building")
+        until(lambda: terminal.read(0.1) and terminal.cursor_hidden, "a frame")
+        os.kill(terminal.pid, signum)
+
+        assert terminal.end() == -signum
+        assert not terminal.cursor_hidden
+        assert terminal.lines[1:] == [
+            *[line for line in terminal.lines if line.startswith("! interrupted after ")],
+            "  It goes on at Twilio. To wait again:",
+            f"    twbuild wait {SERVICE} {BUILD}",
+        ]
+        assert len(terminal.lines) == 4
+
+
+class Window(Terminal):
+    """A terminal that can be taken away."""
+
+    def close(self) -> None:
+        """Close the window, as a terminal emulator does; nothing more can be read or typed."""
+        os.close(self._master)
+        self._master = os.open(os.devnull, os.O_RDWR)
+
+    def wait(self, seconds: float = ON_ANY_MACHINE) -> int:
+        """The code of the command, once it has ended."""
+        until(self._ended, "the end", seconds)
+        assert self.code is not None
+        return self.code
+
+    def _ended(self) -> bool:
+        self._reap()
+        return self.code is not None
+
+
+@pytest.mark.parametrize(("ignoring", "code"), [("", -signal.SIGHUP), ("trap '' HUP;", 0)])
+def test_a_terminal_that_is_taken_away_hangs_it_up_unless_that_is_ignored(
+    twilio: Twilio, environ: dict[str, str], ignoring: str, code: int
+) -> None:
+    twilio.says("building")
+    script = f"{ignoring} exec twbuild wait -i 200ms {SERVICE} {BUILD}"
+    window = Window(["sh", "-c", script], {**environ, "TERM": "xterm"})
+    with window:
+        window.see("building")
+        window.close()
+        if ignoring:
+            until_more(twilio.polls, 1)
+            twilio.says("completed")
+
+        assert window.wait() == code
+
+
+def test_an_interrupt_tells_json_of_every_build_and_resumes_those_not_over(
+    twilio: Twilio, environ: dict[str, str]
+) -> None:
+    twilio.says("completed")
+    twilio.says("building", build=OTHER_BUILD)
+    words = ["wait", "--json", "-p", "dev stage"]
+    profile = {"accountSid": "AC" + "b2" * 16, "apiKey": "SK" + "c3" * 16, "apiSecret": "x" * 32}
+    folder = Path(environ["HOME"]) / ".twilio-cli"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"profiles": {"dev stage": profile}}))
+    process = start(*words, SERVICE, BUILD, OTHER_BUILD, env=environ)
+    assert process.stdout
+    first = process.stdout.readline()
+    until(lambda: len(twilio.polls(OTHER_BUILD)) > 1, "a second poll")
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=ON_ANY_MACHINE)
+
+    told = {o["sid"]: o["outcome"] for o in map(json.loads, [first, *stdout.splitlines()])}
+    assert told == {BUILD: "completed", OTHER_BUILD: "interrupted"}
+    assert stderr.endswith(f"    twbuild wait -p 'dev stage' {SERVICE} {OTHER_BUILD}\n")
+
+
+def test_an_interrupt_counts_more_than_a_full_disk(twilio: Twilio, environ: dict[str, str]) -> None:
+    twilio.says("building")
+    with Path("/dev/full").open("w") as full:
+        process = start("wait", "--json", SERVICE, BUILD, env=environ, stdout=full)
+    until(twilio.polls, "a poll")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=ON_ANY_MACHINE)
+
+    assert process.returncode == -signal.SIGINT
+
+
+class Shell(Terminal):
+    """An interactive bash."""
+
+    def __init__(self, env: dict[str, str]) -> None:
+        more = {"TERM": "xterm", "PS1": "$ ", "INPUTRC": os.devnull}
+        super().__init__(["bash", "--norc", "--noprofile", "-i"], {**env, **more}, columns=140)
+        self.see("$")
+
+    def frames(self, count: int) -> None:
+        """Read as long as it takes to see so many frames."""
+        end, seen = time.monotonic() + 20, self.raw.count(b"\x1b[?25l")
+        while self.raw.count(b"\x1b[?25l") < seen + count:
+            assert time.monotonic() < end, f"no frame came; the screen:\n{self.text}"
+            self.read(0.1)
+
+    def calm(self, polls: Callable[[], int], count: int) -> bytes:
+        """What is written while so many polls are made."""
+        before, seen = polls(), len(self.raw)
+        while polls() < before + count:
+            self.read(0.05)
+        return self.raw[seen:]
+
+    def modes(self) -> str:
+        """What `stty` says of the terminal."""
+        self.type("clear; stty -g\r")
+        self.see_that(lambda: len(self.lines) > 1 and ":" in self.lines[0], "the modes")
+        return self.lines[0]
+
+
+def test_ctrl_z_gives_the_terminal_to_the_shell_and_fg_takes_it_back(
+    twilio: Twilio, environ: dict[str, str]
+) -> None:
+    twilio.says("building")
+    shell = Shell(environ)
+    with shell:
+        modes = shell.modes()
+        shell.type(f"clear; twbuild wait -i 200ms {SERVICE} {BUILD}\r")
+        shell.see("building ")
+        shell.frames(2)
+
+        shell.type("\x1a")
+        shell.see("Stopped")
+        shell.see_that(lambda: shell.lines[-1] == "$", "a prompt")
+        assert not shell.cursor_hidden
+        assert not [line for line in shell.lines if " building " in line]
+
+        time.sleep(0.5)  # longer than a frame: what was to happen meanwhile is late by now
+        shell.type("fg\r")
+        shell.frames(3)
+        assert len([line for line in shell.lines if " building " in line]) == 1
+
+        shell.type("\x1a")
+        shell.see_that(lambda: shell.text.count("Stopped") == 2, "Stopped again")
+        shell.type("clear; bg\r")
+        shell.see("&")
+        shell.calm(lambda: len(twilio.polls()), 2)
+        quiet = shell.calm(lambda: len(twilio.polls()), 3)
+        assert quiet == b"", "a job in the background draws nothing"
+        assert not shell.cursor_hidden
+
+        shell.type("fg\r")
+        shell.frames(2)
+        shell.type("\x03")
+        shell.see("To wait again")
+        shell.see_that(lambda: shell.lines[-1] == "$", "a prompt")
+        assert not shell.cursor_hidden
+        assert not [line for line in shell.lines if " building " in line and "!" not in line]
+
+        shell.type("echo code $?\r")
+        shell.see("code 130")
+        assert shell.modes() == modes
+
+
+def test_a_build_that_ends_while_its_wait_is_in_the_background_is_told_once(
+    twilio: Twilio, environ: dict[str, str]
+) -> None:
+    twilio.says(*["building"] * 5, "completed")
+    shell = Shell(environ)
+    with shell:
+        shell.type(f"clear; twbuild wait -i 200ms {SERVICE} {BUILD} &\r")
+        shell.see("ready to deploy")
+        shell.type("wait; echo over\r")
+        shell.see("\nover")
+
+        assert shell.text.count("ready to deploy") == 1
+        assert b"\x1b[?25l" not in shell.raw, "it never drew"
