@@ -1,0 +1,114 @@
+"""Watches run in this process, with real threads and sockets but with time that passes faster."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+from tests.support.command import ACCOUNT, BUILD, SERVICE, TOKEN
+from twbuild import network, settings
+from twbuild.events import Asked, Tick, Trouble
+from twbuild.fetcher import Fetcher
+from twbuild.wait import Asks, Runner
+from twbuild.watch import Event, Over, Rules, Watch
+
+T = TypeVar("T", bound=Event)
+
+
+class FastClock:
+    """Seconds that pass `times` as fast as they do."""
+
+    def __init__(self, times: float) -> None:
+        self.times = times
+        self._start = time.monotonic()
+
+    def __call__(self) -> float:
+        return self._start + (time.monotonic() - self._start) * self.times
+
+
+class FastQueue:
+    """A queue whose `get` waits for seconds of the fast clock."""
+
+    def __init__(self, times: float) -> None:
+        self._times = times
+        self._queue: SimpleQueue[Any] = SimpleQueue()
+
+    def put(self, item: object) -> None:
+        self._queue.put(item)
+
+    def get(self, timeout: float) -> Any:
+        return self._queue.get(timeout=timeout / self._times)
+
+
+@dataclass
+class Watched:
+    """What happened, and when, in seconds of the fast clock since the start."""
+
+    events: list[tuple[float, Event | Asked | Tick]] = field(default_factory=list)
+    overs: list[Over] = field(default_factory=list)
+
+    @property
+    def over(self) -> Over:
+        """The only build's outcome."""
+        (over,) = self.overs
+        return over
+
+    @property
+    def seconds(self) -> float:
+        """When the last build was over."""
+        return max(over.waited_seconds for over in self.overs)
+
+    def of(self, kind: type[T]) -> list[T]:
+        """The events of one kind."""
+        return [event for _, event in self.events if isinstance(event, kind)]
+
+    @property
+    def troubles(self) -> list[str]:
+        """The reasons of trouble, in order."""
+        return [trouble.reason for trouble in self.of(Trouble)]
+
+
+_made: list[Fetcher] = []
+
+
+def fetcher(url: str, environ: Mapping[str, str] | None = None) -> Fetcher:
+    """A fetcher for `url`, with good credentials; `close_fetchers` closes its connections."""
+    given = {"TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": TOKEN, "TWBUILD_API_URL": url}
+    found = settings.load({**given, **(environ or {})}, None)
+    made = Fetcher(found, network.of(found.base_url), SERVICE)
+    _made.append(made)
+    return made
+
+
+def close_fetchers() -> None:
+    """Close all connections, for a test to leave nothing open."""
+    while _made:
+        made = _made.pop()
+        made.abandon()
+        made._session.close()
+
+
+def watch(
+    url: str,
+    sids: Sequence[str] = (BUILD,),
+    *,
+    times: float = 20.0,
+    make_fetcher: Callable[[], Asks] | None = None,
+    timeout: float | None = None,
+    **rules: Any,
+) -> Watched:
+    """Watch builds to their end, without jitter; `timeout` in seconds of the fast clock."""
+    clock = FastClock(times)
+    since = clock()
+    deadline = None if timeout is None else since + timeout
+    watches = [Watch(sid, Rules(deadline=deadline, **rules), since, lambda: 1.0) for sid in sids]
+    runner = Runner(watches, make_fetcher or (lambda: fetcher(url)), 1.0, clock)
+    runner._answers = FastQueue(times)  # type: ignore[assignment]  # same methods
+    watched = Watched()
+    for event in runner.run():
+        watched.events.append((clock() - since, event))
+    watched.overs = [watch.over for watch in watches if watch.over]
+    return watched

@@ -1,0 +1,298 @@
+"""Servers made of raw sockets on loopback, for what HTTP libraries refuse to do."""
+
+from __future__ import annotations
+
+import json
+import re
+import select
+import socket
+import ssl
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from types import TracebackType
+
+from tests.support.twilio import status_body
+
+RESET = struct.pack("ii", 1, 0)
+
+
+def http(
+    body: bytes = b"", status: str = "200 OK", *headers: str, length: int | None = None
+) -> bytes:
+    """A response as it goes over the wire; `length` replaces the true Content-Length."""
+    lines = [f"HTTP/1.1 {status}", *headers]
+    if not any(line.lower().startswith("content-type:") for line in headers):
+        lines.append("Content-Type: application/json")
+    if not any(line.lower().startswith("transfer-encoding:") for line in headers):
+        lines.append(f"Content-Length: {len(body) if length is None else length}")
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def good(status: str = "building", *headers: str) -> bytes:
+    """A good answer about the usual build."""
+    return http(json.dumps(status_body(status=status)).encode(), "200 OK", *headers)
+
+
+def chunked(*parts: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
+    """A body in chunks; `end` is what stands after the last one."""
+    return b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts) + end
+
+
+class Gone(Exception):
+    """The client has closed the connection, or the server is to end."""
+
+
+@dataclass
+class Connection:
+    """One accepted connection. Its methods raise Gone once nobody is there any more."""
+
+    socket: socket.socket
+    number: int
+    server: Server
+
+    def request(self) -> bytes:
+        """The next request's head."""
+        head = b""
+        while b"\r\n\r\n" not in head:
+            self._wait_readable()
+            try:
+                content = self.socket.recv(1 << 16)
+            except OSError:
+                raise Gone from None
+            if not content:
+                raise Gone
+            head += content
+        self.server.took(head)
+        return head
+
+    def send(self, content: bytes) -> None:
+        """Send all of it."""
+        try:
+            self.socket.sendall(content)
+        except OSError:
+            raise Gone from None
+
+    def trickle(self, content: bytes, seconds: float = 1.0) -> None:
+        """Send a byte, wait, send the next one."""
+        for byte in content:
+            self.send(bytes([byte]))
+            self.pause(seconds)
+
+    def pause(self, seconds: float) -> None:
+        """Do nothing for a while."""
+        if self.server.ending.wait(seconds):
+            raise Gone
+
+    def stay_silent(self) -> None:
+        """Say nothing until the server ends."""
+        self.pause(600)
+
+    def reset(self) -> None:
+        """Close with an RST."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        self.socket.close()
+
+    def _wait_readable(self) -> None:
+        pending = isinstance(self.socket, ssl.SSLSocket) and self.socket.pending()
+        while not pending and not select.select([self.socket], [], [], 0.05)[0]:
+            if self.server.ending.is_set():
+                raise Gone
+
+
+Handler = Callable[[Connection], None]
+
+
+@dataclass
+class Server:
+    """Hands each connection to `handle` in a thread of its own; closes it afterwards."""
+
+    handle: Handler
+    context: ssl.SSLContext | None = None
+    host: str = "127.0.0.1"
+    accepted: int = 0
+    requests: list[bytes] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    open_now: int = 0
+    ending: threading.Event = field(default_factory=threading.Event)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        self._listener = socket.create_server((self.host, 0), family=family, backlog=128)
+        self.port = int(self._listener.getsockname()[1])
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.ending.set()
+
+    @property
+    def netloc(self) -> str:
+        """Host and port."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """What TWBUILD_API_URL is to be."""
+        return f"{'https' if self.context else 'http'}://{self.netloc}"
+
+    def took(self, head: bytes) -> None:
+        """Note a request."""
+        with self._lock:
+            self.requests.append(head)
+            self.times.append(time.monotonic())
+
+    def _accept(self) -> None:
+        with self._listener:
+            while not self.ending.is_set():
+                if select.select([self._listener], [], [], 0.05)[0]:
+                    accepted, _ = self._listener.accept()
+                    self.accepted += 1
+                    number = self.accepted
+                    threading.Thread(
+                        target=self._serve, args=(accepted, number), daemon=True
+                    ).start()
+
+    def _serve(self, accepted: socket.socket, number: int) -> None:
+        with self._lock:
+            self.open_now += 1
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            if self.context:
+                accepted.settimeout(10)
+                accepted = self.context.wrap_socket(accepted, server_side=True)
+                accepted.settimeout(None)
+            with suppress(Gone):
+                self.handle(Connection(accepted, number, self))
+        except OSError:
+            pass  # a handshake that the client broke off
+        finally:
+            accepted.close()
+            with self._lock:
+                self.open_now -= 1
+
+
+def answering(*answers: bytes | Handler, close: bool = False) -> Handler:
+    """Gives the answers in order over all connections, the last one for ever.
+
+    `close` ends the connection after each.
+    """
+    left = list(answers)
+    lock = threading.Lock()
+
+    def handle(connection: Connection) -> None:
+        while True:
+            connection.request()
+            with lock:
+                answer = left.pop(0) if len(left) > 1 else left[0]
+            if callable(answer):
+                answer(connection)
+            else:
+                connection.send(answer)
+            if close:
+                return
+
+    return handle
+
+
+def resetting(part: bytes = b"") -> Handler:
+    """Sends `part` of an answer, then resets the connection."""
+
+    def answer(connection: Connection) -> None:
+        connection.send(part)
+        connection.pause(0.05)  # for the part to arrive: an RST throws away what is unread
+        connection.reset()
+        raise Gone
+
+    return answer
+
+
+def closing(part: bytes) -> Handler:
+    """Sends `part` of an answer, then closes the connection."""
+
+    def answer(connection: Connection) -> None:
+        connection.send(part)
+        raise Gone
+
+    return answer
+
+
+def endless(head: bytes, part: bytes, seconds: float = 0.0) -> Handler:
+    """Sends `head`, then `part` again and again."""
+
+    def answer(connection: Connection) -> None:
+        connection.send(head)
+        while True:
+            connection.send(part)
+            if seconds:
+                connection.pause(seconds)
+
+    return answer
+
+
+def trickling(content: bytes, seconds: float = 1.0) -> Handler:
+    """Sends a byte at a time."""
+    return lambda connection: connection.trickle(content, seconds)
+
+
+def silent(connection: Connection) -> None:
+    """Reads and says nothing."""
+    connection.stay_silent()
+
+
+def proxying(to: tuple[str, int], answer: bytes = b"HTTP/1.1 200 Established\r\n\r\n") -> Handler:
+    """A proxy that answers CONNECT with `answer`, and where that is a 200 leads `to` a server."""
+
+    def handle(connection: Connection) -> None:
+        connection.request()
+        connection.send(answer)
+        if not re.match(rb"HTTP/1\.[01] 200 ", answer):
+            return
+        with socket.create_connection(to) as upstream:
+            ends = {connection.socket: upstream, upstream: connection.socket}
+            while not connection.server.ending.is_set():
+                for end in select.select(list(ends), [], [], 0.05)[0]:
+                    try:
+                        content = end.recv(1 << 16)
+                        ends[end].sendall(content)
+                    except OSError:
+                        return
+                    if not content:
+                        return
+
+    return handle
+
+
+def unused_port() -> int:
+    """A port that refuses."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def deaf(host: str = "127.0.0.1") -> Iterator[int]:
+    """A port that answers no connection: its queue is full and nobody empties it."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server((host, 0), backlog=0))
+        address = listener.getsockname()
+        for waiting in _queue():
+            stack.enter_context(waiting)
+            waiting.setblocking(False)
+            waiting.connect_ex(address)
+        time.sleep(0.1)
+        yield int(address[1])
+
+
+def _queue() -> Iterable[socket.socket]:
+    return [socket.socket() for _ in range(8)]

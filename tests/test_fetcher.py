@@ -1,0 +1,504 @@
+"""What the fetcher makes of whatever may come over a wire: one answer or one typed error."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import threading
+import tracemalloc
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+
+import pytest
+
+from tests.support import sockets
+from tests.support.command import ACCOUNT, BUILD, OTHER_BUILD, TOKEN
+from tests.support.fasttime import close_fetchers, fetcher
+from tests.support.sockets import (
+    Handler,
+    Server,
+    answering,
+    chunked,
+    closing,
+    endless,
+    good,
+    http,
+    resetting,
+)
+from tests.support.twilio import Twilio, build_body, page, status_body
+from twbuild import __version__
+from twbuild.errors import FatalError, FetchError, NotFoundError, PassingError
+from twbuild.events import Build, BuildStatus, Kind, Page, Question, Status
+
+STATUS = Question(Kind.STATUS, BUILD)
+DETAILS = Question(Kind.BUILD, BUILD)
+PAGE = Question(Kind.PAGE)
+MIB = 1 << 20
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    yield
+    close_fetchers()
+
+
+def body(**fields: object) -> bytes:
+    return json.dumps({**status_body(), **fields}).encode()
+
+
+def refusal(server: Server, question: Question = STATUS) -> FetchError:
+    with pytest.raises(FetchError) as refused:
+        fetcher(server.url).ask(question)
+    return refused.value
+
+
+def asked(handler: Handler, question: Question = STATUS) -> BuildStatus | Build | Page:
+    with Server(handler) as server:
+        return fetcher(server.url).ask(question)
+
+
+# What is no Build Status, though it came with 200. Trouble that may pass; never a verdict.
+NONSENSE: Mapping[str, tuple[bytes, str]] = {
+    "empty": (b"", "empty"),
+    "blanks": (b" \r\n", "empty"),
+    "null": (b"null", "JSON, but not an object"),
+    "array": (b'["completed"]', "JSON, but not an object"),
+    "number": (b"0", "JSON, but not an object"),
+    "string": (b'"completed"', "JSON, but not an object"),
+    "bare word": (b"completed", "not JSON"),
+    "truncated": (body(status="completed")[:-1], "not JSON"),
+    "two objects": (body(status="completed") * 2, "not JSON"),
+    "no UTF-8": (b'{"status": "completed", "url": "\xff"}', "not UTF-8"),
+    "UTF-16": (body(status="completed").decode().encode("utf-16"), "not UTF-8"),
+    "name twice": (b'{"status": "failed", "status": "completed"}', "stands twice"),
+    "name twice, deeper": (b'{"status": "completed", "x": {"a": 1, "a": 2}}', "stands twice"),
+    "NaN": (b'{"status": "completed", "x": NaN}', "NaN"),
+    "Infinity": (b'{"status": "completed", "x": -Infinity}', "NaN"),
+    "100,000 arrays": (b'{"status": "completed", "x": ' + b"[" * 100_000, "nested too deep"),
+    "100,000 objects": (b'{"x": ' * 100_000, "nested too deep"),
+    "200,000 brackets": (b"[" * 200_000, "nested too deep"),
+    "a number of 100,000 digits": (b'{"x": ' + b"9" * 100_000 + b"}", "not JSON"),
+    "HTML": (b"<html><body>completed</body></html>", "not JSON"),
+    "no status": (json.dumps({"sid": BUILD}).encode(), "the answer's status is None"),
+    "status null": (body(status=None), "the answer's status is None"),
+    "status a list": (body(status=["completed"]), "the answer's status is ['completed']"),
+    "status an object": (body(status={"completed": True}), "the answer's status is {"),
+    "status true": (body(status=True), "the answer's status is True"),
+    "status 0": (body(status=0), "the answer's status is 0"),
+    "status empty": (body(status=""), "the answer's status is ''"),
+    "status in capitals": (body(status="COMPLETED"), "the answer's status is 'COMPLETED'"),
+    "status queued": (body(status="queued"), "the answer's status is 'queued'"),
+    "status canceled": (body(status="canceled"), "the answer's status is 'canceled'"),
+    "status with blanks": (body(status=" completed "), "the answer's status is ' completed '"),
+    "status with a line end": (body(status="failed\n"), "the answer's status is 'failed\\n'"),
+    "a long status": (body(status="x" * 5000), "the answer's status is 'xxx"),
+    "another build": (
+        body(status="completed", sid=OTHER_BUILD),
+        f"asked for {BUILD}, the answer is about {OTHER_BUILD}",
+    ),
+    "a sid that folds to the same": (
+        body(status="completed", sid=BUILD.replace("ef", "\ufb00")),
+        "the answer is about ZB",
+    ),
+    "a sid with a blank": (body(status="completed", sid=f"{BUILD} "), "the answer is about"),
+    "an empty sid": (body(status="completed", sid=""), "the answer is about"),
+    "a sid that is a number": (body(status="completed", sid=7), "the answer is about 7"),
+    "a sid that is a list": (body(status="completed", sid=[BUILD]), "the answer is about ["),
+    "more than 1 MiB": (body(status="completed", x="x" * MIB), "larger than any"),
+    "3 MiB": (b" " * 3 * MIB + body(status="completed"), "larger than any"),
+}
+
+
+@pytest.mark.parametrize("row", NONSENSE)
+def test_a_body_that_is_not_the_object_promised_is_trouble_that_may_pass(row: str) -> None:
+    content, reason = NONSENSE[row]
+    with Server(answering(http(content))) as server:
+        refused = refusal(server)
+
+    assert type(refused) is PassingError
+    assert reason in refused.reason
+    assert len(refused.message) <= 400
+    assert refused.http_status == 200
+
+
+# What may come in place of a whole answer.
+BROKEN: Mapping[str, tuple[Handler, str]] = {
+    "reset before the header": (resetting(), "the connection broke"),
+    "reset in the header": (resetting(good()[:20]), "the connection broke"),
+    "reset after the header": (resetting(http(b"", length=99)), "the connection broke"),
+    "reset in the body": (resetting(http(b'{"status', length=99)), "the connection broke"),
+    "closed before the header": (closing(b""), "the connection broke"),
+    "closed in the header": (closing(good()[:40]), "empty"),
+    "closed in the body": (closing(http(b'{"status', length=99)), "the answer was cut short"),
+    "Content-Length too large": (closing(http(body(), length=9999)), "the answer was cut short"),
+    "Content-Length too small": (closing(http(body(), length=9)), "not JSON"),
+    "Content-Length no number": (
+        closing(b"HTTP/1.1 200 OK\r\nContent-Length: soon\r\n\r\nx"),
+        "not JSON",
+    ),
+    "chunked and cut": (
+        closing(
+            http(chunked(body(status="completed"), end=b""), "200 OK", "Transfer-Encoding: chunked")
+        ),
+        "the connection broke",
+    ),
+    "chunked and cut in a chunk": (
+        closing(http(b"fff\r\n" + body(), "200 OK", "Transfer-Encoding: chunked")),
+        "the connection broke",
+    ),
+    "a chunk of no length": (
+        closing(http(b"zz\r\n{}\r\n", "200 OK", "Transfer-Encoding: chunked")),
+        "the connection broke",
+    ),
+    "broken gzip": (
+        closing(http(b"no gzip", "200 OK", "Content-Encoding: gzip")),
+        "the answer is badly compressed",
+    ),
+    "gzip cut in its data": (
+        closing(http(gzip.compress(body(x="x"))[:60], "200 OK", "Content-Encoding: gzip")),
+        "not JSON",
+    ),
+    "gzip of another checksum": (
+        closing(http(gzip.compress(body())[:-8] + b"\0" * 8, "200 OK", "Content-Encoding: gzip")),
+        "the answer is badly compressed",
+    ),
+    "gzip in gzip in gzip": (
+        closing(http(b"x", "200 OK", "Content-Encoding: " + ", ".join(["gzip"] * 20))),
+        "the answer is badly compressed",
+    ),
+    "a gzip bomb": (
+        closing(http(gzip.compress(b" " * 64 * MIB), "200 OK", "Content-Encoding: gzip")),
+        "the answer is larger than any",
+    ),
+    "a body without end": (
+        endless(http(length=1 << 40), b" " * 65536),
+        "the answer is larger than any",
+    ),
+    "chunks without end": (
+        endless(http(b"", "200 OK", "Transfer-Encoding: chunked"), chunked(b" " * 4096, end=b"")),
+        "the answer is larger than any",
+    ),
+    "no HTTP": (closing(b"SSH-2.0-OpenSSH_9.9\r\n"), "the connection broke"),
+    "a status line of junk": (closing(b"HTTP/1.1 abc\r\n\r\n"), "the connection broke"),
+    "thousands of headers": (
+        closing(http(body(), "200 OK", *(f"X-{n}: y" for n in range(5000)))),
+        "the connection broke",
+    ),
+    "a header of 100,000 bytes": (
+        closing(http(body(), "200 OK", "X: " + "y" * 100_000)),
+        "the connection broke",
+    ),
+    "204": (closing(http(b"", "204 No Content")), "HTTP 204"),
+    "202 with a good body": (closing(http(body(status="completed"), "202 Accepted")), "HTTP 202"),
+}
+
+
+@pytest.mark.parametrize("row", BROKEN)
+def test_an_answer_that_does_not_arrive_whole_is_trouble_that_may_pass(row: str) -> None:
+    handler, reason = BROKEN[row]
+    with Server(answering(handler)) as server:
+        refused = refusal(server)
+
+    assert type(refused) is PassingError
+    assert reason in refused.reason
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        BROKEN["a gzip bomb"][0],
+        BROKEN["a body without end"][0],
+        endless(http(b"", "503 Service Unavailable", length=1 << 40), b" " * 65536),
+        endless(http(b"", "302 Found", "Location: /x", length=1 << 40), b" " * 65536),
+    ],
+    ids=["bomb", "endless", "endless error", "endless redirect"],
+)
+def test_memory_stays_bounded_whatever_is_sent(handler: Handler) -> None:
+    with Server(answering(handler)) as server:
+        ask = fetcher(server.url).ask
+
+        def refused() -> None:
+            with pytest.raises(FetchError):
+                ask(STATUS)
+
+        tracemalloc.start()
+        thread = threading.Thread(target=refused, daemon=True)
+        thread.start()
+        thread.join(10)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+
+        assert not thread.is_alive()
+        assert most < 80 * MIB
+
+
+GOOD: Mapping[str, bytes] = {
+    "as documented": good("completed"),
+    "with a BOM": http(b"\xef\xbb\xbf" + body(status="completed")),
+    "with blanks around": http(b"\r\n" + body(status="completed") + b"\n"),
+    "chunked": http(
+        chunked(body(status="completed")[:9], body(status="completed")[9:]),
+        "200 OK",
+        "Transfer-Encoding: chunked",
+    ),
+    "gzip": http(gzip.compress(body(status="completed")), "200 OK", "Content-Encoding: gzip"),
+    "as text/html": http(body(status="completed"), "200 OK", "Content-Type: text/html"),
+    "a Content-Type of junk": http(body(status="completed"), "200 OK", "Content-Type: ;;%%=;"),
+    "charset twice": http(
+        body(status="completed"),
+        "200 OK",
+        "Content-Type: application/json; charset=utf-8; charset=utf-8",
+    ),
+    "sid in small letters": http(body(status="completed", sid=BUILD.lower())),
+    "sid in capitals": http(body(status="completed", sid=BUILD.upper())),
+    "sid null": http(body(status="completed", sid=None)),
+    "status alone": http(b'{"status": "completed"}'),
+    "more fields": http(body(status="completed", links={}, next=[1, {"x": None}])),
+    "fields of other types": http(body(status="completed", account_sid=7, url=[], service_sid={})),
+    "99 headers": http(body(status="completed"), "200 OK", *(f"X-{n}: y" for n in range(90))),
+    "a cookie of junk": http(
+        body(status="completed"), "200 OK", "Set-Cookie: a; domain=..; max-age=x"
+    ),
+    "just below 1 MiB": http(body(status="completed", x="x" * (MIB - 1000))),
+}
+
+
+@pytest.mark.parametrize("row", GOOD)
+def test_a_good_answer_is_read_whatever_stands_around_it(row: str) -> None:
+    answer = asked(answering(GOOD[row]))
+
+    assert isinstance(answer, BuildStatus)
+    assert answer.status is Status.COMPLETED
+
+
+def test_the_five_fields_are_given_as_sent_and_null_where_they_are_no_texts() -> None:
+    sent = {**status_body(status="failed"), "account_sid": 7, "url": None, "service_sid": "\x1bZS"}
+
+    answer = asked(answering(http(json.dumps(sent).encode())))
+
+    assert answer == BuildStatus(Status.FAILED, BUILD, None, "\x1bZS", None)
+
+
+def test_a_request_says_who_asks_what_and_that_no_cache_may_answer(twilio: Twilio) -> None:
+    twilio.says("building")
+
+    fetcher(twilio.url).ask(STATUS)
+
+    (request,) = twilio.requests
+    pair = b64encode(f"{ACCOUNT}:{TOKEN}".encode()).decode()
+    assert request.method == "GET"
+    assert request.headers["Authorization"] == f"Basic {pair}"
+    assert request.headers["Accept"] == "application/json"
+    assert request.headers["Cache-Control"] == "no-cache"
+    assert request.headers["User-Agent"].startswith(f"twbuild/{__version__} ")
+
+
+def test_the_newest_builds_are_asked_for_twenty_at_a_time(twilio: Twilio) -> None:
+    twilio.lists(page())
+
+    fetcher(twilio.url).ask(PAGE)
+
+    assert twilio.requests[0].query_string == b"PageSize=20"
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 529, 599, 999])
+def test_these_http_statuses_are_trouble_that_may_pass(twilio: Twilio, status: int) -> None:
+    twilio.says(status)
+    with pytest.raises(PassingError, match=f"HTTP {status}") as refused:
+        fetcher(twilio.url).ask(STATUS)
+
+    assert refused.value.http_status == status
+    assert refused.value.request_id == "RQ" + "d4" * 16
+
+
+@pytest.mark.parametrize(
+    "status", [301, 302, 303, 307, 308, 304, 400, 402, 405, 407, 409, 410, 451]
+)
+def test_these_http_statuses_are_fatal(twilio: Twilio, status: int) -> None:
+    twilio.says(status)
+    with pytest.raises(FatalError, match=f"HTTP {status}"):
+        fetcher(twilio.url).ask(STATUS)
+
+
+@pytest.mark.parametrize("question", [STATUS, DETAILS, PAGE], ids=["status", "build", "page"])
+def test_404_is_said_to_be_none_of_the_other_troubles(twilio: Twilio, question: Question) -> None:
+    for script in (twilio.says, twilio.describes, twilio.lists):
+        script(404)
+    with pytest.raises(NotFoundError, match="HTTP 404, code 20404") as refused:
+        fetcher(twilio.url).ask(question)
+
+    assert refused.value.code == 20404
+
+
+LOCATIONS = [
+    b"https://elsewhere.example/",
+    b"/v1/other",
+    b"//elsewhere.example",
+    b"",
+    b"http://[bad/",
+    b"http://user:pw@127.0.0.1:99999/",
+    b"/\xff\xfe",
+    b"x" * 9000,
+    b"javascript:alert(1)",
+]
+
+
+@pytest.mark.parametrize("location", LOCATIONS)
+@pytest.mark.parametrize("question", [STATUS, DETAILS], ids=["status", "build"])
+def test_a_redirect_is_fatal_and_never_followed(location: bytes, question: Question) -> None:
+    head = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: " + location + b"\r\n\r\n"
+    with Server(answering(head)) as server:
+        refused = refusal(server, question)
+
+        assert type(refused) is FatalError
+        assert "a redirect is not followed" in " ".join(refused.hints)
+        assert len(server.requests) == 1
+
+
+def test_a_redirect_to_itself_is_no_loop() -> None:
+    with Server(answering(http(b"", "307 Temporary Redirect", "Location: "))) as server:
+        assert type(refusal(server)) is FatalError
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("question", [DETAILS, PAGE], ids=["build", "page"])
+def test_a_build_and_a_page_may_be_16_mib_and_no_larger(question: Question) -> None:
+    whole: dict[str, object] = {**build_body(), **page()}
+
+    def sized(size: int) -> bytes:
+        return http(json.dumps({**whole, "x": "x" * size}).encode())
+
+    with Server(answering(sized(15 * MIB), sized(16 * MIB))) as server:
+        assert fetcher(server.url).ask(question)
+        assert "larger than any" in refusal(server, question).reason
+
+
+BUILDS: Mapping[str, tuple[Mapping[str, object], Mapping[str, object]]] = {
+    "as documented": ({}, {"runtime": "node18", "functions": 12, "assets": 4}),
+    "a runtime nobody knew": ({"runtime": "node24"}, {"runtime": "node24"}),
+    "no lists": (
+        {"function_versions": None, "asset_versions": 7, "dependencies": None},
+        {"functions": None, "assets": None, "dependencies": ()},
+    ),
+    "no dates": (
+        {"date_created": None, "date_updated": "soon"},
+        {"created": None, "updated": None},
+    ),
+    "odd dates": (
+        {"date_created": "0001-01-01T00:00:00+14:00", "date_updated": "99999-01-01T00:00:00Z"},
+        {"created": None, "updated": None},
+    ),
+    "odd dependencies": (
+        {"dependencies": [{"name": 7}, "x", None, {"name": "a", "version": "1"}, {"name": "b"}]},
+        {"dependencies": ("", "a 1", "b")},
+    ),
+    "a runtime of another type": ({"runtime": {"name": "node18"}}, {"runtime": None}),
+}
+
+
+@pytest.mark.parametrize("row", BUILDS)
+def test_a_build_is_read_as_far_as_it_makes_sense(twilio: Twilio, row: str) -> None:
+    sent, found = BUILDS[row]
+    twilio.describes(sent)
+
+    build = fetcher(twilio.url).ask(DETAILS)
+
+    assert {name: getattr(build, name) for name in found} == found
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"builds": None},
+        {"builds": {}},
+        {"builds": [None]},
+        {"builds": [{"sid": 7, "status": "building"}]},
+        {"builds": [{"sid": BUILD}]},
+        {"meta": None},
+        {"meta": {"next_page_url": 7}},
+    ],
+    ids=str,
+)
+def test_a_list_that_makes_no_sense_is_trouble_that_may_pass(
+    twilio: Twilio, sent: Mapping[str, object]
+) -> None:
+    twilio.lists(sent)
+    with pytest.raises(PassingError, match="the answer"):
+        fetcher(twilio.url).ask(PAGE)
+
+
+QUERIES = ["Page=1&PageToken=PAx", "a b", "%zz", "\ud800", "é\r\nX: y", "?#[", "@evil.example/"]
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=ascii)
+def test_the_next_page_is_asked_for_at_the_same_url_whatever_its_query(query: str) -> None:
+    first = page(next_page_url=f"https://elsewhere.example/v1/x?{query}")
+    with Server(
+        answering(http(json.dumps(first).encode()), http(json.dumps(page()).encode()))
+    ) as s:
+        ask = fetcher(s.url).ask
+        answer = ask(PAGE)
+        assert isinstance(answer, Page)
+        assert answer.next_query
+        ask(Question(Kind.PAGE, query=answer.next_query))
+
+        paths = [request.partition(b"?")[0] for request in s.requests]
+        assert paths[0] == paths[1]
+        assert b"X: y" not in s.requests[1].split(b"\r\n")
+
+
+def test_one_connection_serves_many_questions() -> None:
+    with Server(answering(good())) as server:
+        ask = fetcher(server.url)
+        for _ in range(20):
+            ask.ask(STATUS)
+
+        assert (server.accepted, len(server.requests)) == (1, 20)
+
+
+@pytest.mark.parametrize(
+    "first", [good(), http(b"", "503 Service Unavailable")], ids=["200", "503"]
+)
+@pytest.mark.parametrize("ends", ["closed", "reset"])
+def test_a_kept_connection_that_was_ended_in_between_is_opened_again_without_a_word(
+    first: bytes, ends: str
+) -> None:
+    def handle(connection: sockets.Connection) -> None:
+        connection.request()
+        connection.send(first if connection.number == 1 else good("completed"))
+        if ends == "reset":
+            connection.request()  # so that the client cannot see it coming
+            connection.reset()
+
+    with Server(handle) as server:
+        ask = fetcher(server.url)
+        with suppress(PassingError):  # of the 503
+            ask.ask(STATUS)
+        answer = ask.ask(STATUS)
+
+        assert isinstance(answer, BuildStatus)
+        assert answer.status is Status.COMPLETED
+        assert server.accepted == 2
+
+
+def test_a_connection_that_breaks_at_its_first_question_is_told() -> None:
+    with Server(answering(resetting())) as server:
+        refusal(server)
+
+        assert server.accepted == 1
+
+
+def test_twilios_habits_of_closing_and_of_saying_things_twice_are_no_trouble() -> None:
+    habits = (
+        "Connection: close",
+        "Content-Type: application/json; charset=utf-8; charset=utf-8",
+        "Twilio-Request-Id: RQ1",
+        "Twilio-Request-Id: RQ1",
+    )
+    with Server(answering(good("building", *habits), close=True)) as server:
+        ask = fetcher(server.url)
+        answers = [ask.ask(STATUS) for _ in range(5)]
+
+        assert {answer.request_id for answer in answers} == {"RQ1"}
+        assert (server.accepted, len(server.requests)) == (5, 5)
