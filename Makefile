@@ -50,12 +50,13 @@ coverage: $(VENV)/dev
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
+# As many waits in trouble as CI has time for.
 storms: $(VENV)/test
 	$(MAKE) chaos STORMS=60
 
 # The tests that need a package registry: sdist, wheel, the wheel in an empty environment, pre-commit.
 package: $(VENV)/dev
-	$(BIN)/python -m pytest -m registry -n $(WORKERS)
+	$(BIN)/python -m pytest -m registry
 
 # The README's two commands in a fresh clone of the last commit, with an empty HOME.
 fresh:

@@ -1,0 +1,214 @@
+"""What is shipped: what pyproject.toml says of it, what the wheel holds, and that it runs."""
+
+from __future__ import annotations
+
+import email
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import venv
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import twbuild
+from tests.support import readme
+from tests.support.command import Ended, run, run_words
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = readme.README.parent
+PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+PROJECT: dict[str, Any] = PYPROJECT["project"]
+TRACKED = [
+    name
+    for name in subprocess.check_output(["git", "ls-files", "-z"], cwd=ROOT, text=True).split("\0")
+    if name and (ROOT / name).exists()
+]
+
+
+def test_the_top_level_is_exactly_what_it_is() -> None:
+    top = {name.partition("/")[0] for name in TRACKED}
+
+    assert {name for name in top if not name.startswith(".")} == {
+        "Makefile",
+        "README.md",
+        "pyproject.toml",
+        "tests",
+        "twbuild",
+    }
+
+
+def test_three_libraries_are_enough() -> None:
+    names = {re.split(r"[<>=~! ]", dependency)[0] for dependency in PROJECT["dependencies"]}
+
+    assert names == {"requests", "rich", "typer"}
+
+
+def test_the_version_stands_in_one_place(base: dict[str, str]) -> None:
+    telling = re.compile(rf"(?<![\d.]){re.escape(twbuild.__version__)}(?![\d.])")
+    tracked = [name for name in TRACKED if name.endswith((".py", ".toml")) or "." not in name]
+    where = [name for name in tracked if telling.search((ROOT / name).read_text("utf-8"))]
+
+    assert [name for name in where if not name.startswith("tests/")] == ["twbuild/__init__.py"]
+    assert run("--version", env=base).stdout == f"twbuild {twbuild.__version__}\n"
+
+
+def test_the_readme_names_the_wheel_of_this_version() -> None:
+    named = re.findall(r"twbuild-([\w.]+)-py3-none-any\.whl", readme.text())
+
+    assert set(named) == {twbuild.__version__}
+
+
+def test_the_pythons_that_are_promised_are_those_that_ci_tries() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+    job = workflow["jobs"]["check"]
+    tried = job["strategy"]["matrix"]["python"]
+    told = re.findall(r"Python :: (3\.\d+)", "\n".join(PROJECT["classifiers"]))
+
+    assert PROJECT["requires-python"] == f">={tried[0]}"
+    assert told == tried
+    assert {"run": "bash .ci/run"} in job["steps"]
+
+
+def test_types_are_shipped_and_no_licence_is_claimed() -> None:
+    assert (ROOT / "twbuild" / "py.typed").is_file()
+    assert not {"license", "license-files"} & set(PROJECT)
+    assert "License" not in "\n".join(PROJECT["classifiers"])
+
+
+# From here on: what needs a package registry.
+
+REGISTRY = {
+    name: value
+    for name, value in os.environ.items()
+    if name.startswith(("PIP_", "UV_", "HTTPS_", "SSL_", "REQUESTS_CA"))
+}
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository as git would commit it, without anything that lies about."""
+    folder = tmp_path_factory.mktemp("source") / "twbuild"
+    for name in TRACKED:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes((ROOT / name).read_bytes())
+        path.chmod((ROOT / name).stat().st_mode)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def dist(source: Path) -> Path:
+    """The sdist, and the wheel made from it."""
+    out = source.with_name("dist")
+    words = [sys.executable, "-m", "build", "--outdir", str(out), str(source)]
+    subprocess.run(words, check=True, timeout=300)
+    return out
+
+
+def the_wheel(dist: Path) -> Path:
+    (wheel,) = dist.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Path:
+    """The programs of an environment with nothing in it but pip."""
+    venv.create(tmp_path / "venv", with_pip=True)
+    return tmp_path / "venv" / "bin"
+
+
+def try_it(twbuild_command: Path, base: dict[str, str]) -> Ended:
+    """Watch a build in the sandbox, with no more on the PATH than a new machine has."""
+    words = [str(twbuild_command), "sandbox", "--build-time", "0s"]
+    return run_words(words, env={**base, "PATH": "/usr/bin:/bin"})
+
+
+@pytest.mark.registry
+@pytest.mark.timeout(300)
+def test_the_sdist_is_the_repository(dist: Path) -> None:
+    (sdist,) = dist.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+
+    assert names == {*TRACKED, "PKG-INFO"}
+
+
+@pytest.mark.registry
+@pytest.mark.timeout(300)
+def test_the_wheel_holds_the_package_and_nothing_else(dist: Path) -> None:
+    with zipfile.ZipFile(the_wheel(dist)) as wheel:
+        names = set(wheel.namelist())
+        (about,) = (name for name in names if name.endswith(".dist-info/METADATA"))
+        metadata = email.message_from_bytes(wheel.read(about))
+        (entries,) = (wheel.read(n).decode() for n in names if n.endswith("entry_points.txt"))
+
+    package = {name for name in TRACKED if name.startswith("twbuild/")}
+    assert {name for name in names if ".dist-info/" not in name} == package
+    assert metadata["Version"] == twbuild.__version__
+    assert metadata["Requires-Python"] == ">=3.10"
+    assert len(metadata.get_all("Requires-Dist", [])) == 3
+    assert entries.split("\n")[:2] == ["[console_scripts]", "twbuild = twbuild.__main__:main"]
+
+
+@pytest.mark.registry
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("oldest", [False, True], ids=["newest", "oldest libraries allowed"])
+def test_the_wheel_runs_in_an_empty_environment(
+    dist: Path, empty: Path, base: dict[str, str], oldest: bool
+) -> None:
+    lowest = [re.sub(r">=([\d.]+).*", r"==\1", line) for line in PROJECT["dependencies"]]
+    words = [str(empty / "pip"), "install", "--quiet", str(the_wheel(dist)), *lowest * oldest]
+    subprocess.run(words, check=True, timeout=250)
+
+    ended = try_it(empty / "twbuild", base)
+    helped = run_words([str(empty / "twbuild"), "wait", "--help"], env=base)
+
+    assert (ended.code, ended.stdout) == (0, "completed\n"), ended.stderr
+    assert helped.code == 0
+    assert "--timeout" in helped.stdout
+
+
+@pytest.mark.registry
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("tool", ["pipx", "uv", "python3"])
+def test_the_readmes_ways_to_install_lead_to_a_command_that_runs(
+    source: Path, empty: Path, base: dict[str, str], tool: str
+) -> None:
+    blocks = [b.text for b in readme.blocks("sh") if b.heading == "Install"]
+    (typed,) = (text for text in blocks if text.startswith(tool) and " install " in text)
+    if tool != "python3":
+        subprocess.run([str(empty / "pip"), "install", "--quiet", tool], check=True, timeout=200)
+    env = {**base, **REGISTRY, "PATH": f"{empty}:/usr/bin:/bin"}
+
+    ended = run_words(["sh", "-c", typed], env=env, cwd=source, timeout=250)
+    assert ended.code == 0, ended.stderr
+    there = Path(base["HOME"], ".local", "bin") if tool != "python3" else empty
+
+    tried = try_it(there / "twbuild", base)
+    assert (tried.code, tried.stdout) == (0, "completed\n"), tried.stderr
+
+
+@pytest.mark.registry
+@pytest.mark.timeout(300)
+def test_the_readmes_way_to_make_a_wheel_makes_one(
+    source: Path, empty: Path, base: dict[str, str]
+) -> None:
+    blocks = [b.text for b in readme.blocks("sh") if b.heading == "Install"]
+    (typed,) = (text for text in blocks if " wheel " in text)
+    env = {**base, **REGISTRY, "PATH": f"{empty}:/usr/bin:/bin"}
+
+    ended = run_words(["sh", "-c", typed], env=env, cwd=source, timeout=250)
+
+    assert ended.code == 0, ended.stderr
+    made = [path.name for path in (source / "dist").iterdir()]
+    assert made == [f"twbuild-{twbuild.__version__}-py3-none-any.whl"]
