@@ -1,0 +1,468 @@
+"""What somebody at a terminal sees: the live rows, the plain lines, and what is left of both."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyte
+import pytest
+
+from tests.support.command import BUILD, SERVICE, TOKEN, TWBUILD, run
+from tests.support.moments import shim, until_more
+from tests.support.terminal import Terminal
+from tests.support.twilio import Twilio, build_body, error
+
+HIDE_CURSOR = b"\x1b[?25l"
+DOTS = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+LINE = "-\\|/"
+
+CRASH = f"""
+import threading
+began = threading.Thread.start
+def start(self, made=[]):
+    if made:
+        raise RuntimeError("no thread for {TOKEN}")
+    made.append(self)
+    began(self)
+threading.Thread.start = start
+"""
+
+
+class _Screen(pyte.HistoryScreen):
+    """Erases as xterm does: behind the last column the cursor stands on it."""
+
+    def erase_in_line(self, how: int = 0, private: bool = False) -> None:
+        self.cursor.x = min(self.cursor.x, self.columns - 1)
+        super().erase_in_line(how, private)
+
+
+class Xterm(Terminal):
+    """A terminal that remembers what has scrolled away."""
+
+    def __init__(
+        self, words: list[str], env: Mapping[str, str], columns: int = 100, rows: int = 24
+    ) -> None:
+        super().__init__(words, {"TERM": "xterm", **env}, columns, rows)
+        self.screen = self.scrolling = _Screen(columns, rows, history=1000, ratio=0.01)
+        self._stream = pyte.ByteStream(self.screen)
+
+    @property
+    def everything(self) -> list[str]:
+        """All lines since the start, those that have scrolled away too."""
+        gone = [
+            "".join(line[x].data for x in range(self.screen.columns)).rstrip()
+            for line in self.scrolling.history.top
+        ]
+        return [*gone, *self.lines]
+
+    @property
+    def row(self) -> str:
+        """The first live row: the cursor rests at its start."""
+        return self.screen.display[self.screen.cursor.y].rstrip()
+
+    def see_row(self, pattern: str) -> str:
+        """The first live row, once the whole of it is like this."""
+        self.see_that(lambda: re.fullmatch(pattern, self.row), pattern)
+        return self.row
+
+    def new_frame(self) -> None:
+        """Read the next frame to its end, and one more, which is surely no older."""
+        seen = self.raw.count(HIDE_CURSOR)
+        self.see_that(lambda: self.raw.count(HIDE_CURSOR) > seen + 1, "a new frame")
+        self.read(0.02)
+
+
+def wait(*options: str) -> list[str]:
+    """A wait for the one build, as typed."""
+    return [TWBUILD, "wait", "-i", "200ms", *options, SERVICE, BUILD]
+
+
+def asking(twilio: Twilio) -> str:
+    """The line that tells where it asks."""
+    return f"asking {twilio.url}, not Twilio"
+
+
+def fits(row: str, whole: str, columns: int) -> bool:
+    """Whether a row is `whole` but for its moving parts, cropped to the window at most by one."""
+    told = re.sub("[0-9]:[0-9]{2}", "0:00", row[2:])
+    return told in (whole[: columns - 2].rstrip(), whole[: columns - 3].rstrip())
+
+
+@pytest.mark.parametrize("columns", [20, 40, 54, 80, 200])
+def test_the_row_is_cropped_to_the_window_and_never_wraps(
+    twilio: Twilio, environ: dict[str, str], columns: int
+) -> None:
+    twilio.says("building")
+    terminal = Xterm(wait(), environ, columns)
+    with terminal:
+        whole = f"building   0:00  {BUILD}"
+        terminal.see_that(lambda: fits(terminal.row, whole, columns), whole)
+        assert terminal.row[0] in DOTS
+        assert len(terminal.lines) == terminal.screen.cursor.y + 1, "one row"
+
+        twilio.says(503)
+        until_more(twilio.polls, 1)
+        whole += "  HTTP 503, next try in 1s"
+        terminal.see_that(
+            lambda: fits(re.sub("in .*s", "in 1s", terminal.row), whole, columns), whole
+        )
+        assert len(terminal.lines) == terminal.screen.cursor.y + 1, "still one row"
+
+        twilio.says("completed")
+        assert terminal.end() == 0
+        told = f"✓ completed  {BUILD}  ready to deploy (waited "
+        assert "".join(line.ljust(columns) for line in terminal.lines).count(told) == 1
+        assert not terminal.cursor_hidden
+
+
+def test_a_terminal_without_a_size_is_taken_for_80_columns(
+    twilio: Twilio, environ: dict[str, str]
+) -> None:
+    twilio.says(503)
+    words = ["sh", "-c", f"stty rows 0 cols 0; exec {' '.join(wait())}"]
+    terminal = Xterm(words, environ, 200)
+    with terminal:
+        terminal.see_row(f". asking     0:0[0-9]  {BUILD}  HTTP 503, next try in .*")
+        assert 60 < len(terminal.row) <= 80
+        twilio.says("completed")
+        assert terminal.end() == 0
+
+
+@pytest.mark.parametrize("lie", ["7", "0", "500", "wide"])
+def test_the_windows_own_size_wins_over_columns(
+    twilio: Twilio, environ: dict[str, str], lie: str
+) -> None:
+    twilio.says("building")
+    terminal = Xterm(wait(), {**environ, "COLUMNS": lie, "LINES": "1"}, 80)
+    with terminal:
+        terminal.see_row(f". building   0:0[0-9]  {BUILD}")
+        twilio.says("completed")
+        assert terminal.end() == 0
+        assert terminal.lines[1].startswith(f"✓ completed  {BUILD}  ready to deploy (waited ")
+
+
+def test_after_a_resize_the_next_frame_fits_and_nothing_is_left_of_the_old(
+    twilio: Twilio, environ: dict[str, str]
+) -> None:
+    twilio.says("building")
+    terminal = Xterm(wait(), environ, 80)
+    with terminal:
+        terminal.see_row(f". building   0:0[0-9]  {BUILD}")
+        for columns in (30, 100, 54):
+            terminal.resize(columns, 24)
+            terminal.new_frame()
+            assert fits(terminal.row, f"building   0:00  {BUILD}", columns)
+            assert [line for line in terminal.lines if "building" in line] == [terminal.row]
+        terminal.resize(100, 24)
+        twilio.says("completed")
+        assert terminal.end() == 0
+        assert len(terminal.lines) == 2
+        assert terminal.lines[1].startswith(f"✓ completed  {BUILD}  ready to deploy (waited ")
+
+
+LIVE = [
+    {"TERM": "xterm-256color"},
+    {"CI": "false"},
+    {"CI": "False"},
+    {"CI": "0"},
+    {"CI": ""},
+    {"GITHUB_ACTIONS": "true"},
+]
+PLAIN: list[dict[str, str]] = [
+    {"TERM": ""},
+    {"TERM": "dumb"},
+    {"TERM": "unknown"},
+    {"CI": "1"},
+    {"CI": "true"},
+    {"TERM": "dumb", "FORCE_COLOR": "1"},
+    {"CI": "1", "TTY_COMPATIBLE": "1", "TTY_INTERACTIVE": "1"},
+]
+
+
+def shown(twilio: Twilio, words: list[str], env: Mapping[str, str], columns: int = 100) -> Xterm:
+    """The screen after a wait: building, then completed."""
+    twilio.says("building", "building", "completed")
+    terminal = Xterm(words, env, columns)
+    with terminal:
+        assert terminal.end() == 0
+    assert terminal.text.count("ready to deploy") == 1, "said once"
+    assert not terminal.cursor_hidden
+    return terminal
+
+
+@pytest.mark.parametrize(
+    ("options", "env"),
+    [
+        *(([], env) for env in LIVE),
+        (["--progress", "live"], {"CI": "1"}),
+        (["--progress", "live"], {"TERM": "dumb"}),
+        (["--progress=live"], {"TERM": "unknown", "CI": "true"}),
+        (["--progress=auto"], {}),
+    ],
+    ids=str,
+)
+def test_live_progress_is_a_row_that_vanishes(
+    twilio: Twilio, environ: dict[str, str], options: list[str], env: dict[str, str]
+) -> None:
+    terminal = shown(twilio, wait(*options), {**environ, **env})
+
+    assert terminal.raw.count(HIDE_CURSOR) > 1
+    assert terminal.lines[0] == asking(twilio)
+    assert re.fullmatch(
+        rf"✓ completed  {BUILD}  ready to deploy \(waited [0-9.]+s\)", terminal.lines[1]
+    )
+    assert len(terminal.lines) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "env"),
+    [
+        *(([], env) for env in PLAIN),
+        (["--progress", "plain"], {"FORCE_COLOR": "1", "TTY_COMPATIBLE": "1"}),
+    ],
+    ids=str,
+)
+def test_plain_progress_is_lines_without_an_escape_code(
+    twilio: Twilio, environ: dict[str, str], options: list[str], env: dict[str, str]
+) -> None:
+    # stdout goes elsewhere, so that the screen shows stderr alone
+    words = ["sh", "-c", f"{' '.join(wait(*options))} | cat >&2"]
+    terminal = shown(twilio, words, {**environ, **env})
+
+    assert b"\x1b" not in terminal.raw
+    closing = re.compile(rf"twbuild: ✓ completed  {BUILD}  ready to deploy \(waited [0-9.]+s\)")
+    *first, _, _ = terminal.lines
+    assert first == [
+        f"twbuild: {asking(twilio)}",
+        f"twbuild: waiting for {BUILD} of {SERVICE}",
+        f"twbuild: building  {BUILD}",
+    ]
+    result, last = sorted(terminal.lines[3:])  # two processes wrote them
+    assert result == "completed"
+    assert closing.fullmatch(last)
+
+
+def test_progress_into_a_file_has_no_escape_code_whatever_is_set(
+    twilio: Twilio, environ: dict[str, str]
+) -> None:
+    twilio.says("building", "completed")
+    forced = {"FORCE_COLOR": "1", "TTY_COMPATIBLE": "1", "TTY_INTERACTIVE": "1", "TERM": "xterm"}
+    ended = run(*wait("--progress", "live")[1:], env={**environ, **forced})
+
+    assert (ended.code, ended.stdout) == (0, "completed\n")
+    assert "\x1b" not in ended.stderr
+    assert all(line.startswith("twbuild: ") for line in ended.stderr.splitlines())
+
+
+def test_stdout_and_stderr_each_get_what_they_are_for(
+    twilio: Twilio, environ: dict[str, str], tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept"
+    terminal = shown(twilio, ["sh", "-c", f"{' '.join(wait())} 2>{kept}"], environ)
+    assert re.fullmatch(
+        rf"✓ completed  {BUILD}  ready to deploy \(waited [0-9.]+s\)", terminal.text
+    )
+    assert all(line.startswith("twbuild: ") for line in kept.read_text().splitlines())
+
+    twilio.says("building", "building", "completed")
+    other = Xterm(["sh", "-c", f"{' '.join(wait())} >{kept}"], environ)
+    with other:
+        assert other.end() == 0
+    assert HIDE_CURSOR in other.raw
+    assert kept.read_text() == "completed\n"
+    assert re.fullmatch(
+        rf"✓ completed  {BUILD}  ready to deploy \(waited [0-9.]+s\)", other.lines[1]
+    )
+
+
+COLOUR = re.compile(rb"\x1b\[[0-9;]*(?:3[0-9]|4[0-9]|9[0-9]|10[0-9])[0-9;]*m")
+
+
+@pytest.mark.parametrize(("no_color", "coloured"), [("1", False), ("0", False), ("", True)])
+def test_no_color_takes_the_colours_and_nothing_else(
+    twilio: Twilio, environ: dict[str, str], no_color: str, coloured: bool
+) -> None:
+    terminal = shown(twilio, wait(), {**environ, "NO_COLOR": no_color})
+
+    assert bool(COLOUR.search(terminal.raw)) is coloured
+    assert HIDE_CURSOR in terminal.raw
+
+
+@pytest.mark.parametrize(
+    ("env", "frames", "mark"),
+    [
+        ({"PYTHONIOENCODING": "utf-8"}, DOTS, "✓"),
+        ({"PYTHONIOENCODING": "ascii"}, LINE, "+"),
+        ({"PYTHONIOENCODING": "ascii:strict"}, LINE, "+"),
+        ({"PYTHONIOENCODING": "cp1252"}, LINE, "+"),
+        ({"LC_ALL": "C", "PYTHONUTF8": "0"}, LINE, "+"),
+    ],
+    ids=str,
+)
+def test_marks_and_frames_are_what_the_encoding_has(
+    twilio: Twilio, environ: dict[str, str], env: dict[str, str], frames: str, mark: str
+) -> None:
+    twilio.says("building")
+    terminal = Xterm(wait(), {**environ, **env})
+    with terminal:
+        terminal.see_row(f". building   0:0[0-9]  {BUILD}")
+        assert terminal.row[0] in frames
+        twilio.says("completed")
+        assert terminal.end() == 0
+        assert terminal.lines[1].startswith(f"{mark} completed  {BUILD}")
+
+
+def test_a_build_that_is_over_already_says_so(twilio: Twilio, environ: dict[str, str]) -> None:
+    twilio.says("completed")
+    terminal = Xterm(wait(), environ)
+    with terminal:
+        assert terminal.end() == 0
+    assert terminal.lines == [
+        asking(twilio),
+        f"✓ completed  {BUILD}  ready to deploy (already)",
+    ]
+
+
+def test_a_failed_build_shows_what_it_was_made_of(twilio: Twilio, environ: dict[str, str]) -> None:
+    twilio.says("building", "failed")
+    twilio.describes(build_body())
+    terminal = Xterm(wait(), environ, 80)
+    with terminal:
+        assert terminal.end() == 1
+    lines = [re.sub(r"waited [0-9.]+s", "waited 38s", line) for line in terminal.lines]
+    told = f"""\
+✗ failed     {BUILD}  (waited 38s)
+
+  Twilio's API gives no reason. What the build was made of:
+    runtime       node18
+    contents      12 functions, 4 assets
+    dependencies  @twilio/runtime-handler 1.3.0, lodash 4.17.21, twilio 4.23.0
+    created       14:02:11 UTC, failed after 36s"""
+    assert lines[1 : len(told.splitlines()) + 1] == told.splitlines()
+    assert lines[8:] == [f"    request       RQ{'d4' * 16}, for Twilio's support"]
+
+
+def test_a_timeout_says_that_the_build_goes_on_and_how_to_wait_again(
+    twilio: Twilio, environ: dict[str, str]
+) -> None:
+    twilio.says("building")
+    terminal = Xterm(wait("-t", "1s"), environ)
+    with terminal:
+        assert terminal.end() == 124
+    assert terminal.lines == [
+        asking(twilio),
+        f"! still building after 1s (--timeout)  {BUILD}",
+        "  It goes on at Twilio. To wait again:",
+        f"    twbuild wait {SERVICE} {BUILD}",
+    ]
+
+
+def test_without_credentials_three_ways_lead_on(base: dict[str, str]) -> None:
+    terminal = Xterm(wait(), base)
+    with terminal:
+        assert terminal.end() == 4
+    assert terminal.lines == [
+        "error: no credentials found",
+        "  set    TWILIO_API_KEY and TWILIO_API_SECRET,"
+        + " or TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN",
+        "  or     twilio login, then twbuild -p NAME",
+        "  or     twbuild sandbox, to see it work without an account",
+    ]
+
+
+def test_a_message_from_the_server_is_shown_as_it_is(
+    twilio: Twilio, environ: dict[str, str]
+) -> None:
+    message = "was not found [bold] \x1b]0;owned\x07 \x1b[31mred \u202e ##[error]x"
+    twilio.says(error(404, message))
+    terminal = Xterm([TWBUILD, "status", SERVICE, BUILD], environ, 200)
+    with terminal:
+        assert terminal.end() == 5
+    shown_as = r"was not found [bold] \x1b]0;owned\x07 \x1b[31mred \u202e # #[error]x"
+    assert shown_as in terminal.text
+    assert b"\x1b]0;" not in terminal.raw
+
+
+def test_quiet_shows_the_result_alone(twilio: Twilio, environ: dict[str, str]) -> None:
+    terminal = shown(twilio, wait("-q"), environ)
+
+    assert len(terminal.lines) == 1
+    assert HIDE_CURSOR not in terminal.raw
+
+
+def test_verbose_lines_stand_above_the_row(twilio: Twilio, environ: dict[str, str]) -> None:
+    terminal = shown(twilio, wait("-v"), environ, 250)
+
+    asked = [line for line in terminal.lines if line.startswith("GET ")]
+    assert len(asked) == 3
+    assert all(re.search(r": HTTP 200, [0-9]+ ms RQ", line) for line in asked)
+    assert "credentials: TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN" in terminal.lines
+    assert not [line for line in terminal.lines if line[0] in DOTS]
+
+
+def test_a_crash_gives_the_cursor_back_and_tells_no_secret(
+    twilio: Twilio, environ: dict[str, str], tmp_path: Path
+) -> None:
+    twilio.says("building")
+    terminal = Xterm(wait(), {**environ, "PYTHONPATH": shim(tmp_path, CRASH)})
+    with terminal:
+        assert terminal.end() == 70
+    assert HIDE_CURSOR in terminal.raw
+    assert not terminal.cursor_hidden
+    assert re.fullmatch("error: a bug in twbuild .*: RuntimeError", terminal.lines[1])
+    assert "please report it" in terminal.lines[2]
+    assert len(terminal.lines) == 3
+    assert TOKEN.encode() not in terminal.raw
+
+
+SIDS = [f"ZB{number:032x}" for number in range(100)]
+
+
+def test_a_hundred_builds_never_outgrow_the_window_and_leave_their_verdicts_alone(
+    twilio: Twilio, environ: dict[str, str]
+) -> None:
+    for sid in SIDS:
+        twilio.says("building", build=sid)
+    script = f"seq 30; exec {TWBUILD} wait -i 1s {SERVICE} {' '.join(SIDS)}"
+    terminal = Xterm(["sh", "-c", script], environ, 80, 24)
+    with terminal:
+        terminal.see("0 of 100")
+        terminal.see_that(lambda: terminal.text.count(" building ") == 22, "22 rows")
+        history = len(terminal.everything)
+        for sid in SIDS[:60]:
+            twilio.says("completed", build=sid)
+        terminal.see("60 of 100")
+        terminal.see_that(lambda: terminal.text.count(" building ") == 22, "22 rows")
+        assert len(terminal.everything) == history, "no frame made the screen scroll"
+
+        for sid in SIDS[60:]:
+            twilio.says("completed", build=sid)
+        assert terminal.end() == 0
+        *numbers, note = terminal.everything[:31]
+        assert [*map(int, numbers)] == [*range(1, 31)]
+        assert note == asking(twilio)
+        told = terminal.everything[31:]
+        assert [line[: 13 + 34] for line in told] == [f"✓ completed  {sid}" for sid in SIDS]
+        assert not terminal.cursor_hidden
+
+
+@pytest.mark.parametrize(("rows", "builds_shown"), [(3, 1), (2, 0), (1, 0)])
+def test_a_low_window_shows_the_builds_that_fit_and_a_count(
+    twilio: Twilio, environ: dict[str, str], rows: int, builds_shown: int
+) -> None:
+    for sid in SIDS[:3]:
+        twilio.says("building", build=sid)
+    terminal = Xterm([TWBUILD, "wait", "-i", "200ms", SERVICE, *SIDS[:3]], environ, 80, rows)
+    with terminal:
+        terminal.see("0 of 3")
+        terminal.see_that(lambda: terminal.text.count(" building ") == builds_shown, "its builds")
+
+        terminal.resize(80, 10)
+        terminal.see_that(lambda: terminal.text.count(" building ") == 3, "all builds")
+        terminal.see_that(lambda: "0 of 3" not in terminal.text, "no count")
+        for sid in SIDS[:3]:
+            twilio.says("completed", build=sid)
+        assert terminal.end() == 0
+        assert terminal.text.count("ready to deploy") == 3
