@@ -59,13 +59,7 @@ class Connection:
         head = b""
         while b"\r\n\r\n" not in head:
             self._wait_readable()
-            try:
-                content = self.socket.recv(1 << 16)
-            except OSError:
-                raise Gone from None
-            if not content:
-                raise Gone
-            head += content
+            head += self._receive()
         self.server.took(head)
         return head
 
@@ -88,13 +82,21 @@ class Connection:
             raise Gone
 
     def stay_silent(self) -> None:
-        """Say nothing until the server ends."""
-        self.pause(600)
+        """Say nothing until the client goes or the server ends."""
+        while True:
+            self._wait_readable()
+            self._receive()
 
     def reset(self) -> None:
         """Close with an RST."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         self.socket.close()
+
+    def _receive(self) -> bytes:
+        with suppress(OSError):
+            if content := self.socket.recv(1 << 16):
+                return content
+        raise Gone
 
     def _wait_readable(self) -> None:
         pending = isinstance(self.socket, ssl.SSLSocket) and self.socket.pending()
@@ -113,6 +115,7 @@ class Server:
     handle: Handler
     context: ssl.SSLContext | None = None
     host: str = "127.0.0.1"
+    port: int = 0
     accepted: int = 0
     requests: list[bytes] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
@@ -122,7 +125,7 @@ class Server:
 
     def __post_init__(self) -> None:
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        self._listener = socket.create_server((self.host, 0), family=family, backlog=128)
+        self._listener = socket.create_server((self.host, self.port), family=family, backlog=128)
         self.port = int(self._listener.getsockname()[1])
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -241,9 +244,25 @@ def endless(head: bytes, part: bytes, seconds: float = 0.0) -> Handler:
     return answer
 
 
-def trickling(content: bytes, seconds: float = 1.0) -> Handler:
-    """Sends a byte at a time."""
-    return lambda connection: connection.trickle(content, seconds)
+def trickling(content: bytes, seconds: float = 1.0, head: bytes = b"") -> Handler:
+    """Sends `head` at once and `content` a byte at a time."""
+
+    def answer(connection: Connection) -> None:
+        connection.send(head)
+        connection.trickle(content, seconds)
+
+    return answer
+
+
+def slow(seconds: float, answer: bytes, head: bytes = b"") -> Handler:
+    """Sends `head` at once and `answer` after a while."""
+
+    def handle(connection: Connection) -> None:
+        connection.send(head)
+        connection.pause(seconds)
+        connection.send(answer)
+
+    return handle
 
 
 def silent(connection: Connection) -> None:

@@ -1,0 +1,529 @@
+"""The runner with real threads and sockets, and with time that passes faster than it does."""
+
+from __future__ import annotations
+
+import gc
+import os
+import socket
+import threading
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+
+import twbuild.fetcher
+from tests.support import sockets
+from tests.support.command import BUILD, OTHER_BUILD
+from tests.support.fasttime import Happening, close_fetchers, watch
+from tests.support.sockets import (
+    Connection,
+    Handler,
+    Server,
+    answering,
+    closing,
+    deaf,
+    endless,
+    good,
+    http,
+    resetting,
+    silent,
+    slow,
+    trickling,
+)
+from tests.support.twilio import Twilio, error
+from twbuild.errors import FetchError, UnauthorizedError
+from twbuild.events import Building, BuildStatus, Made, Outcome, Question, Status
+
+MISSING = http(b'{"code": 20404, "message": "no", "status": 404}', "404 Not Found")
+DOWN = http(b"", "503 Service Unavailable")
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    yield
+    close_fetchers()
+
+
+def until(found: Callable[[], bool], seconds: float = 10) -> bool:
+    """Whether it becomes true in time."""
+    end = time.monotonic() + seconds
+    while not found() and time.monotonic() < end:
+        time.sleep(0.01)
+    return found()
+
+
+def lasting(trouble: bytes, seconds: float, times: float, then: bytes) -> Handler:
+    """The first answer is good; then `trouble` for these seconds of a fast clock."""
+    since: list[float] = []
+
+    def answer(connection: Connection) -> None:
+        if not since:
+            since.append(time.monotonic())
+            connection.send(good("building"))
+        elif (time.monotonic() - since[0]) * times < seconds:
+            connection.send(trouble)
+        else:
+            connection.send(then)
+
+    return answering(answer)
+
+
+def test_a_wait_goes_on_over_one_connection_until_the_build_is_over() -> None:
+    with Server(answering(*[good()] * 30, good("completed"))) as server:
+        watched = watch(server.url, times=50)
+
+        assert watched.over.outcome is Outcome.COMPLETED
+        assert (server.accepted, len(server.requests), watched.over.polls) == (1, 31, 31)
+        assert watched.troubles == []
+
+
+def test_patience_is_20_seconds_where_no_good_answer_has_come() -> None:
+    with Server(answering(DOWN)) as server:
+        watched = watch(server.url)
+
+    assert watched.over.outcome is Outcome.UNAVAILABLE
+    assert 20 <= watched.seconds < 24
+    assert watched.over.polls >= 3
+    assert watched.over.error
+    assert "HTTP 503" in watched.over.error.message
+
+
+def test_patience_is_2_minutes_after_a_good_answer() -> None:
+    with Server(answering(good(), DOWN)) as server:
+        watched = watch(server.url, times=80)
+
+    assert watched.over.outcome is Outcome.UNAVAILABLE
+    assert 120 <= watched.seconds < 135
+    assert watched.over.answer
+
+
+def test_trouble_that_ends_within_patience_is_ridden_out() -> None:
+    with Server(lasting(DOWN, 110, 80, good("completed"))) as server:
+        watched = watch(server.url, times=80)
+
+    assert watched.over.outcome is Outcome.COMPLETED
+    assert 110 < watched.seconds < 140
+
+
+def test_a_good_answer_resets_patience() -> None:
+    script = [good(), *[DOWN] * 6, good(), *[DOWN] * 6, good(), *[DOWN] * 6, good("failed")]
+    with Server(answering(*script)) as server:
+        watched = watch(server.url, times=120, details=False)
+
+    assert watched.over.outcome is Outcome.FAILED
+    assert watched.seconds > 150
+    assert len(watched.troubles) == 18
+    assert len(watched.of(Building)) == 3
+
+
+# A server that never ends its answer, and what each question to it comes to: 15 s of trouble.
+HANGS: dict[str, Handler] = {
+    "silent": silent,
+    "a byte now and then in the header": trickling(good("completed"), 0.06),
+    "a byte now and then in the body": trickling(b" " * 10_000, 0.06, http(length=10_000)),
+    "a header line now and then": endless(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n", 0.2),
+    "100 Continue without end": endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.002),
+    "trailers without end": endless(
+        http(b"0\r\n", "200 OK", "Transfer-Encoding: chunked"), b"X: y\r\n", 0.01
+    ),
+}
+
+
+@pytest.mark.parametrize("row", HANGS)
+@pytest.mark.parametrize("kept", [False, True], ids=["at first", "on a kept connection"])
+def test_a_question_takes_15_seconds_at_most_and_the_next_one_a_new_connection(
+    row: str, kept: bool
+) -> None:
+    script: list[bytes | Handler] = [*([good()] if kept else []), HANGS[row], good("completed")]
+    with Server(answering(*script)) as server:
+        watched = watch(server.url, times=25)
+
+        assert watched.over.outcome is Outcome.COMPLETED
+        assert watched.troubles == ["no answer within 15s"]
+        assert 15 < watched.seconds < 22
+        assert server.accepted == 2
+        assert until(lambda: server.open_now <= 1), "the connection left behind stays open"
+
+
+def test_an_answer_after_14_seconds_counts() -> None:
+    with Server(answering(slow(14 / 8, good("completed")))) as server:
+        watched = watch(server.url, times=8)
+
+    assert (watched.over.outcome, watched.over.polls) == (Outcome.COMPLETED, 1)
+
+
+def test_a_slow_answer_does_not_shift_the_beat() -> None:
+    with Server(answering(*[slow(0.06, good())] * 20, good("completed"))) as server:
+        watch(server.url, times=10)
+
+        took = server.times[-1] - server.times[0]
+        assert 1.9 < took < 2.5, "20 beats of 0.1 s, not of 0.16 s"
+
+
+def test_a_poll_longer_than_the_interval_skips_beats_and_overlaps_with_none() -> None:
+    busy = Busy(0.12)
+    with Server(busy.handle) as server:
+        watch(server.url, times=10, timeout=20.5)
+
+        assert busy.most == 1
+        assert 6 <= len(server.times) <= 11, "every second beat of 20"
+
+
+class Busy:
+    """A server that takes its time and counts the questions it has at once."""
+
+    def __init__(self, seconds: float) -> None:
+        self.most = self._now = 0
+        self._seconds = seconds
+        self._lock = threading.Lock()
+
+    def handle(self, connection: Connection) -> None:
+        while True:
+            connection.request()
+            with self._lock:
+                self._now += 1
+                self.most = max(self.most, self._now)
+            connection.pause(self._seconds)
+            with self._lock:
+                self._now -= 1
+            connection.send(http(b'{"status": "building"}'))
+
+
+def test_25_builds_are_asked_about_ten_at_a_time_over_ten_connections() -> None:
+    busy = Busy(0.05)
+    sids = [f"ZB{number:032x}" for number in range(25)]
+    with Server(busy.handle) as server:
+        watched = watch(server.url, sids, times=5, timeout=5)
+
+        assert busy.most == 10
+        assert server.accepted <= 10
+        assert {over.outcome for over in watched.overs} == {Outcome.TIMEOUT}
+        assert all(over.polls >= 2 for over in watched.overs)
+
+
+def test_an_error_ends_only_the_build_that_met_it(twilio: Twilio) -> None:
+    twilio.says("building", error(401), build=OTHER_BUILD)
+    twilio.says("building", "building", "building", "completed")
+
+    watched = watch(twilio.url, (BUILD, OTHER_BUILD))
+
+    assert [over.outcome for over in watched.overs] == [Outcome.COMPLETED, Outcome.UNAUTHORIZED]
+
+
+def test_threads_and_descriptors_stay_flat_though_every_other_question_hangs() -> None:
+    def counts() -> tuple[int, int]:
+        return threading.active_count(), len(os.listdir("/dev/fd"))
+
+    script = [step for _ in range(20) for step in (good(), silent)]
+    with Server(answering(*script, good("completed"))) as server:
+        before = counts()
+        watched = watch(server.url, times=150)
+        close_fetchers()
+
+        assert watched.over.outcome is Outcome.COMPLETED
+        assert len(watched.troubles) == 20
+        assert until(lambda: gc.collect() >= 0 and counts() <= before), (before, counts())
+
+
+class Steady:
+    """Answers without a network, so that 10,000 polls take a moment."""
+
+    def __init__(self) -> None:
+        self.polls = 0
+        self.sizes: list[int] = []
+
+    def ask(self, _: Question) -> BuildStatus:
+        self.polls += 1
+        if self.polls in (2_000, 10_000):
+            self.sizes.append(tracemalloc.get_traced_memory()[0])
+        over = self.polls > 10_000
+        return BuildStatus(Status.COMPLETED if over else Status.BUILDING, BUILD)
+
+    def abandon(self) -> None:
+        raise AssertionError
+
+    def url(self, _: Question) -> str:
+        return "http://127.0.0.1"
+
+
+def test_memory_stays_flat_over_10_000_polls() -> None:
+    steady = Steady()
+    happened = 0
+
+    def count(_: Happening) -> None:
+        nonlocal happened
+        happened += 1
+
+    tracemalloc.start()
+    watched = watch("", make_fetcher=lambda: steady, times=20_000, on=count)
+    tracemalloc.stop()
+
+    assert watched.over.outcome is Outcome.COMPLETED
+    assert watched.over.polls == 10_001
+    assert happened >= 10_001
+    before, after = steady.sizes
+    assert after - before < 50_000
+
+
+@pytest.mark.parametrize("where", ["in a sleep", "in a request", "in the connecting"])
+def test_the_deadline_takes_effect_within_a_fifth_of_a_second(where: str) -> None:
+    def late() -> float:
+        with deaf() as port, Server(answering(good(), good() if "sleep" in where else silent)) as s:
+            url = f"http://127.0.0.1:{port}" if "connecting" in where else s.url
+            watched = watch(url, times=1, interval_seconds=0.3, timeout=0.7)
+        assert watched.over.outcome is Outcome.TIMEOUT
+        return watched.seconds - 0.7
+
+    assert 0 <= min(late() for _ in range(3)) < 0.2
+
+
+def test_an_interval_longer_than_the_timeout_gets_a_last_try_a_second_before_the_end() -> None:
+    with Server(answering(good())) as server:
+        watched = watch(server.url, times=10, interval_seconds=60, timeout=10)
+
+        assert (watched.over.outcome, watched.over.polls) == (Outcome.TIMEOUT, 2)
+        assert 10 <= watched.seconds < 11
+        assert 0.85 < server.times[1] - server.times[0] < 0.99
+
+
+def test_trouble_in_the_very_last_poll_is_a_timeout_that_tells_the_trouble() -> None:
+    with Server(answering(good(), DOWN)) as server:
+        watched = watch(server.url, times=10, interval_seconds=60, timeout=10)
+
+    assert watched.over.outcome is Outcome.TIMEOUT
+    assert watched.over.answer
+    assert watched.over.error
+    assert watched.over.error.message == "HTTP 503"
+
+
+def test_a_verdict_in_the_very_last_poll_counts() -> None:
+    with Server(answering(good(), good("completed"))) as server:
+        watched = watch(server.url, times=10, interval_seconds=60, timeout=10)
+
+    assert watched.over.outcome is Outcome.COMPLETED
+
+
+def test_nothing_is_asked_before_a_retry_after_that_is_longer_than_the_time_left() -> None:
+    busy = http(b"", "429 Too Many Requests", "Retry-After: 60")
+    with Server(answering(busy)) as server:
+        watched = watch(server.url, timeout=10)
+
+        assert (watched.over.outcome, watched.over.polls) == (Outcome.TIMEOUT, 1)
+        assert 10 <= watched.seconds < 12
+
+
+def test_a_retry_after_is_waited_for() -> None:
+    busy = http(b"", "503 Service Unavailable", "Retry-After: 12")
+    with Server(answering(good(), busy, good("completed"))) as server:
+        watched = watch(server.url)
+
+        assert watched.over.outcome is Outcome.COMPLETED
+        assert server.times[2] - server.times[1] >= 12 / 20
+
+
+def test_credentials_that_die_in_mid_wait_end_it_at_once() -> None:
+    refused = http(b'{"code": 20003, "message": "Authenticate", "status": 401}', "401 Nope")
+    with Server(answering(good(), good(), good(), refused)) as server:
+        watched = watch(server.url)
+
+    assert (watched.over.outcome, watched.over.polls) == (Outcome.UNAUTHORIZED, 4)
+    assert isinstance(watched.over.error, UnauthorizedError)
+    assert watched.over.answer
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        [MISSING] * 3 + [good(), good("completed")],
+        [good(), MISSING, good("completed")],
+        [good(), *[MISSING] * 2, good(), *[MISSING] * 2, good("completed")],
+    ],
+    ids=["before", "between", "again and again"],
+)
+def test_a_404_among_good_answers_is_ridden_out(script: Sequence[bytes]) -> None:
+    with Server(answering(*script)) as server:
+        watched = watch(server.url, interval_seconds=0.2)
+
+    assert watched.over.outcome is Outcome.COMPLETED
+
+
+@pytest.mark.parametrize("script", [[MISSING], [good(), MISSING]], ids=["from the first", "later"])
+def test_a_404_for_5_seconds_and_3_polls_is_the_answer(script: Sequence[bytes]) -> None:
+    with Server(answering(*script)) as server:
+        watched = watch(server.url)
+
+    assert watched.over.outcome is Outcome.NOT_FOUND
+    assert 5 <= watched.seconds < 9
+    assert watched.over.polls >= 3
+
+
+@pytest.mark.parametrize("details", [silent, resetting(), DOWN, closing(http(b"[")), MISSING])
+def test_a_failed_build_that_tells_nothing_more_has_failed_all_the_same(details: Any) -> None:
+    with Server(answering(good(), good("failed"), details)) as server:
+        watched = watch(server.url)
+
+    assert watched.over.outcome is Outcome.FAILED
+    assert watched.of(Made) == [Made(BUILD, None)]
+    assert watched.events[-1][0] < 8
+
+
+class TestNames:
+    """Name look-ups, through `socket.getaddrinfo`, which urllib3 asks."""
+
+    @pytest.fixture
+    def lookup(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., Any]], None]:
+        return lambda answer: monkeypatch.setattr(socket, "getaddrinfo", answer)
+
+    def test_a_look_up_that_fails_twice_and_then_works_is_ridden_out(
+        self, lookup: Callable[..., None]
+    ) -> None:
+        real, calls = socket.getaddrinfo, []
+
+        def answer(host: str, *more: Any, **named: Any) -> Any:
+            calls.append(host)
+            if len(calls) <= 2:
+                raise socket.gaierror(socket.EAI_AGAIN, "try again")
+            return real("127.0.0.1", *more, **named)
+
+        lookup(answer)
+        with Server(answering(good("completed"))) as server:
+            watched = watch(f"http://localhost:{server.port}")
+
+        assert watched.over.outcome is Outcome.COMPLETED
+        assert watched.troubles == ["the name of localhost does not resolve"] * 2
+
+    def test_a_look_up_that_fails_uses_patience_up(self, lookup: Callable[..., None]) -> None:
+        def answer(*_: Any, **__: Any) -> Any:
+            raise socket.gaierror(socket.EAI_NONAME, "unknown")
+
+        lookup(answer)
+        watched = watch("http://localhost:9")
+
+        assert watched.over.outcome is Outcome.UNAVAILABLE
+        assert 20 <= watched.seconds < 24
+
+    @pytest.mark.parametrize("once", [False, True], ids=["wait", "status"])
+    def test_a_look_up_that_hangs_is_left_behind(
+        self, lookup: Callable[..., None], once: bool
+    ) -> None:
+        released = threading.Event()
+
+        def answer(*_: Any, **__: Any) -> Any:
+            released.wait(20)
+            raise socket.gaierror(socket.EAI_AGAIN, "try again")
+
+        lookup(answer)
+        watched = watch("http://localhost:9", once=once, times=40)
+        released.set()
+
+        assert watched.over.outcome is Outcome.UNAVAILABLE
+        assert 30 <= watched.seconds < (35 if once else 60)
+
+    def test_a_slow_look_up_is_no_trouble(self, lookup: Callable[..., None]) -> None:
+        real = socket.getaddrinfo
+
+        def answer(host: str, *more: Any, **named: Any) -> Any:
+            time.sleep(0.3)
+            return real(host, *more, **named)
+
+        lookup(answer)
+        with Server(answering(good(), good("completed"))) as server:
+            watched = watch(f"http://localhost:{server.port}", times=10)
+
+        assert watched.over.outcome is Outcome.COMPLETED
+        assert watched.troubles == []
+
+    @pytest.mark.parametrize("dead", ["refusing", "deaf"])
+    def test_a_dead_first_address_is_passed_over(
+        self, lookup: Callable[..., None], monkeypatch: pytest.MonkeyPatch, dead: str
+    ) -> None:
+        monkeypatch.setattr(twbuild.fetcher, "CONNECT_SECONDS", 0.2)
+        with deaf() as port, Server(answering(good("completed"))) as server:
+            ports = [sockets.unused_port() if dead == "refusing" else port, server.port]
+            stream = (socket.AF_INET, socket.SOCK_STREAM, 0, "")
+            lookup(lambda *_, **__: [(*stream, ("127.0.0.1", port)) for port in ports])
+
+            watched = watch("http://localhost:1", times=10)
+
+        assert (watched.over.outcome, watched.over.polls) == (Outcome.COMPLETED, 1)
+
+
+def test_connecting_to_one_address_takes_4_seconds_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert twbuild.fetcher.CONNECT_SECONDS == 4
+    monkeypatch.setattr(twbuild.fetcher, "CONNECT_SECONDS", 0.2)
+    with deaf() as port:
+        watched = watch(f"http://127.0.0.1:{port}", times=20)
+
+    assert watched.over.outcome is Outcome.UNAVAILABLE
+    assert set(watched.troubles) == {f"no connection to 127.0.0.1:{port} in time"}
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_wall_clock_that_jumps_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    real, calls = time.time, []
+
+    def jumping() -> float:
+        calls.append(0)
+        return real() + (hours * 3600 if len(calls) > 5 else 0)
+
+    monkeypatch.setattr(time, "time", jumping)
+    with Server(answering(*[good()] * 10, good("completed"))) as server:
+        watched = watch(server.url, times=20, timeout=60)
+
+        assert watched.over.outcome is Outcome.COMPLETED
+        assert 9 < watched.seconds < 15
+        assert watched.troubles == []
+
+
+@pytest.mark.parametrize("after", [0.0, 0.03], ids=["at once", "between polls"])
+def test_a_server_that_closes_after_each_answer_is_no_trouble(after: float) -> None:
+    def handle(connection: Connection) -> None:
+        connection.request()
+        connection.send(good("completed" if connection.number == 5 else "building"))
+        connection.pause(after)
+
+    with Server(handle) as server:
+        watched = watch(server.url, times=10)
+
+        assert watched.over.outcome is Outcome.COMPLETED
+        assert watched.troubles == []
+        assert (server.accepted, len(server.requests)) == (5, 5)
+        assert 0.38 < server.times[-1] - server.times[0] < 0.6
+
+
+def test_a_server_that_comes_up_late_is_waited_for() -> None:
+    port = sockets.unused_port()
+    came: list[Server] = []
+
+    def come() -> None:
+        came.append(Server(answering(good("completed")), port=port))
+
+    threading.Timer(0.15, come).start()
+    watched = watch(f"http://127.0.0.1:{port}", times=20)
+    came[0].ending.set()
+
+    assert watched.over.outcome is Outcome.COMPLETED
+    assert set(watched.troubles) == {f"connection refused by 127.0.0.1:{port}"}
+
+
+def test_a_bug_in_a_thread_reaches_whoever_waits() -> None:
+    class Broken(Steady):
+        def ask(self, _: Question) -> BuildStatus:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        watch("", make_fetcher=Broken)
+
+
+def test_nothing_but_a_fetch_error_is_trouble() -> None:
+    class Refusing(Steady):
+        def ask(self, _: Question) -> BuildStatus:
+            raise FetchError("odd", "odd")
+
+    watched = watch("", make_fetcher=Refusing, times=100)
+
+    assert watched.over.outcome is Outcome.UNAVAILABLE
