@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -13,7 +14,7 @@ from twbuild.errors import (
     UnauthorizedError,
 )
 from twbuild.events import BuildStatus, Question, Status
-from twbuild.watch import Ask, Event, Given, Over, Rules, Sleep, Watch
+from twbuild.watch import Event, Given, Over, Rules, Sleep, Watch
 
 START = 1000.0  # of the clock: no code may take it to begin at 0
 
@@ -68,6 +69,7 @@ class Asked:
 class Play:
     """What happened, times in seconds since the start."""
 
+    watch: Watch
     asked: list[Asked] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     sleeps: list[tuple[float, float]] = field(default_factory=list)
@@ -97,49 +99,57 @@ def wait(
     return Rules(interval, deadline, once, details)
 
 
+Answer = Given | Took
+
+
 def play(
-    answers: Iterable[Given | Took],
+    answers: Iterable[Answer] | Callable[[Question], Answer],
     rules: Rules | None = None,
     sid: str | None = BUILD,
     jitter: Callable[[], float] = lambda: 1.0,
     stops: Callable[[float], float] = lambda _: 0.0,
+    interrupted_at: float = math.inf,
 ) -> Play:
     """Run a watch as the runner does, through these answers, until it is over.
 
     `stops` gives the seconds for which the machine is suspended in the sleep that ends at a time.
     """
-    played = Play()
-    now = START
+    now, end = START, START + interrupted_at
     watch = Watch(sid, rules or wait(), now, jitter)
-    script = iter(answers)
+    played = Play(watch)
+    script = None if callable(answers) else iter(answers)
     while True:
         step = watch.next(now)
-        if watch.over and played.over is None:
-            played.over, played.over_at = watch.over, now - START
+        _note_end(played, now)
         if isinstance(step, Over):
             return played
         if isinstance(step, Sleep):
             assert step.until > now, "a sleep that does not end in the future"
             played.sleeps.append((now - START, step.until - START))
             now = step.until + stops(step.until - START)
-            continue
-        now = _answer(played, watch, step, now, next(script))
+        else:
+            played.asked.append(Asked(step.question, now - START, step.until - START))
+            answer = next(script) if script else answers(step.question)  # type: ignore[operator]
+            took = answer if isinstance(answer, Took) else Took(answer, 0.0)
+            late = now + took.seconds > step.until
+            now = step.until if late else now + took.seconds
+            given = silence() if late else took.given
+            if now < end:
+                played.asked[-1].ended, played.asked[-1].given = now - START, given
+                played.events += watch.take(given, now)
+                _note_end(played, now)
+        if now >= end:
+            watch.interrupt(end)
+            _note_end(played, end)
+            return played
 
 
-def _answer(played: Play, watch: Watch, ask: Ask, now: float, answer: Given | Took) -> float:
-    took = answer if isinstance(answer, Took) else Took(answer, 0.0)
-    late = now + took.seconds > ask.until
-    ended = ask.until if late else now + took.seconds
-    given = silence() if late else took.given
-    times = (now - START, ask.until - START, ended - START)
-    played.asked.append(Asked(ask.question, *times, given))
-    played.events += watch.take(given, ended)
-    if watch.over and played.over is None:
-        played.over, played.over_at = watch.over, ended - START
-    return ended
+def _note_end(played: Play, now: float) -> None:
+    if played.over is None and played.watch.over is not None:
+        played.over, played.over_at = played.watch.over, now - START
 
 
-def forever(*answers: Given | Took) -> Iterable[Given | Took]:
+def forever(*answers: Answer) -> Iterable[Answer]:
     """These answers in order, the last one for ever."""
     yield from answers
     while True:

@@ -1,0 +1,423 @@
+"""Histories of answers, faults, times and deadlines: the contract's sentences hold in each.
+
+TWBUILD_HISTORIES says how many are tried.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
+from itertools import cycle, pairwise
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support.command import BUILD
+from tests.support.play import (
+    BUILDING,
+    COMPLETED,
+    FAILED,
+    START,
+    Answer,
+    Asked,
+    Play,
+    Took,
+    fatal,
+    missing,
+    passing,
+    play,
+    unauthorized,
+    wait,
+)
+from twbuild.errors import FatalError, FetchError, NotFoundError, UnauthorizedError
+from twbuild.events import Build, BuildStatus, Kind, Made, Outcome, Page, Question, Trouble
+
+HISTORIES = int(os.environ.get("TWBUILD_HISTORIES", "300"))
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
+BIT = 1e-6  # what floating point may lose
+
+ANSWERS: tuple[Callable[[], BuildStatus | FetchError], ...] = (
+    *[lambda: BUILDING] * 12,
+    *[passing] * 8,
+    lambda: passing(retry_after=3),
+    lambda: passing(retry_after=45),
+    lambda: passing(retry_after=300),
+    *[missing] * 5,
+    lambda: COMPLETED,
+    lambda: FAILED,
+    fatal,
+    unauthorized,
+)
+# Seconds that an answer takes, and for which the machine is then suspended in the sleep after it.
+TIMES = (
+    *[(0.0, 0.0)] * 3,
+    *[(0.05, 0.0)] * 3,
+    *[(seconds, 0.0) for seconds in (0.3, 1.0, 1.7, 6.0, 14.9, 60.0)],
+    *[(0.05, seconds) for seconds in (0.3, 0.7, 8.0, 150.0)],
+)
+ENDINGS: tuple[Callable[[], BuildStatus | FetchError], ...] = (
+    lambda: COMPLETED,
+    lambda: FAILED,
+    lambda: BUILDING,
+    passing,
+    missing,
+)
+
+
+class History:
+    """One history, played through."""
+
+    def __init__(
+        self,
+        *,
+        interval: float,
+        timeout: float | None,
+        once: bool,
+        details: bool,
+        named: bool,
+        jitters: tuple[float, ...],
+        steps: bytes,
+        ending: int,
+        interrupted_at: float,
+    ) -> None:
+        self.interval = interval
+        self.once = once
+        self.details = details
+        limit = 30.0 if once else math.inf if timeout is None else timeout
+        self.limit = START + limit - START  # rounded as the watch's own
+        self.stops: dict[float, float] = {}
+        self._steps = iter(steps)
+        endless = ENDINGS[ending] is ENDINGS[2] and self.limit == math.inf
+        self._ending = ENDINGS[0] if endless else ENDINGS[ending]
+        self._stop = 0.0
+        self.played: Play = play(
+            self._answer,
+            wait(interval, timeout, details=details, once=once),
+            BUILD if named else None,
+            jitter=cycle(jitters).__next__,
+            stops=self._stopped,
+            interrupted_at=interrupted_at,
+        )
+        assert self.played.over is not None
+        self.over = self.played.over
+        self.over_at = self.played.over_at
+        self.tries = [a for a in self.played.asked if a.question.kind is not Kind.BUILD]
+        self.polls = [a for a in self.tries if a.question.kind is Kind.STATUS]
+        self.last = self.tries[-1]
+        # What comes with the deadline or after it decides nothing more, unless it is good.
+        self.errors = [
+            a for a in self.tries if isinstance(a.given, FetchError) and a.ended < self.limit
+        ]
+
+    def _answer(self, question: Question) -> Answer:
+        step = next(self._steps, None)
+        made = self._ending if step is None else ANSWERS[step % len(ANSWERS)]
+        seconds, self._stop = (0.0, 0.0) if step is None else TIMES[step * 7 // 11 % len(TIMES)]
+        answer = made()
+        if isinstance(answer, FetchError) or question.kind is Kind.STATUS:
+            return Took(answer, seconds)
+        build = Build(BUILD, answer.status.value, NOON)
+        if question.kind is Kind.BUILD:
+            return Took(build, seconds)
+        more = "Page=2" if answer is FAILED and step is not None else None
+        return Took(Page((build,), more, NOON), seconds)
+
+    def _stopped(self, at: float) -> float:
+        stop, self._stop = self._stop, 0.0
+        if stop:
+            self.stops[round(at + stop, 6)] = stop
+        return stop
+
+    def late(self, asked: Asked) -> bool:
+        """Whether it was asked late because the machine was suspended."""
+        return round(asked.at, 6) in self.stops
+
+    def is_last_try(self, asked: Asked) -> bool:
+        """Whether it is the one that comes 1 s before the deadline."""
+        planned = asked.at - self.stops.get(round(asked.at, 6), 0.0)
+        return not self.once and abs(planned - (self.limit - 1)) < BIT
+
+    def rows(self, kind: type[FetchError]) -> Iterator[tuple[Asked, int, float]]:
+        """Each error of a row of such errors, how many they are by then, and since when."""
+        count, since = 0, 0.0
+        for asked in self.tries:
+            if not isinstance(asked.given, kind):
+                count = 0
+                since = since if isinstance(asked.given, FetchError) else asked.ended
+                continue
+            count += 1
+            if kind is NotFoundError and count == 1:
+                since = asked.ended
+            if asked.ended < self.limit and asked.given is not None:
+                yield asked, count, asked.ended - since
+
+    def patience(self, asked: Asked) -> float:
+        good = any(
+            a.given is not None and not isinstance(a.given, FetchError) and a.ended <= asked.at
+            for a in self.tries
+        )
+        return 0.0 if self.once else 120.0 if good else 20.0
+
+
+def never_0_unless_the_api_itself_said_completed_of_this_build(history: History) -> None:
+    said = history.last.given == COMPLETED
+    assert (history.over.outcome is Outcome.COMPLETED) == said
+
+
+def never_1_unless_the_api_itself_said_failed(history: History) -> None:
+    said = history.last.given == FAILED
+    assert (history.over.outcome is Outcome.FAILED) == said
+
+
+def building_is_an_outcome_of_status_only(history: History) -> None:
+    said = history.once and history.last.given == BUILDING
+    assert (history.over.outcome is Outcome.BUILDING) == said
+
+
+def the_last_status_is_told_however_it_ends(history: History) -> None:
+    good = [a.given for a in history.tries if isinstance(a.given, BuildStatus)]
+    assert history.over.answer == (good[-1] if good else None)
+
+
+def no_sleep_outlasts_timeout_and_at_the_deadline_it_is_over(history: History) -> None:
+    assert all(until <= history.limit + BIT for _, until in history.played.sleeps)
+    assert all(asked.until <= history.limit + BIT for asked in history.played.asked)
+    assert history.over_at <= history.limit + sum(history.stops.values()) + BIT
+
+
+def it_is_not_over_by_timeout_before_the_deadline(history: History) -> None:
+    if history.over.outcome is Outcome.TIMEOUT:
+        assert history.over_at >= history.limit - BIT
+        assert not history.once
+
+
+def where_the_next_try_would_come_after_the_deadline_one_last_try_comes_1_s_before_it(
+    history: History,
+) -> None:
+    if history.over.outcome is not Outcome.TIMEOUT or any(
+        at >= history.limit - 1 for at in history.stops
+    ):
+        return
+    last = history.last
+    retry_after = last.given.retry_after if isinstance(last.given, FetchError) else 0.0
+    asked_in_time = last.at >= history.limit - 1 - BIT
+    too_late = last.ended >= history.limit - 1 - BIT
+    forbidden = retry_after and last.ended + retry_after > history.limit - 1 - BIT
+    assert asked_in_time or too_late or forbidden
+
+
+def never_before_a_retry_after(history: History) -> None:
+    for asked, following in pairwise(history.tries):
+        if isinstance(asked.given, FetchError):
+            assert following.at >= asked.ended + asked.given.retry_after - BIT
+
+
+def a_poll_starts_at_once_then_every_interval_on_a_fixed_beat(history: History) -> None:
+    assert history.tries[0].at == 0
+    for asked, following in pairwise(history.polls):
+        if asked.given != BUILDING or history.is_last_try(following) or history.late(following):
+            continue
+        beats = (following.at - history.polls[0].at) / history.interval
+        assert abs(beats - round(beats)) < BIT
+        missed = max(asked.ended, asked.at + history.interval / 2)
+        assert following.at < missed + history.interval + BIT, "a beat was left out"
+
+
+def polls_are_never_closer_than_the_interval_but_after_a_late_one(history: History) -> None:
+    for asked, following in pairwise(history.polls):
+        if history.is_last_try(following):
+            continue
+        beats = (asked.at - history.polls[0].at) / history.interval
+        on_the_beat = abs(beats - round(beats)) < BIT
+        least = history.interval if on_the_beat else history.interval / 2
+        assert following.at - asked.at >= least - BIT
+
+
+def each_next_try_comes_after_the_larger_of_the_interval_and_a_backoff_with_jitter(
+    history: History,
+) -> None:
+    following = dict(zip(map(id, history.tries), history.tries[1:], strict=False))
+    since_missing = {id(asked): seconds for asked, _, seconds in history.rows(NotFoundError)}
+    for asked, count, seconds in history.rows(FetchError):
+        after = following.get(id(asked))
+        if after is None or history.is_last_try(after) or history.late(after):
+            continue
+        assert isinstance(asked.given, FetchError)
+        least = max(history.interval, asked.given.retry_after)
+        backoff = min(2.0 ** (count - 1), 30.0)
+        pause = after.at - asked.ended
+        assert least - BIT <= pause <= max(least, 1.25 * backoff) + BIT
+        ends = [history.patience(asked) - seconds, 5 - since_missing.get(id(asked), math.inf)]
+        if not any(abs(pause - max(least, end)) < BIT for end in ends if end > 0):
+            assert pause >= 0.75 * backoff - BIT
+
+
+def patience_is_2_minutes_since_the_last_good_answer_20_s_where_none_has_come_yet_at_least_3_tries(
+    history: History,
+) -> None:
+    for asked, count, seconds in history.rows(FetchError):
+        patience = history.patience(asked)
+        if count >= 3 and seconds >= patience + BIT:
+            assert asked is history.last, "patience had come to its end"
+    error = history.over.error
+    if history.over.outcome is Outcome.UNAVAILABLE and history.last in history.errors:
+        assert error is history.last.given, "with the last reason"
+        if not isinstance(error, FatalError) and not history.once:
+            *_, (_, count, seconds) = history.rows(FetchError)
+            assert count >= 3
+            assert seconds >= history.patience(history.last) - BIT
+
+
+def not_found_once_it_has_been_the_answer_for_5_s_and_3_polls_in_a_row(history: History) -> None:
+    for asked, count, seconds in history.rows(NotFoundError):
+        enough = history.once or (count >= 3 and seconds >= 5 - BIT)
+        if history.once or (count >= 3 and seconds >= 5 + BIT):
+            assert asked is history.last
+        if asked is history.last and history.over.outcome is Outcome.NOT_FOUND:
+            assert enough
+
+
+def one_request_takes_at_most_15_s(history: History) -> None:
+    for asked in history.tries:
+        assert asked.until == pytest.approx(min(asked.at + 15, history.limit))
+
+
+def fatal_at_once(history: History) -> None:
+    outcomes = {UnauthorizedError: Outcome.UNAUTHORIZED, FatalError: Outcome.UNAVAILABLE}
+    for asked in history.errors:
+        if outcome := outcomes.get(type(asked.given)):  # type: ignore[arg-type]
+            assert asked is history.last
+            assert (history.over.outcome, history.over.error) == (outcome, asked.given)
+    if history.over.outcome is Outcome.UNAUTHORIZED:
+        assert isinstance(history.last.given, UnauthorizedError)
+
+
+def status_3_tries_at_most_30_s_in_all(history: History) -> None:
+    if history.once:
+        assert all(count <= 3 for _, count, _ in history.rows(FetchError))
+        assert len([a for a in history.polls if isinstance(a.given, FetchError)]) <= 3
+        assert len(history.polls) <= 3
+        assert history.over_at <= 30 + sum(history.stops.values()) + BIT
+
+
+def an_incomplete_list_never_yields_a_newest_build(history: History) -> None:
+    pages = [a.given for a in history.tries if isinstance(a.given, Page)]
+    if pages and history.polls:
+        assert pages[-1].next_query is None
+    if len(history.tries) > len(history.polls):
+        assert history.over.sid == (BUILD if history.polls or _picked(pages) else None)
+
+
+def _picked(pages: list[Page]) -> bool:
+    complete = bool(pages) and pages[-1].next_query is None
+    return complete and any(build.status == "building" for page in pages for build in page.builds)
+
+
+def what_a_failed_build_was_made_of_is_asked_once_for_at_most_5_s_and_changes_nothing(
+    history: History,
+) -> None:
+    asked = [a for a in history.played.asked if a.question.kind is Kind.BUILD]
+    assert len(asked) <= (history.over.outcome is Outcome.FAILED and history.details)
+    for one in asked:
+        assert one is history.played.asked[-1]
+        assert one.until <= one.at + 5 + BIT
+        assert one.at >= history.over_at
+        if one.given is not None:
+            assert [type(e) for e in history.played.events].count(Made) == 1
+
+
+def every_trouble_is_told_with_its_next_try(history: History) -> None:
+    told = [e.next_at - START for e in history.played.events if isinstance(e, Trouble)]
+    followed = [
+        following.at
+        for asked, following in pairwise(history.tries)
+        if asked in history.errors and not history.late(following)
+    ]
+    assert all(any(abs(at - one) < BIT for one in told) for at in followed)
+
+
+def polls_and_time_are_counted(history: History) -> None:
+    assert history.over.polls == len(history.polls)
+    assert history.over.waited_seconds == pytest.approx(history.over_at)
+
+
+def over_is_final(history: History) -> None:
+    watch = history.played.watch
+    later = START + history.over_at + 1000
+    assert watch.over is history.over
+    assert watch.interrupt(later) is history.over
+    if len(history.played.asked) == len(history.tries) and not history.details:
+        assert watch.next(later) is history.over
+
+
+SENTENCES = (
+    never_0_unless_the_api_itself_said_completed_of_this_build,
+    never_1_unless_the_api_itself_said_failed,
+    building_is_an_outcome_of_status_only,
+    the_last_status_is_told_however_it_ends,
+    no_sleep_outlasts_timeout_and_at_the_deadline_it_is_over,
+    it_is_not_over_by_timeout_before_the_deadline,
+    where_the_next_try_would_come_after_the_deadline_one_last_try_comes_1_s_before_it,
+    never_before_a_retry_after,
+    a_poll_starts_at_once_then_every_interval_on_a_fixed_beat,
+    polls_are_never_closer_than_the_interval_but_after_a_late_one,
+    each_next_try_comes_after_the_larger_of_the_interval_and_a_backoff_with_jitter,
+    patience_is_2_minutes_since_the_last_good_answer_20_s_where_none_has_come_yet_at_least_3_tries,
+    not_found_once_it_has_been_the_answer_for_5_s_and_3_polls_in_a_row,
+    one_request_takes_at_most_15_s,
+    fatal_at_once,
+    status_3_tries_at_most_30_s_in_all,
+    an_incomplete_list_never_yields_a_newest_build,
+    what_a_failed_build_was_made_of_is_asked_once_for_at_most_5_s_and_changes_nothing,
+    every_trouble_is_told_with_its_next_try,
+    polls_and_time_are_counted,
+    over_is_final,
+)
+
+
+@pytest.mark.timeout(900)
+@settings(
+    max_examples=HISTORIES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(
+    interval=st.sampled_from([1.0, 0.2, 2.5] * 3 + [30.0, 3600.0]),
+    timeout=st.sampled_from([None, 300.0, 45.0, 12.0] * 3 + [3.0, 1.0, 0.05]),
+    once=st.sampled_from([False] * 6 + [True]),
+    details=st.booleans(),
+    named=st.sampled_from([True, True, False]),
+    jitters=st.sampled_from([(1.0,), (0.75,), (1.25,), (0.75, 1.25, 0.9)]),
+    steps=st.binary(min_size=10, max_size=60),
+    ending=st.integers(0, len(ENDINGS) - 1),
+    interrupted_at=st.sampled_from([math.inf] * 12 + [0.02, 2.2, 40.0]),
+)
+def test_in_every_history_each_sentence_of_the_contract_holds(
+    *,
+    interval: float,
+    timeout: float | None,
+    once: bool,
+    details: bool,
+    named: bool,
+    jitters: tuple[float, ...],
+    steps: bytes,
+    ending: int,
+    interrupted_at: float,
+) -> None:
+    history = History(
+        interval=interval,
+        timeout=timeout,
+        once=once,
+        details=details,
+        named=named,
+        jitters=jitters,
+        steps=steps,
+        ending=ending,
+        interrupted_at=interrupted_at,
+    )
+    for holds in SENTENCES:
+        holds(history)
