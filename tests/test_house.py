@@ -71,7 +71,7 @@ def test_each_library_is_known_to_few_rooms(library: str, where: set[str]) -> No
 
 
 def test_only_the_runner_waits() -> None:
-    assert calling("time.sleep", "threading.Event", "threading.Timer") == set()
+    assert calling("time.sleep", "threading.Event") == set()
     assert {room for room in rooms() if "queue" in imported(room)} == {"wait"}
 
 
