@@ -6,10 +6,9 @@ import re
 from datetime import datetime, timezone
 from typing import Any
 
-import requests
-
 from twbuild import jsonobject, problems
 from twbuild.events import Build, BuildStatus, Kind, Page, Question, Status
+from twbuild.leanrequests import requests
 from twbuild.text import printable
 
 BUILD_SID = re.compile("ZB[0-9a-fA-F]{32}")

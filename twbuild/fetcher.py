@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import requests
 import urllib3
-from requests.auth import HTTPBasicAuth
 
 from twbuild import __version__, answers, mishaps, problems
 from twbuild.answers import Answer
 from twbuild.events import Kind, Question
+from twbuild.leanrequests import requests
 from twbuild.network import Network, Session
 from twbuild.settings import Settings
 
@@ -29,9 +28,8 @@ class Fetcher:
         self._builds_url = f"{settings.base_url}/v1/Services/{service}/Builds"
         self._kept = False
         self._session = Session(network)
-        self._session.auth = HTTPBasicAuth(
-            settings.credentials.username, settings.credentials.password
-        )
+        found = settings.credentials
+        self._session.auth = (found.username, found.password)
         self._session.headers.update(
             {
                 "Accept": "application/json",

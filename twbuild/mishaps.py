@@ -11,10 +11,10 @@ import ssl
 from collections.abc import Iterator
 from datetime import datetime, timezone
 
-import requests
 import urllib3
 
 from twbuild.errors import FatalError, FetchError, PassingError
+from twbuild.leanrequests import requests
 from twbuild.problems import PASSING_4XX, Asked
 
 # OpenSSL's X509_V_ERR_* numbers, for people.

@@ -10,13 +10,12 @@ import ssl
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
 from twbuild.errors import UsageError
+from twbuild.leanrequests import requests
 from twbuild.settings import is_loopback
 from twbuild.text import printable
 
@@ -123,7 +122,7 @@ class Session(requests.Session):
                 connected.shutdown(socket.SHUT_RDWR)
 
 
-class _Adapter(HTTPAdapter):
+class _Adapter(requests.adapters.HTTPAdapter):
     def __init__(self, sockets: list[socket.socket]) -> None:
         self._pools = {
             "http": _noting(urllib3.HTTPConnectionPool, sockets),

@@ -8,11 +8,11 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
-import requests
 from urllib3.util import parse_url
 
 from twbuild import jsonobject
 from twbuild.errors import FatalError, FetchError, NotFoundError, PassingError, UnauthorizedError
+from twbuild.leanrequests import requests
 from twbuild.settings import Settings
 from twbuild.text import printable
 
