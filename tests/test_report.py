@@ -419,18 +419,6 @@ class TestJson:
     def test_an_error_tells_what_is_known(self, error: Any, told: dict[str, object]) -> None:
         assert json.loads(report.as_json(over(Outcome.UNAVAILABLE, error=error)))["error"] == told
 
-    @given(st.text(st.characters(exclude_categories=()) | st.sampled_from("#\n\r\x1b\ud800[]")))
-    def test_one_line_that_no_log_obeys_and_that_reads_back_as_it_was(self, foreign: str) -> None:
-        answer = BuildStatus(Status.BUILDING, BUILD, foreign, None, f"##{foreign}##")
-
-        line = report.as_json(over(Outcome.BUILDING, answer=answer))
-
-        assert "##" not in line
-        assert line.isascii()
-        assert line.isprintable()
-        found = json.loads(line)
-        assert (found["account_sid"], found["url"]) == (foreign, f"##{foreign}##")
-
 
 def test_each_line_of_a_log_is_one_line() -> None:
     error = PassingError("r", "m", "hint", http_status=500)
@@ -440,3 +428,16 @@ def test_each_line_of_a_log_is_one_line() -> None:
     lines += [*report.hints(ended), *report.resume(ended, ["twbuild", "wait", "two\nlines"])]
 
     assert all(plain(line).isprintable() for line in lines)
+
+
+@given(st.text(st.characters(exclude_categories=()) | st.sampled_from("#\n\r\x1b\ud800[]")))
+def test_one_line_that_no_log_obeys_and_that_reads_back_as_it_was(foreign: str) -> None:
+    answer = BuildStatus(Status.BUILDING, BUILD, foreign, None, f"##{foreign}##")
+
+    line = report.as_json(over(Outcome.BUILDING, answer=answer))
+
+    assert "##" not in line
+    assert line.isascii()
+    assert line.isprintable()
+    found = json.loads(line)
+    assert (found["account_sid"], found["url"]) == (foreign, f"##{foreign}##")

@@ -88,17 +88,6 @@ class TestRegionAndEdge:
             "write region ie1 and edge dublin, each on its own"
         )
 
-    @given(st.text(max_size=40), st.text("abz019-.#/@\\ ", max_size=40))
-    def test_no_text_leads_the_credentials_away(self, region: str, edge: str) -> None:
-        try:
-            found = loaded(TWILIO_REGION=region, TWILIO_EDGE=edge)
-        except UsageError:
-            return
-        parts = parse_url(found.base_url)
-        assert parts.scheme == "https"
-        assert f".{parts.host}".endswith(".twilio.com")
-        assert (parts.auth, parts.port, parts.path, parts.query) == (None, None, None, None)
-
     @pytest.mark.parametrize(
         ("entry", "wanted"),
         [
@@ -280,19 +269,6 @@ class TestAddressInTwiliosPlace:
             "expected https://HOST[:PORT][/PATH], or http:// to this machine"
         )
 
-    @given(
-        st.from_regex(r"https?://[a-z0-9.:@/\\?#\[\]%-]{0,30}", fullmatch=True)
-        | st.text(max_size=30)
-    )
-    def test_no_text_leads_the_credentials_unencrypted_from_this_machine(self, url: str) -> None:
-        try:
-            found = loaded(TWBUILD_API_URL=url)
-        except UsageError:
-            return
-        parts = parse_url(found.base_url + "/v1/Services")
-        assert parts.scheme == "https" or (parts.scheme and settings.is_loopback(parts.host or ""))
-        assert (parts.auth, parts.query, parts.fragment) == (None, None, None)
-
     @pytest.mark.parametrize(
         ("host", "answer"),
         [
@@ -320,3 +296,28 @@ def test_bad_credentials_are_told_before_a_bad_address() -> None:
 
 def test_no_secret_stands_in_repr() -> None:
     assert SECRET not in repr(loaded(TWBUILD_API_URL="http://127.0.0.1:1"))
+
+
+@given(st.text(max_size=40), st.text("abz019-.#/@\\ ", max_size=40))
+def test_no_text_leads_the_credentials_away(region: str, edge: str) -> None:
+    try:
+        found = loaded(TWILIO_REGION=region, TWILIO_EDGE=edge)
+    except UsageError:
+        return
+    parts = parse_url(found.base_url)
+    assert parts.scheme == "https"
+    assert f".{parts.host}".endswith(".twilio.com")
+    assert (parts.auth, parts.port, parts.path, parts.query) == (None, None, None, None)
+
+
+@given(
+    st.from_regex(r"https?://[a-z0-9.:@/\\?#\[\]%-]{0,30}", fullmatch=True) | st.text(max_size=30)
+)
+def test_no_text_leads_the_credentials_unencrypted_from_this_machine(url: str) -> None:
+    try:
+        found = loaded(TWBUILD_API_URL=url)
+    except UsageError:
+        return
+    parts = parse_url(found.base_url + "/v1/Services")
+    assert parts.scheme == "https" or (parts.scheme and settings.is_loopback(parts.host or ""))
+    assert (parts.auth, parts.query, parts.fragment) == (None, None, None)

@@ -187,20 +187,6 @@ class TestArguments:
             assert told(raised.value).replace("\n", "").isprintable()
             assert "##" not in told(raised.value)
 
-    @given(st.lists(st.text(max_size=40) | st.sampled_from([SERVICE, BUILD, "name"]), max_size=4))
-    def test_what_gets_through_is_well_formed(self, typed: list[str]) -> None:
-        try:
-            found = target.parse(typed)
-        except UsageError as refused:
-            found, shown = Arguments(None, ()), told(refused)
-        else:
-            shown = ""
-        assert shown.replace("\n", "").isprintable()
-        if found.service is not None:
-            assert re.fullmatch(r"ZS[0-9a-fA-F]{32}|(?!Z[SB])[A-Za-z0-9_-]{1,50}", found.service)
-        assert all(re.fullmatch("ZB[0-9a-fA-F]{32}", build) for build in found.builds)
-        assert len(typed) >= len(found.builds) + (found.service is not None)
-
 
 class TestWhereTheServiceComesFrom:
     def test_the_argument_comes_first_and_needs_no_word(self, project: Path) -> None:
@@ -499,3 +485,18 @@ class TestWhichEntryIsTaken:
 
         assert told(raised.value).replace("\n", "").isprintable()
         assert not re.search("##|^::", told(raised.value), re.MULTILINE)
+
+
+@given(st.lists(st.text(max_size=40) | st.sampled_from([SERVICE, BUILD, "name"]), max_size=4))
+def test_what_gets_through_is_well_formed(typed: list[str]) -> None:
+    try:
+        found = target.parse(typed)
+    except UsageError as refused:
+        found, shown = Arguments(None, ()), told(refused)
+    else:
+        shown = ""
+    assert shown.replace("\n", "").isprintable()
+    if found.service is not None:
+        assert re.fullmatch(r"ZS[0-9a-fA-F]{32}|(?!Z[SB])[A-Za-z0-9_-]{1,50}", found.service)
+    assert all(re.fullmatch("ZB[0-9a-fA-F]{32}", build) for build in found.builds)
+    assert len(typed) >= len(found.builds) + (found.service is not None)
