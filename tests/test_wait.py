@@ -90,6 +90,19 @@ def test_patience_is_20_seconds_where_no_good_answer_has_come() -> None:
     assert "HTTP 503" in watched.over.error.message
 
 
+def test_a_captive_portal_uses_patience_up_and_is_named() -> None:
+    page = http(b"<html>Log in to the guest Wi-Fi</html>", "200 OK", "Content-Type: text/html")
+    with Server(answering(page)) as server:
+        watched = watch(server.url)
+
+    assert watched.over.outcome is Outcome.UNAVAILABLE
+    assert 20 <= watched.seconds < 24
+    assert watched.over.error
+    assert "HTML came instead of JSON" in watched.over.error.message
+    assert "captive portal" in " ".join(watched.over.error.hints)
+    assert "guest" not in repr(watched.over)
+
+
 def test_patience_is_2_minutes_after_a_good_answer() -> None:
     with Server(answering(good(), DOWN)) as server:
         watched = watch(server.url, times=80)
