@@ -1,0 +1,442 @@
+"""What the command does with streams that are closed, full, never read, or read by a machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from werkzeug import Request, Response
+
+from tests.support.command import (
+    BUILD,
+    OTHER_BUILD,
+    SERVICE,
+    TOKEN,
+    TWBUILD,
+    run,
+    run_words,
+    start,
+)
+from tests.support.moments import fill, shim
+from tests.support.secrets import shown
+from tests.support.twilio import Answer, Twilio, error, reply, status_body
+
+CODES = {"completed": 0, "failed": 1, "building": 8}
+
+CRASH = f"""
+import threading
+def start(self):
+    raise RuntimeError("no thread for {TOKEN}")
+threading.Thread.start = start
+"""
+
+WARNS = """
+import threading, warnings
+begin = threading.Thread.start
+def start(self):
+    warnings.warn("old \\x1b[31mthread", DeprecationWarning)
+    begin(self)
+threading.Thread.start = start
+"""
+
+
+@contextmanager
+def disk_full() -> Iterator[int]:
+    """A descriptor that nothing can be written to, though somebody is there."""
+    if os.path.exists("/dev/full"):
+        descriptor = os.open("/dev/full", os.O_WRONLY)
+    else:  # macOS: a datagram that nobody takes comes close
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        theirs.close()
+        descriptor = ours.detach()
+    yield descriptor
+    os.close(descriptor)
+
+
+@contextmanager
+def gone_reader() -> Iterator[int]:
+    """The write end of a pipe whose reader has gone."""
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    yield write_end
+    os.close(write_end)
+
+
+def plain(stderr: str) -> bool:
+    """Whether each line is one of ours."""
+    return all(line.startswith("twbuild: ") for line in stderr.splitlines())
+
+
+@pytest.mark.parametrize("closing", [">&-", "2>&-", "<&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_change_nothing(
+    twilio: Twilio, environ: dict[str, str], closing: str
+) -> None:
+    twilio.describes("failed")
+    codes = {}
+    for status in CODES:
+        twilio.says(status)
+        words = ["sh", "-c", f"exec twbuild status {SERVICE} {BUILD} {closing}"]
+        ended = run_words(words, env=environ)
+        codes[status] = ended.code
+        if ">&-" not in closing.split():
+            assert ended.stdout == f"{status}\n"
+        assert plain(ended.stderr)
+        assert "Traceback" not in ended.stderr
+    # A socket with the number of a closed stream would have been written to.
+    assert {request.method for request in twilio.requests} == {"GET"}
+    assert codes == CODES
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]], ids=["words", "json"])
+def test_a_reader_that_has_gone_changes_nothing(
+    twilio: Twilio, environ: dict[str, str], options: list[str]
+) -> None:
+    twilio.describes("failed")
+    for status in ("completed", "failed"):
+        twilio.says("building", status)
+        with gone_reader() as stdout:
+            ended = run("wait", "-i", "200ms", *options, SERVICE, BUILD, env=environ, stdout=stdout)
+        assert ended.code == CODES[status]
+        assert plain(ended.stderr)
+        assert "pipe" not in ended.stderr
+
+
+def test_a_result_that_cannot_be_written_is_3_and_a_sentence(
+    twilio: Twilio, environ: dict[str, str]
+) -> None:
+    twilio.says("completed")
+    with disk_full() as full:
+        ended = run("status", SERVICE, BUILD, env=environ, stdout=full)
+        unheard = run("wait", "--json", SERVICE, BUILD, env=environ, stdout=full, stderr=full)
+        heard_not = run("wait", SERVICE, BUILD, env=environ, stderr=full)
+    assert ended.code == 3
+    assert "error: the result could not be written to stdout: " in ended.stderr
+    assert plain(ended.stderr)
+    assert unheard.code == 3
+    assert (heard_not.code, heard_not.stdout) == (0, "completed\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(["--help"], 0), (["wait", "-h"], 0), (["--version"], 0), ([], 2), (["--show-completion"], 0)],
+    ids=str,
+)
+def test_help_and_version_cope_with_a_stream_that_is_gone_or_full(
+    environ: dict[str, str], words: list[str], code: int
+) -> None:
+    # a shell is the parent, as --show-completion looks for one
+    given = ["bash", "-c", f"twbuild {' '.join(words)}; exit $?"]
+    with gone_reader() as gone, disk_full() as full:
+        left = run_words(given, env=environ, stdout=gone)
+        unwritten = run_words(given, env=environ, stdout=full)
+        unheard = run_words(given, env=environ, stderr=full)
+    assert (left.code, left.stderr) == (code, "")
+    assert unwritten.code == 3
+    assert plain(unwritten.stderr)
+    assert unheard.code == code
+    assert unheard.stdout
+
+
+def test_a_pipe_that_is_read_only_at_the_end_gets_everything(
+    twilio: Twilio, environ: dict[str, str]
+) -> None:
+    sids = [f"ZB{number:032x}" for number in range(300)]
+    for sid in sids:
+        twilio.says("completed", build=sid)
+    process = start("wait", "--json", "-q", SERVICE, *sids, env=environ)  # more than a pipe holds
+    assert process.stdout
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(4)
+    stdout, stderr = process.communicate(timeout=30)
+
+    assert (process.returncode, stderr) == (0, "")
+    assert sorted(json.loads(line)["sid"] for line in stdout.splitlines()) == sids
+
+
+def test_a_stderr_that_is_never_read_delays_neither_timeout_nor_verdict(
+    twilio: Twilio, environ: dict[str, str]
+) -> None:
+    read_end, write_end = os.pipe()
+    fill(write_end)
+    for answer, code in (("building", 124), ("completed", 0)):
+        twilio.says("building", "building", "building", answer)
+        ended = run(
+            "wait", "-v", "-i", "200ms", "-t", "2s", SERVICE, BUILD, env=environ, stderr=write_end
+        )
+        assert ended.code == code
+        assert ended.seconds < 15
+    os.close(read_end)
+    os.close(write_end)
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"PYTHONWARNINGS": "error"},
+        {"PYTHONUNBUFFERED": "1"},
+        {"PYTHONOPTIMIZE": "2"},
+        {"PYTHONDEVMODE": "1"},
+        {"PYTHONIOENCODING": "cp1252"},
+        {"PYTHONIOENCODING": "ascii:strict"},
+        {"LC_ALL": "C"},
+        {"PYTHONSAFEPATH": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"},
+    ],
+    ids=str,
+)
+def test_pythons_own_switches_change_no_code_and_no_line(
+    twilio: Twilio, environ: dict[str, str], env: dict[str, str]
+) -> None:
+    twilio.says("building", "completed")
+    ended = run("wait", "-i", "200ms", SERVICE, BUILD, env={**environ, **env})
+
+    assert (ended.code, ended.stdout) == (0, "completed\n")
+    said = ended.stderr.splitlines()
+    assert said[:3] == [
+        f"twbuild: asking {twilio.url}, not Twilio",
+        f"twbuild: waiting for {BUILD} of {SERVICE}",
+        f"twbuild: building  {BUILD}",
+    ]
+    assert len(said) == 4
+    assert f" completed  {BUILD}  ready to deploy (waited " in said[3]
+
+
+def test_warnings_of_libraries_are_for_v_alone(
+    twilio: Twilio, environ: dict[str, str], tmp_path: Path
+) -> None:
+    twilio.says("completed")
+    place = shim(tmp_path, WARNS)
+    (tmp_path / "shim" / "chardet").mkdir()  # requests warns of such a version
+    (tmp_path / "shim" / "chardet" / "__init__.py").write_text('__version__ = "9.0.0"\n')
+    env = {**environ, "PYTHONPATH": place, "PYTHONWARNINGS": "always"}
+
+    quiet = run("wait", "-q", SERVICE, BUILD, env=env)
+    assert (quiet.code, quiet.stderr) == (0, "")
+    usual = run("wait", SERVICE, BUILD, env=env)
+    assert plain(usual.stderr)
+    assert "Warning" not in usual.stderr
+    told = run("wait", "-v", SERVICE, BUILD, env=env)
+    assert plain(told.stderr)
+    assert "twbuild: DeprecationWarning: old \\x1b[31mthread" in told.stderr
+
+
+def test_the_first_line_is_in_the_pipe_before_the_first_answer(
+    twilio: Twilio, environ: dict[str, str]
+) -> None:
+    read = threading.Event()
+
+    def hold(_: Request) -> Response:
+        assert read.wait(30)
+        return reply(status_body(status="completed"))
+
+    twilio.says(hold)
+    process = start("wait", SERVICE, BUILD, env=environ)
+    assert process.stderr
+    lines = [process.stderr.readline() for _ in range(2)]
+    read.set()
+    process.communicate(timeout=30)
+
+    assert lines[1] == f"twbuild: waiting for {BUILD} of {SERVICE}\n"
+    assert process.returncode == 0
+
+
+def test_quiet_is_silent_on_success_and_tells_errors(
+    twilio: Twilio, environ: dict[str, str]
+) -> None:
+    twilio.says("building", "completed")
+    assert run("wait", "-q", "-i", "200ms", SERVICE, BUILD, env=environ).stderr == ""
+
+    twilio.says("failed")
+    failed = run("wait", "-q", SERVICE, BUILD, env=environ)
+    assert (failed.code, failed.stdout) == (1, "failed\n")
+    assert not [r for r in twilio.requests if not r.path.endswith("/Status")]
+
+    twilio.says(error(401, "Authenticate"))
+    refused = run("wait", "-q", SERVICE, BUILD, env=environ)
+    assert (refused.code, refused.stdout) == (4, "")
+    assert "Authenticate" in refused.stderr
+    assert plain(refused.stderr)
+
+
+def test_verbose_tells_each_request_and_the_source_of_the_credentials(
+    twilio: Twilio, environ: dict[str, str]
+) -> None:
+    for options in (["-v"], ["-qv"], ["-q", "--verbose"]):
+        twilio.says("building", 503, "completed")
+        ended = run("wait", *options, "-i", "200ms", SERVICE, BUILD, env=environ)
+        url = f"{twilio.url}/v1/Services/{SERVICE}/Builds/{BUILD}/Status"
+        asked = [line for line in ended.stderr.splitlines() if "GET " in line]
+        shapes = [line.partition(" ms ")[0].rpartition(" ")[0] for line in asked]
+        assert shapes == [
+            f"twbuild: GET {url}: HTTP 200,",
+            f"twbuild: GET {url}: HTTP 503,",
+            f"twbuild: GET {url}: HTTP 200,",
+        ]
+        assert all(line.endswith(f" ms RQ{'d4' * 16}") for line in asked)
+        assert "credentials: TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN" in ended.stderr
+        assert ("waiting for" in ended.stderr) is (options == ["-v"])
+        assert not shown(ended.stderr)
+
+
+ANNOTATED: dict[int, list[Answer]] = {
+    1: ["failed"],
+    3: [400],
+    4: [error(401, "Authenticate\n::add-mask::building\r\n::warning::100% wrong")],
+    5: [404],
+    124: ["building"],
+}
+
+
+@pytest.mark.parametrize("quiet", [[], ["-q"]], ids=["", "-q"])
+@pytest.mark.parametrize("code", [*ANNOTATED, 0, 2, 70])
+def test_github_gets_one_annotation_of_an_ending_that_somebody_must_look_into(
+    twilio: Twilio, environ: dict[str, str], tmp_path: Path, code: int, quiet: list[str]
+) -> None:
+    twilio.says(*ANNOTATED.get(code, ["completed"]))
+    twilio.describes("failed")
+    env = {**environ, "GITHUB_ACTIONS": "true", "CI": "true"}
+    if code == 70:
+        env["PYTHONPATH"] = shim(tmp_path, CRASH)
+    command = ["status"] if code == 5 else ["wait", "-t", "1s"]
+    build = "ZB1" if code == 2 else BUILD
+    ended = run(*command, *quiet, SERVICE, build, env=env)
+
+    assert ended.code == code
+    lines = ended.stderr.splitlines()
+    commands = [line for line in lines if line.startswith("::")]
+    assert all(line.startswith("twbuild: ") for line in lines if line not in commands)
+    if code in (0, 2):
+        assert commands == []
+    else:
+        assert len(commands) == 1
+        assert commands[0].startswith("::error title=twbuild::")
+        assert "\r" not in ended.stderr
+    if code == 4:
+        assert "100%25 wrong" in commands[0]
+        assert "%0A" in commands[0]
+    if quiet and code == 0:
+        assert ended.stderr == ""
+
+
+def objects(stdout: str) -> list[dict[str, object]]:
+    """The JSON objects, one a line."""
+    return [json.loads(line) for line in stdout.splitlines()]
+
+
+KEYS = [
+    *("sid", "account_sid", "service_sid", "status", "url"),
+    *("outcome", "waited_seconds", "polls", "error"),
+]
+
+
+@pytest.mark.parametrize(
+    ("words", "answers", "code", "outcome"),
+    [
+        (["status"], ["building"], 8, "building"),
+        (["wait"], ["completed"], 0, "completed"),
+        (["wait"], ["failed"], 1, "failed"),
+        (["wait", "-t", "1s"], ["building"], 124, "timeout"),
+        (["wait"], [401], 4, "unauthorized"),
+        (["status"], [404], 5, "not_found"),
+        (["wait"], [400], 3, "unavailable"),
+        (["wait", "-i", "200ms"], ["building", 403], 4, "unauthorized"),
+    ],
+    ids=str,
+)
+def test_json_tells_every_outcome(
+    twilio: Twilio,
+    environ: dict[str, str],
+    words: list[str],
+    answers: list[str | int],
+    code: int,
+    outcome: str,
+) -> None:
+    twilio.says(*answers)
+    twilio.describes("failed")
+    ended = run(*words, "--json", "-q", SERVICE, BUILD, env=environ)
+
+    (told,) = objects(ended.stdout)
+    assert ended.code == code
+    assert list(told) == KEYS
+    assert (told["sid"], told["outcome"]) == (BUILD, outcome)
+    good = [answer for answer in answers if isinstance(answer, str)]
+    assert told["status"] == (good[-1] if good else None)
+    bad = [answer for answer in answers if isinstance(answer, int)]
+    if bad:
+        assert isinstance(told["error"], dict)
+        assert told["error"]["http_status"] == bad[-1]
+        assert told["error"]["request_id"] == "RQ" + "d4" * 16
+        assert "message" in told["error"]
+    else:
+        assert told["error"] is None
+        assert {name: told[name] for name in KEYS[:5]} == status_body(status=good[-1])
+
+
+def test_json_tells_of_builds_that_were_never_asked_about(base: dict[str, str]) -> None:
+    ended = run("wait", "--json", SERVICE, BUILD, OTHER_BUILD, env=base)
+    assert ended.code == 4
+    assert [(o["sid"], o["outcome"], o["polls"]) for o in objects(ended.stdout)] == [
+        (BUILD, "unauthorized", 0),
+        (OTHER_BUILD, "unauthorized", 0),
+    ]
+
+    ended = run("wait", "--json", SERVICE, env=base)
+    assert [(o["sid"], o["outcome"]) for o in objects(ended.stdout)] == [(None, "unauthorized")]
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_a_bug_is_70_with_one_line_and_frames_only_for_v_and_never_a_secret(
+    twilio: Twilio, environ: dict[str, str], tmp_path: Path, verbose: bool
+) -> None:
+    env = {**environ, "PYTHONPATH": shim(tmp_path, CRASH)}
+    words = ["wait", "--json", *(["-v"] if verbose else [])]
+    ended = run(*words, SERVICE, BUILD, env=env)
+
+    assert (ended.code, ended.stdout) == (70, "")
+    assert plain(ended.stderr)
+    lines = ended.stderr.splitlines()
+    assert len([line for line in lines if "error: a bug in twbuild" in line]) == 1
+    assert "RuntimeError" in ended.stderr
+    assert "please report it" in lines[-1]
+    assert bool([line for line in lines if "wait.py" in line]) is verbose
+    assert not shown(ended.stderr)
+
+
+def test_a_broken_installation_is_70_and_a_sentence(base: dict[str, str], tmp_path: Path) -> None:
+    code = "import sys\nsys.modules['requests'] = None\nsys.modules['typer'] = None\n"
+    ended = run("status", SERVICE, BUILD, env={**base, "PYTHONPATH": shim(tmp_path, code)})
+
+    assert (ended.code, ended.stdout) == (70, "")
+    assert "installation is broken" in ended.stderr
+    assert plain(ended.stderr)
+
+
+def test_a_stdin_with_something_in_it_is_never_read(
+    twilio: Twilio, environ: dict[str, str]
+) -> None:
+    twilio.says("completed")
+    read_end, write_end = os.pipe()
+    os.write(write_end, b"refs/heads/main\n")
+    ended = run("wait", SERVICE, BUILD, env=environ, stdin=read_end)
+
+    assert ended.code == 0
+    assert select.select([read_end], [], [], 0)[0]
+    assert os.read(read_end, 100) == b"refs/heads/main\n"
+    os.close(read_end)
+    os.close(write_end)
+
+
+def test_a_sigpipe_that_the_caller_left_at_its_default_kills_nobody(
+    twilio: Twilio, environ: dict[str, str]
+) -> None:
+    twilio.says("completed")
+    script = f"trap - PIPE; {TWBUILD} wait -q {SERVICE} {BUILD} | true; exit ${{PIPESTATUS[0]}}"
+    ended = run_words(["bash", "-c", script], env=environ)
+    assert ended.code == 0
