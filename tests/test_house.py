@@ -61,7 +61,7 @@ def test_who_decides_neither_asks_nor_waits_nor_draws(room: str) -> None:
 @pytest.mark.parametrize(
     ("library", "where"),
     [
-        ("requests", {"fetcher", "answers", "mishaps", "network", "problems"}),
+        ("requests", {"fetcher", "answers", "mishaps", "network", "problems", "leanrequests"}),
         ("rich", {"live", "screen"}),
         ("typer", {"cli", "options"}),
     ],
