@@ -1,0 +1,52 @@
+"""Many polls in a short time: `python -m tests.bench.soak URL POLLS` tells what has grown."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import threading
+import time
+
+from tests.bench.api import ACCOUNT, BUILDS, SERVICE, TOKEN
+from twbuild import network, settings
+from twbuild.events import Asked
+from twbuild.fetcher import Fetcher
+from twbuild.wait import Runner
+from twbuild.watch import Rules, Watch
+
+WARM_UP = 500
+UNIT = 1 if sys.platform == "darwin" else 1024
+
+
+def holding() -> dict[str, int]:
+    """Bytes at the peak, threads and descriptors of this process."""
+    return {
+        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * UNIT,
+        "threads": threading.active_count(),
+        "descriptors": len(os.listdir("/dev/fd")),
+    }
+
+
+def soak(url: str, polls: int) -> dict[str, int]:
+    """What `polls` polls of one build, a thousand a second, add to what 500 of them hold."""
+    environ = {"TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": TOKEN, "TWBUILD_API_URL": url}
+    found = settings.load(environ, None)
+    way = network.of(found.base_url)
+    watch = Watch(BUILDS[0], Rules(interval_seconds=0.001), time.monotonic(), lambda: 1.0)
+    runner = Runner([watch], lambda: Fetcher(found, way, SERVICE), frame_seconds=1.0)
+    asked = 0
+    before = holding()
+    for event in runner.run():
+        asked += isinstance(event, Asked)
+        if asked == WARM_UP:
+            before = holding()
+        if asked == polls:
+            break
+    after = holding()
+    return {name: after[name] - before[name] for name in before}
+
+
+if __name__ == "__main__":
+    print(json.dumps(soak(sys.argv[1], int(sys.argv[2]))))

@@ -1,0 +1,3 @@
+while [ "$(sh "${0%/*}/look.sh")" = building ]; do
+    sleep 1
+done

@@ -1,0 +1,172 @@
+"""What can be counted of speed: modules, connections, requests, frames, threads, descriptors."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.bench.api import BUILDS, Api
+from tests.bench.processes import drawn, soaked
+from tests.support.command import BUILD, SERVICE, TWBUILD, run
+from tests.support.terminal import Terminal
+from tests.support.twilio import Twilio
+
+# Told at the end by whoever ends the process: twbuild leaves without the interpreter's teardown.
+TELL = """
+import os, sys, threading
+end = os._exit
+def tell(code):
+    names = sorted(sys.modules)
+    threads = threading.active_count() if "threading" in sys.modules else 1
+    descriptors = len(os.listdir("/dev/fd")) - 1
+    with open(os.environ["TELL"], "w") as file:
+        print(names, threads, descriptors, sep="\\n", file=file)
+    end(code)
+os._exit = tell
+"""
+
+NOTHING_DRAWN = {"asyncio", "pydantic", "pygments", "rich"}
+NOTHING_ASKED = {"requests", "urllib3", "ssl", "http", "email", "dataclasses", "importlib.metadata"}
+LIVE = {"rich.console", "rich.spinner", "rich.text", "rich.theme"}
+# rich's own machinery for screens is not what draws ours.
+NEVER = {"asyncio", "pydantic", "pygments", "markdown_it", "rich.live", "rich.progress"}
+
+
+class Told:
+    """What a process held when it ended."""
+
+    def __init__(self, path: Path) -> None:
+        names, threads, descriptors = path.read_text().splitlines()
+        self.modules = set(json.loads(names.replace("'", '"')))
+        self.threads = int(threads)
+        self.descriptors = int(descriptors)
+
+
+@pytest.fixture
+def api(environ: dict[str, str]) -> Iterator[Api]:
+    """An API that counts, and `environ` led to it."""
+    with Api() as api:
+        environ["TWBUILD_API_URL"] = api.url
+        yield api
+        api.shutdown()
+
+
+@pytest.fixture
+def told(tmp_path: Path, environ: dict[str, str]) -> Path:
+    """Where a process that runs in `environ` tells what it held."""
+    (tmp_path / "sitecustomize.py").write_text(TELL)
+    environ.update(PYTHONPATH=str(tmp_path), TELL=str(tmp_path / "told"))
+    return tmp_path / "told"
+
+
+def ours(told: Told) -> set[str]:
+    """The rooms that were entered."""
+    return {name.partition(".")[2] for name in told.modules if name.startswith("twbuild.")}
+
+
+@pytest.mark.parametrize("option", ["--version", "-V"])
+def test_version_loads_neither_what_asks_nor_what_draws(
+    environ: dict[str, str], told: Path, option: str
+) -> None:
+    assert run(option, env=environ).code == 0
+
+    found = Told(told)
+    assert not (NOTHING_DRAWN | NOTHING_ASKED - {"dataclasses"}) & found.modules
+    assert not {"fetcher", "live", "look", "network", "sandbox", "wait"} & ours(found)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("functions/a.js",), ("ZS12",), ("ok", ""), ("-i", "soon", "ok")]
+)
+def test_requests_is_loaded_only_once_the_arguments_are_known_to_be_good(
+    environ: dict[str, str], told: Path, arguments: tuple[str, ...]
+) -> None:
+    assert run("wait", *arguments, env=environ).code == 2
+
+    assert "requests" not in Told(told).modules
+
+
+@pytest.mark.parametrize("arguments", [("status",), ("wait", "-i", "200ms"), ("wait", "-q")])
+def test_where_nothing_is_drawn_nothing_that_draws_is_loaded(
+    twilio: Twilio, environ: dict[str, str], told: Path, arguments: tuple[str, ...]
+) -> None:
+    twilio.says("completed")
+
+    assert run(*arguments, SERVICE, BUILD, env=environ).code == 0
+
+    found = Told(told)
+    assert "requests" in found.modules
+    assert not (NOTHING_DRAWN | NEVER | {"charset_normalizer", "chardet"}) & found.modules
+    assert not {"live", "screen", "sandbox", "rehearsal"} & ours(found)
+
+
+def test_only_a_live_wait_loads_what_draws(
+    twilio: Twilio, environ: dict[str, str], told: Path
+) -> None:
+    twilio.says("building", "completed")
+    words = [TWBUILD, "wait", "-i", "200ms", SERVICE, BUILD]
+
+    with Terminal(words, {**environ, "TERM": "xterm-256color"}) as terminal:
+        assert terminal.end() == 0
+
+    found = Told(told)
+    assert found.modules >= LIVE
+    assert not NEVER & found.modules
+
+
+def test_help_loads_nothing_that_asks(environ: dict[str, str], told: Path) -> None:
+    assert run("wait", "--help", env=environ).code == 0
+
+    assert not {"requests", "pydantic", "asyncio"} & Told(told).modules
+
+
+def test_a_wait_of_many_polls_uses_one_connection_and_one_request_a_poll(
+    api: Api, environ: dict[str, str], told: Path
+) -> None:
+    api.begin(**{BUILD: time.monotonic() + 3})
+    ended = run("wait", "--json", "-i", "200ms", SERVICE, BUILD, env=environ)
+
+    polls = json.loads(ended.stdout)["polls"]
+    assert polls >= 3
+    assert (len(api.polls), api.connections) == (polls, 1)
+    assert Told(told).threads <= 2  # the one that waits, and the last one that asked
+
+
+def test_a_hundred_builds_share_ten_connections(api: Api, environ: dict[str, str]) -> None:
+    api.begin(**dict.fromkeys(BUILDS, time.monotonic() + 2))
+
+    ended = run("wait", "-i", "200ms", SERVICE, *BUILDS, env=environ)
+
+    assert sorted(ended.stdout.splitlines()) == [f"{sid} completed" for sid in BUILDS]
+    assert 1 <= api.connections <= 10
+
+
+def test_status_asks_once(api: Api, environ: dict[str, str]) -> None:
+    assert run("status", SERVICE, BUILD, env=environ).code == 8
+
+    assert (len(api.polls), api.connections) == (1, 1)
+
+
+def test_a_live_screen_draws_eight_to_ten_frames_a_second(
+    api: Api, environ: dict[str, str]
+) -> None:
+    seconds = 4
+    api.begin(**{BUILD: time.monotonic() + seconds})
+    words = [TWBUILD, "wait", SERVICE, BUILD]
+
+    cost, frames = drawn(words, {**environ, "TERM": "xterm-256color"}, terminal=True)
+
+    assert cost.code == 0
+    # What happens draws a frame of its own; a busy machine may miss some.
+    assert 4 * seconds <= frames <= 10 * cost.wall
+
+
+def test_thousands_of_polls_leave_nothing_behind(api: Api, environ: dict[str, str]) -> None:
+    grown = soaked(api.url, 2_500, environ)
+
+    assert grown["memory"] <= 1 << 20
+    assert (grown["threads"], grown["descriptors"]) == (0, 0)
