@@ -20,7 +20,10 @@ def read(question: Question, response: requests.Response, body: bytes | None) ->
     """What the body says; raises ValueError, its text for people, where that makes no sense."""
     if body is None:
         raise ValueError("the answer is larger than any that Twilio gives")
-    found = jsonobject.parse(body)
+    try:
+        found = jsonobject.parse(body)
+    except jsonobject.NotAnObjectError as error:
+        raise ValueError(f"the answer is {error}") from None
     request_id = problems.request_id(response)
     if question.kind is Kind.PAGE:
         return _page(found, response, request_id)

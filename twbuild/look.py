@@ -11,10 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
-from twbuild import network, report, settings, signals, target
+from twbuild import report, settings, signals, target
 from twbuild.errors import CredentialsError, ExitCode, UnwritableError, exit_code
 from twbuild.events import Made, Note, Outcome
-from twbuild.fetcher import Fetcher
 from twbuild.progress import Happening, Plain, Progress
 from twbuild.result import Result
 from twbuild.settings import Settings
@@ -57,6 +56,10 @@ def look(arguments: Sequence[str], wishes: Wishes) -> int:
     result = Result(as_json=wishes.json, several=len(named.builds) > 1, once=wishes.once)
     found = _settings(named.builds or (None,), wishes, result)
     goal = target.locate(named, os.environ, found)
+
+    from twbuild import network  # what takes time, now that there is something to ask
+    from twbuild.fetcher import Fetcher
+
     way = network.of(found.base_url)
     if not wishes.once:
         gc.freeze()
@@ -77,7 +80,8 @@ def look(arguments: Sequence[str], wishes: Wishes) -> int:
         closing = _closing(overs, command, wishes, stderr, result)
         (stderr.close_badly if code in WORTH_A_LOOK else stderr.say)(closing)
         for details in made:
-            stderr.say(report.made(details, several=len(overs) > 1))
+            lines = report.made(details, several=len(overs) > 1)
+            stderr.say([[], *lines] if stderr.styled else lines)
         if signalled:
             raise signalled
     return code

@@ -7,7 +7,7 @@ import importlib.util
 import os
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import urllib3
@@ -105,28 +105,41 @@ class Session(requests.Session):
 
     def __init__(self, network: Network) -> None:
         super().__init__()
-        self._sockets: list[socket.socket] = []
+        self._connected: socket.socket | None = None
+        self._is_cut = False
         self.trust_env = False  # `of` has read it, and .netrc is never to be read
         self.proxies.update(network.proxies)
         self.verify = network.verify
         for scheme in ("http://", "https://"):
-            self.mount(scheme, _Adapter(self._sockets))
+            self.mount(scheme, _Adapter(self._connect))
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """None: requests would read the body and the Location even of a redirect not followed."""
 
     def cut(self) -> None:
-        """End the request under way, from another thread; requests itself gives no way to."""
-        for connected in self._sockets:
+        """End the request under way, and any later one, from another thread.
+
+        requests itself gives no way to.
+        """
+        self._is_cut = True
+        if self._connected is not None:
             with contextlib.suppress(OSError):
-                connected.shutdown(socket.SHUT_RDWR)
+                self._connected.shutdown(socket.SHUT_RDWR)
+
+    def _connect(self, connected: socket.socket) -> None:
+        self._connected = connected
+        if self._is_cut:
+            connected.close()
+            raise ConnectionAbortedError
 
 
 class _Adapter(requests.adapters.HTTPAdapter):
-    def __init__(self, sockets: list[socket.socket]) -> None:
+    """Tells of each new connection's socket."""
+
+    def __init__(self, connect: Callable[[socket.socket], None]) -> None:
         self._pools = {
-            "http": _noting(urllib3.HTTPConnectionPool, sockets),
-            "https": _noting(urllib3.HTTPSConnectionPool, sockets),
+            "http": _telling(urllib3.HTTPConnectionPool, connect),
+            "https": _telling(urllib3.HTTPSConnectionPool, connect),
         }
         super().__init__()
 
@@ -140,12 +153,10 @@ class _Adapter(requests.adapters.HTTPAdapter):
         return manager
 
 
-def _noting(pool: type[Any], sockets: list[socket.socket]) -> type[Any]:
-    """A kind of connection pool that notes the socket of its newest connection."""
-
+def _telling(pool: type[Any], connect: Callable[[socket.socket], None]) -> type[Any]:
     class Connection(pool.ConnectionCls):  # type: ignore[misc, name-defined]
         def connect(self) -> None:
             super().connect()
-            sockets[:] = [self.sock]
+            connect(self.sock)
 
     return type("Pool", (pool,), {"ConnectionCls": Connection})
