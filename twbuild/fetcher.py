@@ -92,7 +92,7 @@ class Fetcher:
         try:
             return self._send(url)
         except requests.ConnectionError as error:
-            if not self._kept or isinstance(error, requests.Timeout):
+            if not self._kept or self._session.is_cut or isinstance(error, requests.Timeout):
                 raise
             self._kept = False
             self._session.close()

@@ -106,7 +106,7 @@ class Session(requests.Session):
     def __init__(self, network: Network) -> None:
         super().__init__()
         self._connected: socket.socket | None = None
-        self._is_cut = False
+        self.is_cut = False
         self.trust_env = False  # `of` has read it, and .netrc is never to be read
         self.proxies.update(network.proxies)
         self.verify = network.verify
@@ -121,14 +121,14 @@ class Session(requests.Session):
 
         requests itself gives no way to.
         """
-        self._is_cut = True
+        self.is_cut = True
         if self._connected is not None:
             with contextlib.suppress(OSError):
                 self._connected.shutdown(socket.SHUT_RDWR)
 
     def _connect(self, connected: socket.socket) -> None:
         self._connected = connected
-        if self._is_cut:
+        if self.is_cut:
             connected.close()
             raise ConnectionAbortedError
 
