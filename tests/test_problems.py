@@ -1,0 +1,245 @@
+"""What is told of a refusal: the right error, its text, what to do next, and when to ask again."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+
+import pytest
+import requests
+import urllib3
+from werkzeug import Response
+
+from tests.support.command import ACCOUNT, KEY, TOKEN
+from tests.support.command import BUILD as BUILD_SID
+from tests.support.fasttime import close_fetchers, fetcher
+from tests.support.sockets import Server, answering, http
+from tests.support.twilio import Twilio, error, reply
+from twbuild.errors import FatalError, FetchError, NotFoundError, PassingError, UnauthorizedError
+from twbuild.events import Kind, Question
+
+STATUS = Question(Kind.STATUS, BUILD_SID)
+DATE = "Tue, 24 Nov 2026 14:00:00 GMT"
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    yield
+    close_fetchers()
+
+
+def refusal(twilio: Twilio, answer: Response, **environ: str) -> FetchError:
+    twilio.says(answer)
+    with pytest.raises(FetchError) as refused:
+        fetcher(twilio.url, environ).ask(STATUS)
+    return refused.value
+
+
+RETRY_AFTER: Mapping[str, tuple[dict[str, str], float]] = {
+    "missing": ({}, 0),
+    "seconds": ({"Retry-After": "7"}, 7),
+    "zero": ({"Retry-After": "0"}, 0),
+    "with zeros": ({"Retry-After": "007"}, 7),
+    "five minutes": ({"Retry-After": "300"}, 300),
+    "an hour": ({"Retry-After": "3600"}, 300),
+    "absurd": ({"Retry-After": "9" * 400}, 300),
+    "a fraction": ({"Retry-After": "0.493"}, 0),
+    "negative": ({"Retry-After": "-5"}, 0),
+    "a plus": ({"Retry-After": "+5"}, 0),
+    "words": ({"Retry-After": "soon"}, 0),
+    "empty": ({"Retry-After": ""}, 0),
+    "two": ({"Retry-After": "5, 6"}, 0),
+    "with a unit": ({"Retry-After": "5s"}, 0),
+    "hexadecimal": ({"Retry-After": "0x10"}, 0),
+    "other digits": ({"Retry-After": "\u00b2"}, 0),
+    "a date": ({"Retry-After": "Tue, 24 Nov 2026 14:00:42 GMT", "Date": DATE}, 42),
+    "a date, elsewhere": ({"Retry-After": "Tue, 24 Nov 2026 16:00:42 +0200", "Date": DATE}, 42),
+    "a date in the past": ({"Retry-After": "Tue, 24 Nov 2026 13:00:00 GMT", "Date": DATE}, 0),
+    "a date far away": ({"Retry-After": "Fri, 24 Nov 2034 14:00:00 GMT", "Date": DATE}, 300),
+    "a date, no Date": ({"Retry-After": "Tue, 24 Nov 2026 14:00:42 GMT", "Date": "now"}, 0),
+    "the year 99999": ({"Retry-After": "Tue, 24 Nov 99999 14:00:00 GMT", "Date": DATE}, 0),
+    "the 99th": ({"Retry-After": "Tue, 99 Nov 2026 14:00:00 GMT", "Date": DATE}, 0),
+    "an offset of days": ({"Retry-After": "Tue, 24 Nov 2026 14:00:00 +9999", "Date": DATE}, 0),
+}
+
+
+@pytest.mark.parametrize("row", RETRY_AFTER)
+@pytest.mark.parametrize("status", [429, 503])
+def test_retry_after_is_seconds_or_a_date_at_most_5_minutes_and_anything_else_is_absent(
+    row: str, status: int
+) -> None:
+    headers, seconds = RETRY_AFTER[row]
+    lines = [f"{name}: {value}" for name, value in headers.items()]
+    answer = http(b"", f"{status} Busy", *lines)
+    with Server(answering(answer)) as server, pytest.raises(PassingError) as refused:
+        fetcher(server.url).ask(STATUS)
+
+    assert refused.value.retry_after == seconds
+
+
+def test_both_of_twilios_error_shapes_are_read(twilio: Twilio) -> None:
+    older = {"code": 20001, "message": "Bad\nnode", "more_info": "https://x.example/20001"}
+    newer = {"type": "https://x.example/20001", "title": "Bad", "code": 20001, "detail": "node"}
+
+    assert refusal(twilio, reply(older, 400)).message == (
+        "HTTP 400, code 20001: Bad node (https://x.example/20001)"
+    )
+    assert refusal(twilio, reply(newer, 400)).message == (
+        "HTTP 400, code 20001: Bad: node (https://x.example/20001)"
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        None,
+        [],
+        "Unauthorized",
+        {},
+        {"message": "Unauthorized"},
+        {"code": 20003},
+        {"code": True, "message": "m"},
+        {"code": None, "message": "m"},
+        {"code": "ERR_AUTH", "message": "m"},
+        {"code": [20003], "message": "m"},
+        {"code": 20003, "message": ["m"]},
+        {"code": 20003, "message": ""},
+        {"error": {"code": 20003, "message": "m"}},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refusal_in_no_shape_of_twilios_is_not_twilios(
+    twilio: Twilio, status: int, body: object
+) -> None:
+    refused = refusal(twilio, reply(body, status))
+
+    assert type(refused) is FatalError
+    assert "not Twilio's answer: a proxy or gateway in between refused" in refused.hints
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refusal_names_account_and_source_and_never_the_secret(
+    twilio: Twilio, status: int
+) -> None:
+    refused = refusal(twilio, error(status))
+
+    assert type(refused) is UnauthorizedError
+    told = " ".join([refused.message, *refused.hints])
+    assert f"as {ACCOUNT}, from TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN" in told
+    assert "RQ" + "d4" * 16 in told
+    assert f"/Builds/{BUILD_SID}/Status at {twilio.server.host}:{twilio.server.port}" in told
+    assert TOKEN not in repr(refused.__dict__)
+
+
+def test_a_key_in_the_accounts_place_is_pointed_at(twilio: Twilio) -> None:
+    refused = refusal(twilio, error(401), TWILIO_ACCOUNT_SID=KEY)
+
+    assert "an API key (SK...) stands in TWILIO_ACCOUNT_SID" in " ".join(refused.hints)
+
+
+def test_test_credentials_are_said_to_be_of_the_wrong_kind(twilio: Twilio) -> None:
+    refused = refusal(twilio, reply({"code": 20008, "message": "Test"}, 403))
+
+    assert type(refused) is UnauthorizedError
+    assert any("test credentials" in hint for hint in refused.hints)
+
+
+def test_404_says_whose_account_was_asked(twilio: Twilio) -> None:
+    refused = refusal(twilio, error(404))
+
+    assert type(refused) is NotFoundError
+    assert any(ACCOUNT in hint and "TWILIO_AUTH_TOKEN" in hint for hint in refused.hints)
+
+
+def test_the_name_of_a_request_is_told_once(twilio: Twilio) -> None:
+    refused = refusal(twilio, error(500, Twilio_Request_Id="RQ1, RQ1"))
+
+    assert refused.request_id == "RQ1"
+
+
+@pytest.mark.parametrize("status", [401, 404, 502, 200])
+def test_a_page_of_html_is_told_by_type_and_size_alone(twilio: Twilio, status: int) -> None:
+    page = "<!DOCTYPE html><h1>Sorry</h1>"
+    refused = refusal(twilio, Response(page, status, {"Content-Type": "text/html; charset=x"}))
+
+    told = " ".join([refused.reason, refused.message, *refused.hints])
+    assert f"text/html, {len(page)} bytes" in told
+    assert "Sorry" not in told
+
+
+@pytest.mark.parametrize("kind", ["", "application/octet-stream", "a\x1b[1m/b" + "x" * 500])
+def test_a_body_of_any_type_is_told_in_a_short_printable_way(twilio: Twilio, kind: str) -> None:
+    refused = refusal(twilio, Response(b"\0\1\2", 500, {"Content-Type": kind}))
+
+    assert refused.message.endswith(", 3 bytes")
+    assert refused.message.isprintable()
+    assert len(refused.message) < 100
+
+
+def test_a_long_message_is_cut(twilio: Twilio) -> None:
+    body = {"code": 20001, "message": "x" * 5000, "more_info": "y" * 5000}
+    refused = refusal(twilio, reply(body, 400))
+
+    assert "x" * 290 in refused.message
+    assert "x" * 301 not in refused.message
+    assert "y" * 301 not in refused.message
+
+
+SECRET_TEXT = "http://svc:Hunter2x@proxy:1 Authorization: Basic QUM6"
+RAISED: Mapping[str, tuple[Exception, str]] = {
+    "connection": (requests.ConnectionError(SECRET_TEXT), "the connection broke"),
+    "refused": (requests.ConnectionError(ConnectionRefusedError(SECRET_TEXT)), "refused by 127"),
+    "name": (requests.ConnectionError(socket.gaierror(-2, SECRET_TEXT)), "does not resolve"),
+    "proxy": (requests.exceptions.ProxyError(SECRET_TEXT), "the connection broke"),
+    "tunnel": (
+        requests.exceptions.ProxyError(OSError(f"Tunnel connection failed: 502 {SECRET_TEXT}")),
+        "refused CONNECT: HTTP 502",
+    ),
+    "TLS": (requests.exceptions.SSLError(ssl.SSLError(1, SECRET_TEXT)), "the TLS handshake failed"),
+    "connect timeout": (requests.ConnectTimeout(SECRET_TEXT), "no connection to 127"),
+    "read timeout": (requests.ReadTimeout(SECRET_TEXT), "no answer in time"),
+    "socket timeout": (TimeoutError(SECRET_TEXT), "no answer in time"),
+    "compression": (urllib3.exceptions.DecodeError(SECRET_TEXT), "badly compressed"),
+    "protocol": (urllib3.exceptions.ProtocolError(SECRET_TEXT), "the connection broke"),
+    "cut": (urllib3.exceptions.IncompleteRead(1, 2), "the answer was cut short"),
+    "chunk": (requests.exceptions.ChunkedEncodingError(SECRET_TEXT), "the connection broke"),
+    "operating system": (OSError(5, SECRET_TEXT), "the connection broke"),
+    "proxy's address": (requests.exceptions.InvalidProxyURL(SECRET_TEXT), "the connection broke"),
+}
+
+
+@pytest.mark.parametrize("row", RAISED)
+def test_an_exception_is_told_by_its_kind_and_never_by_its_text(
+    twilio: Twilio, monkeypatch: pytest.MonkeyPatch, row: str
+) -> None:
+    raised, reason = RAISED[row]
+    asking = fetcher(twilio.url)
+
+    def send(*_: object, **__: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(asking._session, "send", send)
+    with pytest.raises(PassingError) as refused:
+        asking.ask(STATUS)
+
+    told = " ".join([refused.value.reason, refused.value.message, *refused.value.hints])
+    assert reason in told
+    assert "Hunter2x" not in told
+    assert "QUM6" not in told
+
+
+def test_exceptions_that_hold_each_other_are_no_endless_loop(
+    twilio: Twilio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = requests.ConnectionError(), OSError()
+    first.__cause__, second.__cause__ = second, first
+    asking = fetcher(twilio.url)
+
+    def send(*_: object, **__: object) -> None:
+        raise first
+
+    monkeypatch.setattr(asking._session, "send", send)
+    with pytest.raises(PassingError, match="the connection broke"):
+        asking.ask(STATUS)
