@@ -42,7 +42,7 @@ class Sandbox(ThreadingHTTPServer):
         self._service = f"ZS{secrets.token_hex(16)}"
         self._outcome = outcome
         self._build_time = timedelta(seconds=build_seconds)
-        self._begun: dict[str, datetime] = {}
+        self._begun: dict[str, tuple[str, datetime]] = {}
         self._lock = threading.Lock()
 
     def handle_error(self, request: object, client_address: object) -> None:
@@ -69,7 +69,7 @@ class Sandbox(ThreadingHTTPServer):
     def _build(self, service: str, sid: str) -> dict[str, Any]:
         now = datetime.now(timezone.utc)
         with self._lock:
-            begun = self._begun.setdefault(sid.upper(), now)
+            sid, begun = self._begun.setdefault(sid.upper(), (sid, now))
         over = now - begun >= self._build_time
         service_sid = service if service.startswith("ZS") else self._service
         url = f"{self.url}/v1/Services/{service_sid}/Builds/{sid}"
@@ -103,7 +103,8 @@ class Sandbox(ThreadingHTTPServer):
         size = _number(query, "PageSize", 50, 1, LARGEST_PAGE)
         page = _number(query, "Page", 0, 0, 10**6)
         self._build(service, self.build)
-        sids = [self.build, *(sid for sid in self._begun if sid != self.build.upper())]
+        with self._lock:
+            sids = [sid for sid, _ in self._begun.values()]
         here = sids[page * size : (page + 1) * size]
 
         def at(number: int) -> str:
