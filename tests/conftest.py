@@ -12,6 +12,14 @@ from tests.support.command import base_environ
 from tests.support.twilio import Twilio
 
 
+class Server(HTTPServer):
+    """Ends at once: werkzeug looks every half second whether it is to."""
+
+    def thread_target(self) -> None:
+        assert self.server
+        self.server.serve_forever(poll_interval=0.01)
+
+
 @pytest.fixture
 def base(tmp_path: Path) -> dict[str, str]:
     """An environment without credentials, with an empty home folder."""
@@ -23,7 +31,7 @@ def base(tmp_path: Path) -> dict[str, str]:
 @pytest.fixture
 def twilio() -> Iterator[Twilio]:
     """A scripted API."""
-    with HTTPServer(host="127.0.0.1", threaded=True) as server:
+    with Server(host="127.0.0.1", threaded=True) as server:
         yield Twilio(server)
 
 
