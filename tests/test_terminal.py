@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -30,8 +31,17 @@ threading.Thread.start = start
 """
 
 
-class _Screen(pyte.HistoryScreen):
-    """Erases as xterm does: behind the last column the cursor stands on it."""
+class _Screen(pyte.Screen):
+    """Keeps what scrolls away, and erases as xterm does: a full row's cursor stands on its end."""
+
+    def __init__(self, columns: int, rows: int) -> None:
+        super().__init__(columns, rows)
+        self.gone: list[str] = []
+
+    def index(self) -> None:
+        if self.cursor.y == self.lines - 1:
+            self.gone.append(self.display[0].rstrip())
+        super().index()
 
     def erase_in_line(self, how: int = 0, private: bool = False) -> None:
         self.cursor.x = min(self.cursor.x, self.columns - 1)
@@ -45,22 +55,26 @@ class Xterm(Terminal):
         self, words: list[str], env: Mapping[str, str], columns: int = 100, rows: int = 24
     ) -> None:
         super().__init__(words, {"TERM": "xterm", **env}, columns, rows)
-        self.screen = self.scrolling = _Screen(columns, rows, history=1000, ratio=0.01)
+        self.screen = self._scrolling = _Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
 
     @property
     def everything(self) -> list[str]:
         """All lines since the start, those that have scrolled away too."""
-        gone = [
-            "".join(line[x].data for x in range(self.screen.columns)).rstrip()
-            for line in self.scrolling.history.top
-        ]
-        return [*gone, *self.lines]
+        return [*self._scrolling.gone, *self.lines]
 
     @property
     def row(self) -> str:
         """The first live row: the cursor rests at its start."""
         return self.screen.display[self.screen.cursor.y].rstrip()
+
+    def read(self, seconds: float) -> bool:
+        """Take in all that has come: a look at the screen after each piece would fall behind."""
+        found = super().read(seconds)
+        for _ in range(16):
+            if not super().read(0):
+                break
+        return found
 
     def see_row(self, pattern: str) -> str:
         """The first live row, once the whole of it is like this."""
@@ -425,7 +439,7 @@ def test_a_hundred_builds_never_outgrow_the_window_and_leave_their_verdicts_alon
 ) -> None:
     for sid in SIDS:
         twilio.says("building", build=sid)
-    script = f"seq 30; exec {TWBUILD} wait -i 1s {SERVICE} {' '.join(SIDS)}"
+    script = f"seq 30; exec {TWBUILD} wait -i 2s {SERVICE} {' '.join(SIDS)}"
     terminal = Xterm(["sh", "-c", script], environ, 80, 24)
     with terminal:
         terminal.see("0 of 100")
@@ -466,3 +480,21 @@ def test_a_low_window_shows_the_builds_that_fit_and_a_count(
             twilio.says("completed", build=sid)
         assert terminal.end() == 0
         assert terminal.text.count("ready to deploy") == 3
+
+
+def test_a_terminal_that_was_not_read_for_a_while_is_whole_again(
+    twilio: Twilio, environ: dict[str, str]
+) -> None:
+    sids = SIDS[:45]
+    for sid in sids:
+        twilio.says("building", build=sid)
+    terminal = Xterm([TWBUILD, "wait", "-i", "2s", SERVICE, *sids], environ, 90, 40)
+    with terminal:
+        terminal.see_that(lambda: terminal.text.count(" building ") == 38, "38 rows")
+        time.sleep(4)  # more frames than the kernel keeps for a terminal
+        for sid in sids:
+            twilio.says("completed", build=sid)
+        assert terminal.end() == 0
+        assert terminal.everything[0] == asking(twilio)
+        told = terminal.everything[1:]
+        assert [line[: 13 + 34] for line in told] == [f"✓ completed  {sid}" for sid in sids]
