@@ -374,13 +374,14 @@ def test_a_timeout_says_that_the_build_goes_on_and_how_to_wait_again(
 
 
 def test_without_credentials_three_ways_lead_on(base: dict[str, str]) -> None:
+    key = "TWILIO_API_KEY and TWILIO_API_SECRET"
+    account = "TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN"
     terminal = Xterm(wait(), base)
     with terminal:
         assert terminal.end() == 4
     assert terminal.lines == [
         "error: no credentials found",
-        "  set    TWILIO_API_KEY and TWILIO_API_SECRET,"
-        + " or TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN",
+        f"  set    {key}, or {account}",
         "  or     twilio login, then twbuild -p NAME",
         "  or     twbuild sandbox, to see it work without an account",
     ]

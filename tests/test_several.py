@@ -1,0 +1,182 @@
+"""Several builds in one wait: their codes, their order, and what each stream gets when."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+from werkzeug import Request, Response
+
+from tests.support.command import BUILD, OTHER_BUILD, SERVICE, TWBUILD, run, start
+from tests.support.terminal import Terminal
+from tests.support.twilio import Twilio, reply, status_body
+
+SIDS = [f"ZB{number:032x}" for number in range(100)]
+A, B, C = SIDS[:3]
+
+
+@pytest.mark.parametrize(
+    ("answers", "code"),
+    [
+        (["completed", "completed", "completed"], 0),
+        (["completed", "failed", 401], 1),
+        (["building", 401, 400], 124),
+        (["completed", 401, 400], 4),
+        ([404, "completed", 400], 5),
+        ([400, "completed", "completed"], 3),
+    ],
+    ids=str,
+)
+def test_the_code_asks_for_what_is_most_urgent_and_an_error_ends_one_build_only(
+    twilio: Twilio, environ: dict[str, str], answers: list[str | int], code: int
+) -> None:
+    for sid, answer in zip((A, B, C), answers, strict=True):
+        twilio.says(answer, build=sid)
+    long_enough = "7s" if 404 in answers else "1s"  # a 404 is ridden out for 5 s
+    ended = run(
+        *("wait", "-q", "--json", "-i", "500ms", "-t", long_enough),
+        *(SERVICE, A, B, C),
+        env=environ,
+    )
+
+    outcomes: dict[str | int, str | int] = {
+        "building": "timeout",
+        401: "unauthorized",
+        404: "not_found",
+        400: "unavailable",
+    }
+    told = {o["sid"]: o["outcome"] for o in map(json.loads, ended.stdout.splitlines())}
+    assert ended.code == code
+    assert told == {
+        sid: outcomes.get(answer, answer) for sid, answer in zip((A, B, C), answers, strict=True)
+    }
+
+
+def test_each_verdict_is_in_the_pipe_as_soon_as_its_build_ends(
+    twilio: Twilio, environ: dict[str, str]
+) -> None:
+    for sid in (A, B, C):
+        twilio.says("building", build=sid)
+    twilio.describes("failed", build=B)
+    process = start("wait", "-i", "200ms", SERVICE, A, B, C, env=environ)
+    assert process.stdout
+    for sid, status in ((B, "failed"), (C, "completed"), (A, "completed")):
+        twilio.says(status, build=sid)
+        assert process.stdout.readline() == f"{sid} {status}\n"
+    stdout, stderr = process.communicate(timeout=30)
+
+    assert (process.returncode, stdout) == (1, "")
+    lines = stderr.splitlines()
+    assert all(line.startswith("twbuild: ") for line in lines)
+    for sid, status in ((B, "failed"), (C, "completed"), (A, "completed")):
+        assert len([line for line in lines if re.search(rf" {status} +{sid}", line)]) == 1
+    assert f"{B} was made of" in stderr
+
+
+def test_a_build_named_twice_is_watched_and_told_once(
+    twilio: Twilio, environ: dict[str, str]
+) -> None:
+    twilio.says("completed")
+    small = BUILD[:2] + BUILD[2:].upper()
+    ended = run("wait", SERVICE, BUILD, small, BUILD, env=environ)
+
+    assert (ended.code, ended.stdout) == (0, "completed\n")
+    assert len(twilio.polls()) == 1
+
+
+def test_one_deadline_holds_for_all_and_only_builds_not_over_are_resumed(
+    twilio: Twilio, environ: dict[str, str]
+) -> None:
+    twilio.says("completed", build=A)
+    twilio.says("building", build=B)
+    twilio.says(503, build=C)
+    ended = run("wait", "-t", "2s", SERVICE, A, B, C, env=environ)
+
+    assert (ended.code, ended.stdout) == (124, f"{A} completed\n")
+    assert ended.seconds < 15
+    assert ended.stderr.endswith(
+        "twbuild:   2 builds go on at Twilio. To wait again:\n"
+        f"twbuild:     twbuild wait {SERVICE} {B} {C}\n"
+    )
+
+
+def test_at_a_terminal_the_verdicts_come_at_the_end_in_the_order_given(
+    twilio: Twilio, environ: dict[str, str]
+) -> None:
+    for sid in (A, B, C):
+        twilio.says("building", build=sid)
+    env = {**environ, "TERM": "xterm"}
+    with Terminal([TWBUILD, "wait", "-i", "200ms", SERVICE, C, A, B], env, 100) as terminal:
+        terminal.see_that(lambda: terminal.text.count(" building ") == 3, "three rows")
+        rows = [line[19:] for line in terminal.lines[1:]]
+        assert rows == [C, A, B]
+        twilio.says("completed", build=A)
+        terminal.see_that(lambda: re.search(rf"✓ completed +0:0. +{A}", terminal.text), "a mark")
+        assert "ready to deploy" not in terminal.text
+        twilio.says("completed", build=B)
+        twilio.says("completed", build=C)
+        assert terminal.end() == 0
+        told = [line.partition("  ready to deploy")[0] for line in terminal.lines[1:]]
+        assert told == [f"✓ completed  {sid}" for sid in (C, A, B)]
+
+
+def test_a_hundred_builds_are_asked_about_ten_at_a_time_and_told_once_each(
+    twilio: Twilio, environ: dict[str, str]
+) -> None:
+    now, most = [0], [0]
+    lock = threading.Lock()
+    connections = set()
+
+    def slowly(sid: str, status: str) -> Callable[[Request], Response]:
+        def answer(request: Request) -> Response:
+            with lock:
+                now[0] += 1
+                most[0] = max(most[0], now[0])
+                connections.add(request.environ["REMOTE_PORT"])
+            time.sleep(0.02)
+            with lock:
+                now[0] -= 1
+            return reply(status_body(sid, status))
+
+        return answer
+
+    for sid in SIDS:
+        twilio.says(slowly(sid, "building"), slowly(sid, "completed"), build=sid)
+    ended = run("wait", "-i", "1s", SERVICE, *SIDS, env=environ)
+
+    assert ended.code == 0
+    assert sorted(ended.stdout.splitlines()) == [f"{sid} completed" for sid in SIDS]
+    assert 1 < most[0] <= 10
+    for sid in SIDS:
+        assert len(twilio.polls(sid)) == 2
+    lines = ended.stderr.splitlines()
+    for sid in SIDS:
+        assert len([x for x in lines if x.startswith(f"twbuild: ✓ completed  {sid}")]) == 1
+    assert "100 builds: 100 completed" in lines[-1]
+
+
+def test_one_build_that_hangs_keeps_no_other_from_its_verdict(
+    twilio: Twilio, environ: dict[str, str]
+) -> None:
+    over = threading.Event()
+
+    def hang(_: Request) -> Response:
+        over.wait(60)
+        return reply(status_body())
+
+    twilio.says(hang)
+    twilio.says("building", "completed", build=OTHER_BUILD)
+    process: subprocess.Popen[str] = start(
+        "wait", "-i", "200ms", "-t", "4s", SERVICE, BUILD, OTHER_BUILD, env=environ
+    )
+    assert process.stdout
+    assert process.stdout.readline() == f"{OTHER_BUILD} completed\n"
+    assert process.poll() is None
+    process.communicate(timeout=30)
+    over.set()
+    assert process.returncode == 124

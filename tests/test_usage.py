@@ -1,0 +1,286 @@
+"""What is typed wrong is told by name, and nothing is asked."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import (
+    ACCOUNT,
+    BUILD,
+    KEY,
+    OTHER_BUILD,
+    SECRET,
+    SERVICE,
+    TOKEN,
+    TWBUILD,
+    run,
+    run_words,
+)
+from tests.support.moments import until
+from tests.support.secrets import shown
+from tests.support.twilio import Twilio, error, page
+
+EMPTY = "is empty: is the variable set?"
+
+WRONG: list[tuple[list[str], list[str]]] = [
+    (["wait", SERVICE, ""], [f"BUILD {EMPTY}"]),
+    (["status", SERVICE, ""], [f"BUILD {EMPTY}"]),
+    (["wait", SERVICE, BUILD, ""], [f"BUILD {EMPTY}"]),
+    (["wait", ""], [f"SERVICE {EMPTY}"]),
+    (["wait", "", BUILD], [f"SERVICE {EMPTY}"]),
+    (["wait", "-p", "", SERVICE, BUILD], [f"--profile {EMPTY}"]),
+    (["wait", "--progress=", SERVICE, BUILD], [f"--progress {EMPTY}"]),
+    (["wait", "-i", "", SERVICE, BUILD], [f"--interval {EMPTY}"]),
+    (["wait", "--timeout", "", SERVICE, BUILD], [f"--timeout {EMPTY}"]),
+    (["sandbox", "--outcome", ""], [f"--outcome {EMPTY}"]),
+    (["sandbox", "--build-time="], [f"--build-time {EMPTY}"]),
+    (["sandbox", ""], [f"COMMAND {EMPTY}"]),
+    (["wait", SERVICE[:-1], BUILD], ["31 hex digits after ZS, 32 expected"]),
+    (["wait", SERVICE, BUILD + "0"], ["33 hex digits after ZB, 32 expected"]),
+    (["wait", SERVICE, BUILD + "\r"], [r"'\r'"]),
+    (["wait", SERVICE, f'"{BUILD}"'], ["'\"'"]),
+    (["wait", SERVICE, BUILD[:-1] + "g"], ["'g'"]),
+    (["wait", SERVICE, BUILD[:-1] + "\x1b"], [r"\x1b"]),
+    (["wait", SERVICE, BUILD[:-1] + "٣"], ["hex digit"]),
+    (["status", "VA" + "0" * 32, BUILD], ["another kind of SID"]),
+    (["status", BUILD, SERVICE], ["BUILD is a Service SID", "the service comes first"]),
+    (["wait", "-q", "functions/a.js", "Makefile"], ["file name", "pass_filenames: false"]),
+    (["wait", "x" * 51, BUILD], ["1 to 50 letters, digits"]),
+    (["wait", SERVICE, "[bold]x"], ["[bold]x"]),
+    (["status", SERVICE, BUILD, OTHER_BUILD], ["unexpected extra argument", OTHER_BUILD]),
+    (["wait", "-t", "9999999h", SERVICE, BUILD], ["--timeout", "9999999h", "7d"]),
+    (["wait", "-t", "soon", SERVICE, BUILD], ["--timeout", "soon", "90s, 1.5s, 500ms, 5m, 1h30m"]),
+    (["wait", "-t", "-5", SERVICE, BUILD], ["-5"]),
+    (["wait", "-t", "5m\n", SERVICE, BUILD], ["--timeout", r"5m\n"]),
+    (["wait", "-t", "٣s", SERVICE, BUILD], ["--timeout", "90s"]),
+    (["wait", "-i", "100ms", SERVICE, BUILD], ["--interval", "100ms", "0.2s to 1h"]),
+    (["wait", "-i", "2h", SERVICE, BUILD], ["--interval", "2h", "0.2s to 1h"]),
+    (["wait", "--progress", "lively", SERVICE, BUILD], ["lively", "auto, live, plain"]),
+    (["sandbox", "--outcome", "building"], ["building", "completed, failed"]),
+    (["sandbox", "--build-time", "x"], ["--build-time", "'x'"]),
+    (["wait", "--colour", SERVICE, BUILD], ["--colour"]),
+    (["status", "-i", "1s", SERVICE, BUILD], ["-i"]),
+    (["wait", SERVICE, BUILD, "-t"], ["-t"]),
+    (["watch", SERVICE, BUILD], ["watch"]),
+    (["--json"], ["--json"]),
+]
+
+
+def test_each_mistake_is_2_and_a_sentence_that_names_it_and_no_request(
+    twilio: Twilio, environ: dict[str, str]
+) -> None:
+    """All in one process after another, as each start takes longer than its test."""
+    for words, told in WRONG:
+        ended = run(*words, env=environ)
+
+        assert (ended.code, ended.stdout) == (2, ""), (words, ended)
+        assert ended.stderr.startswith("twbuild: error: "), words
+        assert all(line.startswith("twbuild: ") for line in ended.stderr.splitlines()), words
+        assert [x for x in told if x not in ended.stderr] == [], (words, ended.stderr)
+    assert twilio.server.log == []
+
+
+ADDRESSES = [
+    "ftp://127.0.0.1",
+    "http://example.test",
+    "http://127.0.0.1@example.test/",
+    "https://user:5ecretpw@api.example.test",
+    "https://api.example.test/?x=5ecretpw",
+    "https://api.example.test/#5ecretpw",
+    "http://evil.example\\@127.0.0.1/",
+    "https://api.example.test/a b",
+    "127.0.0.1:8080",
+    "https://:99",
+]
+
+
+@pytest.mark.parametrize("url", ADDRESSES)
+def test_a_bad_address_is_2_and_is_not_repeated(environ: dict[str, str], url: str) -> None:
+    ended = run("status", SERVICE, BUILD, env={**environ, "TWBUILD_API_URL": url})
+
+    assert (ended.code, ended.stdout) == (2, "")
+    assert "error: TWBUILD_API_URL " in ended.stderr
+    assert url not in ended.stderr
+    assert "5ecretpw" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("env", "code", "told"),
+    [
+        ({"TWBUILD_SERVICE": "ZS12"}, 2, "TWBUILD_SERVICE: 2 hex digits after ZS, 32 expected"),
+        ({"TWBUILD_SERVICE": "a b"}, 2, "TWBUILD_SERVICE"),
+        ({"TWBUILD_SERVICE": ""}, 2, "no service named"),
+        ({"TWILIO_EDGE": "evil.example#", "TWBUILD_API_URL": ""}, 2, "TWILIO_EDGE"),
+        ({"TWILIO_AUTH_TOKEN": ""}, 4, "no credentials found"),
+        ({"TWILIO_ACCOUNT_SID": f'"{ACCOUNT}"'}, 4, "begins with a quotation mark"),
+        ({"TWILIO_API_KEY": KEY}, 4, "TWILIO_API_SECRET"),
+    ],
+    ids=str,
+)
+def test_a_bad_environment_is_named_and_nothing_is_asked(
+    twilio: Twilio, environ: dict[str, str], tmp_path: Path, env: dict[str, str], code: int,
+    told: str,
+) -> None:  # fmt: skip
+    words = ["wait"] if "TWBUILD_SERVICE" in env else ["wait", SERVICE, BUILD]
+    ended = run(*words, env={**environ, **env}, cwd=tmp_path)
+
+    assert (ended.code, ended.stdout) == (code, "")
+    assert told in ended.stderr
+    assert not shown(ended.stderr)
+    assert twilio.server.log == []
+
+
+def test_an_api_key_in_the_accounts_place_works_and_is_told_of_when_refused(
+    twilio: Twilio, environ: dict[str, str]
+) -> None:
+    env = {**environ, "TWILIO_ACCOUNT_SID": KEY, "TWILIO_AUTH_TOKEN": SECRET}
+    twilio.says("completed")
+    assert run("status", SERVICE, BUILD, env=env).code == 0
+    assert twilio.requests[0].authorization is not None
+    assert twilio.requests[0].authorization.username == KEY
+
+    twilio.says(error(401, "Authenticate"))
+    ended = run("status", SERVICE, BUILD, env=env)
+    assert ended.code == 4
+    assert "API key" in ended.stderr
+    assert "TWILIO_ACCOUNT_SID" in ended.stderr
+
+
+def test_yesterdays_build_is_never_taken_for_todays(
+    twilio: Twilio, environ: dict[str, str]
+) -> None:
+    old = {"sid": BUILD, "status": "completed", "date_created": "2026-01-02T03:04:05Z"}
+    for status, code in (("completed", 0), ("failed", 1)):
+        twilio.lists(page({**old, "status": status}))
+        twilio.says(status)
+        twilio.describes("failed")
+        waited = run("wait", SERVICE, env=environ)
+        assert (waited.code, waited.stdout) == (5, "")
+        assert BUILD in waited.stderr
+        assert status in waited.stderr
+        assert re.search("created [0-9]+d.* ago", waited.stderr)
+
+        looked = run("status", SERVICE, env=environ)
+        assert (looked.code, looked.stdout) == (code, f"{status}\n")
+        assert BUILD in looked.stderr
+
+
+def test_a_working_directory_that_is_gone_matters_only_for_its_project_file(
+    twilio: Twilio, environ: dict[str, str], tmp_path: Path
+) -> None:
+    twilio.says("completed")
+    (tmp_path / "gone").mkdir()
+    script = f"""cd gone && rmdir ../gone
+        twbuild status {SERVICE} {BUILD}; echo $?; twbuild status; echo $?"""
+    ended = run_words(["sh", "-c", script], env=environ, cwd=tmp_path)
+
+    assert ended.stdout.splitlines() == ["completed", "0", "2"]
+    assert "no service named" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_without_arguments_there_is_help_and_2(base: dict[str, str]) -> None:
+    nothing = run(env=base)
+    asked = run("-h", env=base)
+
+    assert (nothing.code, asked.code) == (2, 0)
+    assert nothing.stdout == asked.stdout
+    assert "still building (status only)" in asked.stdout
+    assert nothing.stderr == asked.stderr == ""
+
+
+# Leaves the command without a parent that is a shell, as in a container or an editor.
+ORPHAN = """
+import json, os, subprocess, sys
+if os.fork():
+    os._exit(0)
+while os.getppid() == int(sys.argv[1]):
+    pass
+done = subprocess.run(sys.argv[2:], capture_output=True, text=True)
+with open("part", "w") as told:
+    json.dump([done.returncode, done.stdout, done.stderr], told)
+os.rename("part", "told")
+"""
+
+
+@pytest.mark.parametrize("option", ["--install-completion", "--show-completion"])
+def test_completion_where_no_shell_is_found_is_2_and_a_sentence(
+    base: dict[str, str], tmp_path: Path, option: str
+) -> None:
+    script = f"import os, sys\nsys.argv.insert(1, str(os.getpid()))\n{ORPHAN}"
+    words = [sys.executable, "-c", script, TWBUILD, option]
+    subprocess.run(words, env=base, cwd=tmp_path, start_new_session=True, check=True)
+    until((tmp_path / "told").exists, "an ending")
+
+    code, stdout, stderr = json.loads((tmp_path / "told").read_text())
+    assert (code, stdout) == (2, "")
+    assert stderr.startswith("twbuild: error: no shell")
+
+
+@pytest.mark.parametrize("home", ["", "/dev/null"])
+def test_completion_without_a_writable_home_is_2_and_a_sentence(
+    base: dict[str, str], tmp_path: Path, home: str
+) -> None:
+    before = set(os.listdir("/"))
+    words = ["bash", "-c", "twbuild --install-completion; exit $?"]
+    ended = run_words(words, env={**base, "HOME": home}, cwd=tmp_path)
+
+    assert (ended.code, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("twbuild: error: ")
+    assert "Traceback" not in ended.stderr
+    assert set(os.listdir("/")) == before
+    assert list(tmp_path.iterdir()) == [tmp_path / "home"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("twbuild wa", ["wait"]),
+        ("twbuild wait --prog", ["--progress"]),
+        ("twbuild wait -p ", ["dev", "stage"]),
+        ("twbuild nonsense --x", []),
+    ],
+)
+def test_completion_offers_words_and_profiles_and_asks_nobody(
+    twilio: Twilio, environ: dict[str, str], typed: str, offered: list[str]
+) -> None:
+    folder = Path(environ["HOME"]) / ".twilio-cli"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"profiles": {"dev": {}, "stage": {}}}')
+    count = str(len(typed.split(" ")) - 1)
+    more = {"_TWBUILD_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": count}
+    ended = run(env={**environ, **more})
+
+    assert (ended.code, ended.stderr) == (0, "")
+    assert ended.stdout.split() == offered
+    assert twilio.server.log == []
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"_TWBUILD_COMPLETE": "complete_bash"},
+        {"_TWBUILD_COMPLETE": "complete_bash", "COMP_WORDS": "twbuild '", "COMP_CWORD": "x"},
+        {"_TWBUILD_COMPLETE": "complete_nosuch"},
+        {"_TWBUILD_COMPLETE": "nonsense"},
+    ],
+    ids=str,
+)
+def test_completion_that_goes_wrong_is_silent_and_never_1(
+    base: dict[str, str], more: dict[str, str]
+) -> None:
+    folder = Path(base["HOME"]) / ".twilio-cli"
+    folder.mkdir()
+    (folder / "config.json").write_text("{broken")
+    ended = run(env={**base, **more})
+
+    assert ended.code != 1
+    assert ended.stderr == ""
+    assert TOKEN not in ended.stdout
