@@ -5,7 +5,7 @@ import io
 import os
 import sys
 from collections.abc import Callable
-from typing import Annotated, Any, Optional, cast
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -43,7 +43,7 @@ def _version(wanted: bool) -> None:
 
 
 Service = Annotated[
-    Optional[str],  # noqa: UP045 - typer before 0.26 on Python 3.10 reads no `str | None` here
+    str | None,
     typer.Argument(
         metavar="[SERVICE]",
         help="Service SID (ZS...) or unique name; left out: $TWBUILD_SERVICE, .twiliodeployinfo.",
@@ -51,7 +51,7 @@ Service = Annotated[
     ),
 ]
 Build = Annotated[
-    Optional[str],  # noqa: UP045
+    str | None,
     typer.Argument(
         metavar="[BUILD]",
         help="Build SID (ZB...); left out: the newest build.",
@@ -59,7 +59,7 @@ Build = Annotated[
     ),
 ]
 Builds = Annotated[
-    Optional[list[str]],  # noqa: UP045
+    list[str] | None,
     typer.Argument(
         metavar="[BUILD]...",
         help="Build SIDs (ZB...); left out: the newest build in progress.",
@@ -67,7 +67,7 @@ Builds = Annotated[
     ),
 ]
 Command = Annotated[
-    Optional[list[str]],  # noqa: UP045
+    list[str] | None,
     typer.Argument(
         metavar="[COMMAND]...",
         help="What to run, with its arguments; left out: twbuild wait.",
@@ -75,7 +75,7 @@ Command = Annotated[
     ),
 ]
 Profile = Annotated[
-    Optional[str],  # noqa: UP045
+    str | None,
     typer.Option(
         "-p",
         "--profile",
