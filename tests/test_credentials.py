@@ -566,7 +566,7 @@ class TestConfigFile:
         class User:
             pw_dir = str(tmp_path)
 
-        monkeypatch.setattr("pwd.getpwuid", lambda _: User)
+        monkeypatch.setattr("pwd.getpwuid", {os.getuid(): User}.__getitem__)
         config.write(profiles())
 
         assert credentials.find({}, None).username == PROFILE_KEY

@@ -73,8 +73,11 @@ def test_the_sid_stays_as_the_api_wrote_it() -> None:
 
 def test_no_builds() -> None:
     for in_progress in (True, False):
-        with pytest.raises(NotFoundError, match=r"^the service has no builds$"):
+        with pytest.raises(NotFoundError) as raised:
             listing([], []).pick(NOON, in_progress=in_progress)
+
+        assert raised.value.message == "the service has no builds"
+        assert raised.value.reason == "no builds"
 
 
 @pytest.mark.parametrize("status", ["completed", "failed", "queued", "Building", ""])
@@ -102,9 +105,13 @@ def test_foreign_text_in_a_status_is_shown_and_does_nothing() -> None:
 def test_a_build_without_its_time_leaves_it_open_which_is_the_newest(in_progress: bool) -> None:
     found = listing([build(1), build(2, "completed", None)])
 
-    with pytest.raises(FatalError, match="cannot be told") as raised:
+    with pytest.raises(FatalError) as raised:
         found.pick(NOON, in_progress=in_progress)
 
+    assert raised.value.reason == "the list has a build without its time"
+    assert raised.value.message == (
+        "which build is the newest cannot be told: the list has a build without its time"
+    )
     assert raised.value.hints == ("name one",)
 
 

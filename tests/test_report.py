@@ -87,6 +87,10 @@ class TestHeadline:
                 f"error: HTTP 503, code 20503 (6 tries in 20s)  {BUILD}",
             ),
             (
+                over(Outcome.UNAUTHORIZED, 2, 2, error=UnauthorizedError("x", "HTTP 401")),
+                f"error: HTTP 401 (2 tries in 2s)  {BUILD}",
+            ),
+            (
                 over(Outcome.NOT_FOUND, 0.1, 1, sid=None, error=NotFoundError("x", "no builds")),
                 "error: no builds",
             ),
@@ -100,11 +104,12 @@ class TestHeadline:
         [
             (Outcome.COMPLETED, f"✓ completed  {BUILD}  ready to deploy"),
             (Outcome.FAILED, f"✗ failed     {BUILD}"),
+            (Outcome.UNAVAILABLE, f"error: unavailable  {BUILD}"),
             (Outcome.BUILDING, f"• building   {BUILD}"),
         ],
     )
     def test_of_one_look_tells_no_time(self, outcome: Outcome, line: str) -> None:
-        assert plain(report.headline(over(outcome, 0.4, polls=1), once=True)).rstrip() == line
+        assert plain(report.headline(over(outcome, 0.4, polls=1), once=True)) == line
 
     def test_completed_is_not_called_deployed(self) -> None:
         assert "deployed" not in plain(report.headline(over(Outcome.COMPLETED), once=False))
@@ -232,6 +237,7 @@ class TestResume:
             "\u202edlrow",
             "it's\x07##\\'",
             "l" * 400,
+            "no UTF-8: \udcff",
         ],
     )
     def test_pasted_into_a_shell_it_is_the_same_command(self, name: str) -> None:
@@ -254,7 +260,7 @@ def pasted(typed: str) -> list[str]:
     """The words that bash makes of a line."""
     shell = ["bash", "--norc", "-c", f"printf '%s\\0' {typed}"]
     done = subprocess.run(shell, stdout=subprocess.PIPE, check=True, timeout=30)
-    return done.stdout.decode("utf-8").split("\0")[:-1]
+    return done.stdout.decode("utf-8", "surrogateescape").split("\0")[:-1]
 
 
 @given(st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S"]), min_size=1))
@@ -357,7 +363,55 @@ class TestMade:
         assert "more" not in self.made(dependencies=names[:10])
 
     def test_a_long_name_of_a_dependency_is_cut(self) -> None:
-        assert "a" * 101 not in self.made(dependencies=("a" * 500,)).replace("\n", "")
+        told = "".join(row[18:] for row in self.made(dependencies=("a" * 500,)).splitlines()[1:])
+
+        assert told == "a" * 97 + "..."
+
+    def test_dependencies_are_named_in_one_column_and_none_is_broken_at_a_hyphen(self) -> None:
+        rows = self.made(dependencies=("a" * 50, "left-" * 6 + "right")).splitlines()[1:]
+
+        assert rows == [f"    dependencies  {'a' * 50},", " " * 18 + "left-" * 6 + "right"]
+
+
+class TestStyles:
+    """Only words, times and hints are coloured; what they are about never is."""
+
+    def test_of_an_error_and_its_hints(self) -> None:
+        error = PassingError("r", "what", "do this")
+        ended = over(Outcome.UNAVAILABLE, 3, error=error)
+
+        assert report.error_lines(error) == [
+            [("error:", "failed"), (" what", "")],
+            [("  do this", "hint")],
+        ]
+        assert report.headline(ended, once=False) == [
+            *report.error_lines(error)[0],
+            (" (2 tries in 3s)", "time"),
+            (f"  {BUILD}", ""),
+        ]
+        assert report.hints([ended]) == [[("  do this", "hint")]]
+
+    def test_of_a_verdict(self) -> None:
+        assert report.headline(over(Outcome.COMPLETED, 3), once=False) == [
+            ("✓ completed", "completed"),
+            (f"  {BUILD}  ready to deploy", ""),
+            (" (waited 3s)", "time"),
+        ]
+
+    def test_of_the_command_that_resumes(self) -> None:
+        error = PassingError("r", "what")
+        lines = report.resume([over(Outcome.UNAVAILABLE, error=error)], ["twbuild", "wait"])
+
+        assert [[style for _, style in line] for line in lines] == [["hint"], ["hint"], ["command"]]
+
+    def test_of_a_summary_and_of_what_a_build_was_made_of(self) -> None:
+        assert report.summary([over(Outcome.FAILED, 3)]) == [
+            ("1 build: 1 failed", ""),
+            (" (waited 3s)", "time"),
+        ]
+        assert [line[0][1] for line in report.made(Made(BUILD, None), several=False)] == ["hint"]
+        lines = report.made(Made(BUILD, Build(BUILD, "failed", runtime="x")), several=False)
+        assert [[style for _, style in line] for line in lines] == [["hint"], ["hint", ""]]
 
 
 class TestJson:
@@ -430,7 +484,7 @@ def test_each_line_of_a_log_is_one_line() -> None:
     assert all(plain(line).isprintable() for line in lines)
 
 
-@given(st.text(st.characters(exclude_categories=()) | st.sampled_from("#\n\r\x1b\ud800[]")))
+@given(st.text(st.characters(exclude_categories=()) | st.sampled_from("#\n\r\x1b\x7f\ud800[]")))
 def test_one_line_that_no_log_obeys_and_that_reads_back_as_it_was(foreign: str) -> None:
     answer = BuildStatus(Status.BUILDING, BUILD, foreign, None, f"##{foreign}##")
 

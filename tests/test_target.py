@@ -151,6 +151,7 @@ class TestArguments:
             ([SERVICE, SERVICE], "BUILD is a Service SID: 'ZS.*\n.*SERVICE BUILD"),
             (["my-service", BUILD, "ZS"], "BUILD is a Service SID: 'ZS'"),
             # No unique name
+            (["MY service"], "no unique name: 'MY service' holds ' '"),
             (["my service"], "no unique name: 'my service' holds ' '\nexpected ZS .*1 to 50"),
             (["a" * 51], "no unique name: 'a+'\nexpected ZS and 32 hex digits, or 1 to 50"),
             (["dienst-ü"], "no unique name: 'dienst-ü' holds 'ü'"),
@@ -172,6 +173,19 @@ class TestArguments:
 
         assert re.search(wanted, told(raised.value)), told(raised.value)
         assert raised.value.exit_code == 2
+
+    def test_hints_say_what_to_do(self) -> None:
+        with pytest.raises(UsageError) as raised:
+            target.parse(["functions/a.js"])
+        assert raised.value.hints == (
+            "expected ZS and 32 hex digits, or 1 to 50 letters, digits, - and _",
+            "it looks like a file name",
+            "a pre-commit hook needs pass_filenames: false, or it is handed the changed files",
+        )
+
+        with pytest.raises(UsageError) as raised:
+            target.parse([BUILD, SERVICE])
+        assert raised.value.hints == ("the service comes first, once: SERVICE BUILD",)
 
     def test_a_plain_word_is_not_called_a_file_name(self) -> None:
         with pytest.raises(UsageError) as raised:

@@ -177,7 +177,7 @@ class TestDeadline:
         assert played.over == Over(BUILD, Outcome.TIMEOUT, None, pytest.approx(0.05), 1, None)  # type: ignore[arg-type]
 
     def test_none_ends_nothing(self) -> None:
-        assert play([*[BUILDING] * 100_000, COMPLETED], wait(timeout=None)).outcome == "completed"
+        assert play([*[BUILDING] * 20_000, COMPLETED], wait(timeout=None)).outcome == "completed"
 
     @pytest.mark.parametrize(
         ("interval", "timeout", "times"),
@@ -486,8 +486,8 @@ class TestOneLook:
         over = watched.next(START + 30)
 
         assert isinstance(over, Over)
-        assert over.error is not None
-        assert over.error.message == "no answer within 30s"
+        assert isinstance(over.error, FetchError)
+        assert over.error.message == over.error.reason == "no answer within 30s"
 
 
 class TestInterrupt:
@@ -590,10 +590,10 @@ class TestNewestBuild:
 
         played = play([*pages, COMPLETED], sid=None)
 
-        assert [asked.question.query for asked in played.asked[:3]] == [
-            "",
-            "Page=1&PageToken=a",
-            "Page=2",
+        assert [asked.question for asked in played.asked[:3]] == [
+            Question(Kind.PAGE),
+            Question(Kind.PAGE, query="Page=1&PageToken=a"),
+            Question(Kind.PAGE, query="Page=2"),
         ]
         assert played.over is not None
         assert played.over.sid == BUILD
