@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from queue import SimpleQueue
+from queue import Queue
 from typing import Any, TypeVar
 
 from tests.support.command import ACCOUNT, BUILD, SERVICE, TOKEN
@@ -35,7 +35,7 @@ class FastQueue:
 
     def __init__(self, times: float) -> None:
         self._times = times
-        self._queue: SimpleQueue[Any] = SimpleQueue()
+        self._queue: Queue[Any] = Queue()
 
     def put(self, item: object) -> None:
         self._queue.put(item)
