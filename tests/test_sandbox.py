@@ -1,0 +1,403 @@
+"""The make-believe Twilio, alone and with a command on its stage."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from twilio.base.exceptions import TwilioRestException  # type: ignore[import-untyped]
+from twilio.rest import Client  # type: ignore[import-untyped]
+
+from tests.support.command import BUILD, OTHER_BUILD, SERVICE, TWBUILD, run, run_words, start
+from tests.support.terminal import Terminal
+from twbuild.sandbox import Sandbox
+
+# What Twilio's OpenAPI document states of the fields: a pattern for strings, else a type.
+SID = "{}[0-9a-fA-F]{{32}}"
+STATUS_FIELDS = {
+    "sid": SID.format("ZB"),
+    "account_sid": SID.format("AC"),
+    "service_sid": SID.format("ZS"),
+    "status": "building|completed|failed",
+    "url": r"https?://[^/]+/v1/Services/ZS[0-9a-f]{32}/Builds/ZB[0-9a-f]{32}/Status",
+}
+DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"
+BUILD_FIELDS: dict[str, str | type] = {
+    **STATUS_FIELDS,
+    "url": r"https?://[^/]+/v1/Services/ZS[0-9a-f]{32}/Builds/ZB[0-9a-f]{32}",
+    "asset_versions": list,
+    "function_versions": list,
+    "dependencies": list,
+    "runtime": "node(8|10|12|14|16|18|20|22)",
+    "date_created": DATE,
+    "date_updated": DATE,
+    "links": dict,
+}
+PATH = f"/v1/Services/{SERVICE}/Builds"
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """A sandbox whose builds are completed at once."""
+    with Sandbox("completed", 0) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def get(sandbox: Sandbox, path: str, **more: Any) -> requests.Response:
+    """What it answers to its own credentials."""
+    given = {"auth": (sandbox.account, sandbox.token), "timeout": 10, **more}
+    return requests.get(sandbox.url + path, **given)
+
+
+def held_to(fields: Mapping[str, str | type], body: Mapping[str, Any]) -> None:
+    """Fail where a body is not as the document states."""
+    assert body.keys() == fields.keys()
+    for name, kind in fields.items():
+        if isinstance(kind, str):
+            assert re.fullmatch(kind, body[name]), name
+        else:
+            assert isinstance(body[name], kind), name
+
+
+@pytest.mark.parametrize("outcome", ["completed", "failed"])
+def test_status_build_and_list_have_the_shapes_that_twilio_documents(outcome: str) -> None:
+    with Sandbox(outcome, 0.3) as sandbox:
+        threading.Thread(target=sandbox.serve_forever, args=(0.02,), daemon=True).start()
+        seen = set()
+        while outcome not in seen:
+            status = get(sandbox, f"{PATH}/{BUILD}/Status").json()
+            held_to(STATUS_FIELDS, status)
+            seen.add(status["status"])
+            build = get(sandbox, f"{PATH}/{BUILD}").json()
+            held_to(BUILD_FIELDS, build)
+        assert seen == {"building", outcome}
+        assert build["status"] == outcome
+        assert {build["sid"], status["sid"]} == {BUILD}
+        for version in [*build["function_versions"], *build["asset_versions"]]:
+            assert re.fullmatch(SID.format("ZN"), version["sid"])
+        assert all(set(d) == {"name", "version"} for d in build["dependencies"])
+        created, updated = (
+            datetime.fromisoformat(build[f"date_{what}"].replace("Z", "+00:00"))
+            for what in ("created", "updated")
+        )
+        assert updated >= created
+
+        answer = get(sandbox, PATH)
+        assert re.fullmatch("RQ[0-9a-f]{32}", answer.headers["Twilio-Request-Id"])
+        page = answer.json()
+        assert page.keys() == {"builds", "meta"}
+        assert page["meta"]["key"] == "builds"
+        for listed in page["builds"]:
+            held_to(BUILD_FIELDS, listed)
+        sandbox.shutdown()
+
+
+def test_the_list_comes_in_pages_that_lead_through_all_builds(sandbox: Sandbox) -> None:
+    sids = {f"ZB{number:032x}" for number in range(5)}
+    for sid in sids:
+        get(sandbox, f"{PATH}/{sid}/Status")
+    found: list[str] = []
+    query: str | None = "?PageSize=2"
+    while query is not None:
+        page = get(sandbox, PATH + query).json()
+        assert len(page["builds"]) <= 2
+        found += [build["sid"] for build in page["builds"]]
+        following = page["meta"]["next_page_url"]
+        query = following and "?" + following.partition("?")[2]
+    assert len(found) == len(set(found)) == 6
+    assert sids < set(found)
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        (f"/v1/Services/my-service/Builds/{BUILD}/Status", 200),
+        (f"{PATH}/{BUILD.lower().replace('zb', 'ZB')}/Status", 200),
+        (f"{PATH}/{BUILD[:-1]}/Status", 404),
+        (f"{PATH}/{BUILD}/Status/more", 404),
+        (f"/v1/Services/{SERVICE[:-1]}/Builds", 404),
+        (f"/v1/Services/{SERVICE}", 404),
+        ("/v1/Services", 404),
+        ("/", 404),
+        ("/../../etc/passwd", 404),
+    ],
+)
+def test_nothing_but_its_endpoints_answers(sandbox: Sandbox, path: str, status: int) -> None:
+    answer = get(sandbox, path)
+    assert answer.status_code == status
+    if status == 404:
+        assert answer.json()["code"] == 20404
+        assert answer.json()["status"] == 404
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"])
+def test_nothing_but_get_is_answered(sandbox: Sandbox, method: str) -> None:
+    answer = requests.request(
+        method, f"{sandbox.url}{PATH}/{BUILD}", auth=(sandbox.account, sandbox.token), timeout=10
+    )
+    assert answer.status_code == 405
+
+
+def test_only_its_own_throwaway_credentials_open_it(sandbox: Sandbox) -> None:
+    wrong = [
+        None,
+        (sandbox.account, ""),
+        (sandbox.account, sandbox.token[:-1]),
+        ("AC" + "0" * 32, sandbox.token),
+    ]
+    for auth in wrong:
+        answer = requests.get(sandbox.url + PATH, auth=auth, timeout=10)
+        assert answer.status_code == 401
+        assert answer.json()["code"] == 20003
+    other = Sandbox("completed", 0)
+    other.server_close()
+    assert (other.account, other.token) != (sandbox.account, sandbox.token)
+
+
+def test_it_listens_on_loopback_alone(sandbox: Sandbox) -> None:
+    assert sandbox.server_address[0] == "127.0.0.1"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))  # sends nothing: tells our address towards the world
+        outward = probe.getsockname()[0]
+    if not outward.startswith("127."):
+        with pytest.raises(OSError, match=r"refused|reset|timed out"):
+            socket.create_connection((outward, sandbox.server_port), timeout=2).close()
+
+
+def test_twilios_own_client_reads_the_same_as_twbuild(
+    sandbox: Sandbox, base: dict[str, str]
+) -> None:
+    client = Client(sandbox.account, sandbox.token)
+    client.serverless.base_url = sandbox.url
+    env = {
+        **base,
+        "TWILIO_ACCOUNT_SID": sandbox.account,
+        "TWILIO_AUTH_TOKEN": sandbox.token,
+        "TWBUILD_API_URL": sandbox.url,
+    }
+    builds = client.serverless.v1.services(SERVICE).builds
+
+    ours = json.loads(run("status", "--json", SERVICE, BUILD, env=env).stdout)
+    theirs = builds(BUILD).build_status().fetch()
+    fields = ("sid", "account_sid", "service_sid", "status", "url")
+    assert {name: ours[name] for name in fields} == {name: getattr(theirs, name) for name in fields}
+    build = builds(BUILD).fetch()
+    assert (build.sid, build.status, build.runtime) == (BUILD, "completed", "node22")
+    assert isinstance(build.date_created, datetime)
+
+    builds(OTHER_BUILD).fetch()
+    listed = {b.sid: b for b in builds.list(page_size=1)}
+    assert listed.keys() == {BUILD, OTHER_BUILD, sandbox.build}
+    newest = run("status", SERVICE, env=env)
+    (picked,) = re.findall(r"ZB[0-9a-f]{32}", newest.stderr.partition("newest")[2])[:1]
+    assert listed[picked].date_created == max(
+        b.date_created for b in listed.values() if b.date_created
+    )
+
+    client.password = "wrong"
+    client.auth = (sandbox.account, "wrong")
+    with pytest.raises(TwilioRestException) as refused:
+        builds(BUILD).fetch()
+    assert (refused.value.status, refused.value.code) == (401, 20003)
+
+
+def test_the_default_rehearsal_is_a_wait_that_names_its_build_and_uses_no_proxy(
+    base: dict[str, str],
+) -> None:
+    proxies = {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
+    for outcome, code in (("completed", 0), ("failed", 1)):
+        ended = run(
+            *("sandbox", "--outcome", outcome, "--build-time", "500ms"), env={**base, **proxies}
+        )
+        assert (ended.code, ended.stdout) == (code, f"{outcome}\n")
+        assert re.match(r"twbuild: \$ twbuild wait rehearsal ZB[0-9a-f]{32}\n", ended.stderr)
+
+
+PRINT_ENVIRON = "import json, os, sys; print(json.dumps([dict(os.environ), sys.argv[1:]]))"
+
+
+def test_command_sees_the_sandbox_in_the_place_of_everything_of_the_callers(
+    base: dict[str, str],
+) -> None:
+    caller = {
+        "TWILIO_ACCOUNT_SID": "AC1",
+        "TWILIO_API_KEY": "SK1",
+        "TWILIO_API_SECRET": "s3cret",
+        "TWILIO_REGION": "ie1",
+        "TWILIO_CONFIG_DIR": "/home/me/.twilio-cli",
+        "TWILIO_ANYTHING": "x",
+        "TWBUILD_API_URL": "https://api.example.test",
+        "TWBUILD_SERVICE": "mine",
+        "TWBUILD_ANYTHING": "x",
+        "OTHER": "kept",
+    }
+    words = [sys.executable, "-c", PRINT_ENVIRON, "-v", "--outcome", "failed", "-h", "--", "a b"]
+    for separator in ([], ["--"]):
+        ended = run("sandbox", *separator, *words, env={**base, **caller})
+        assert ended.code == 0
+        seen, arguments = json.loads(ended.stdout)
+        assert arguments == words[3:], "what stands after COMMAND is COMMAND's"
+        ours = {n for n in seen if n.startswith(("TWILIO_", "TWBUILD_"))}
+        assert ours == {
+            *("TWBUILD_API_URL", "TWBUILD_SERVICE"),
+            *("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_CONFIG_DIR"),
+        }
+        assert [n for n in ours if seen[n] == caller.get(n)] == []
+        assert re.fullmatch(r"http://127\.0\.0\.1:[0-9]+", seen["TWBUILD_API_URL"])
+        assert seen["OTHER"] == "kept"
+        assert not os.path.exists(seen["TWILIO_CONFIG_DIR"]), "gone afterwards"
+        with pytest.raises(OSError, match="refused"):
+            socket.create_connection(
+                ("127.0.0.1", int(seen["TWBUILD_API_URL"].rpartition(":")[2])), 5
+            )
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["true"], 0),
+        (["sh", "-c", "exit 3"], 3),
+        (["sh", "-c", "exit 255"], 255),
+        (["--", "sh", "-c", "kill -TERM $$"], 143),
+        (["sh", "-c", "kill -KILL $$"], 137),
+        (["--", "no-such-command"], 127),
+        (["/no/such/command"], 127),
+        (["--", "/etc"], 126),
+    ],
+    ids=str,
+)
+def test_it_ends_with_commands_code(base: dict[str, str], words: list[str], code: int) -> None:
+    ended = run("sandbox", *words, env=base)
+
+    assert (ended.code, ended.stdout) == (code, "")
+    assert all(line.startswith("twbuild: error: ") for line in ended.stderr.splitlines())
+    assert bool(ended.stderr) is (code in (126, 127))
+
+
+def test_stdin_and_stdout_are_commands(base: dict[str, str]) -> None:
+    script = f"printf 'refs/heads/main\\n' | {TWBUILD} sandbox sh -c 'cat; echo told >&2'"
+    ended = run_words(["sh", "-c", script], env=base)
+    assert (ended.code, ended.stdout, ended.stderr) == (0, "refs/heads/main\n", "told\n")
+
+
+REMEMBER = """
+import os, signal, sys, time
+def remember(signum, _):
+    os.write(1, b"%d\\n" % signum)
+    if signum == int(sys.argv[1]):
+        signal.signal(signum, signal.SIG_DFL)
+        os.kill(os.getpid(), signum)
+for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+    signal.signal(getattr(signal, name), remember)
+print("ready", os.getpid(), os.environ["TWILIO_CONFIG_DIR"], flush=True)
+while True:
+    time.sleep(1)
+"""
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_signals_are_forwarded_and_nothing_is_left_behind(
+    base: dict[str, str], signum: signal.Signals
+) -> None:
+    words = [sys.executable, "-c", REMEMBER, str(int(signum))]
+    process = start("sandbox", *words, env=base, start_new_session=True)
+    assert process.stdout
+    _, pid, folder = process.stdout.readline().split()
+    assert os.path.isdir(folder)
+    assert folder.startswith(tempfile.gettempdir())
+    process.send_signal(signum)
+    stdout, stderr = process.communicate(timeout=30)
+
+    assert (process.returncode, stderr) == (-signum, "")
+    assert stdout.split() == [str(int(signum))]
+    assert not os.path.exists(folder)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid), 0)
+
+
+def test_a_command_that_takes_a_signal_calmly_ends_with_its_own_code(base: dict[str, str]) -> None:
+    script = 'trap "exit 7" TERM; echo ready; while :; do sleep 0.05; done'
+    process = start("sandbox", "sh", "-c", script, env=base)
+    assert process.stdout
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert process.returncode == 7
+
+
+def counted(text: str) -> int:
+    """How often the command told of a SIGINT; the terminal echoes `^C` before it."""
+    return len(re.findall(r"(?m)^(?:\^C)?2$", text))
+
+
+def test_ctrl_c_reaches_command_once(base: dict[str, str]) -> None:
+    words = [TWBUILD, "sandbox", sys.executable, "-c", REMEMBER, "15"]
+    terminal = Terminal(words, {**base, "TERM": "xterm"}, 200)
+    with terminal:
+        terminal.see("ready")
+        pid = int(terminal.text.split()[1])
+        for times in (1, 2):
+            terminal.type("\x03")
+            terminal.see_that(lambda n=times: counted(terminal.text) >= n, "a Ctrl-C")
+            time.sleep(0.3)  # a second one would be here by then
+            terminal.read(0)
+            assert counted(terminal.text) == times
+        os.kill(terminal.pid, signal.SIGTERM)
+        assert terminal.end() == -signal.SIGTERM
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_ctrl_c_in_the_default_rehearsal_has_the_last_words_once_and_stops_the_script(
+    base: dict[str, str],
+) -> None:
+    script = f"{TWBUILD} sandbox --build-time 1h; echo went on"
+    terminal = Terminal(["bash", "-c", script], {**base, "TERM": "xterm"}, 120)
+    with terminal:
+        terminal.see(" building ")
+        terminal.type("\x03")
+        assert terminal.end() == -signal.SIGINT
+        assert terminal.text.count("It goes on at Twilio") == 1
+        assert "went on" not in terminal.text
+        assert not terminal.cursor_hidden
+
+
+def test_a_rehearsal_of_a_hook_stops_a_push_of_a_failed_build(
+    base: dict[str, str], tmp_path: Path
+) -> None:
+    script = f"twbuild wait -q rehearsal {BUILD} || exit; echo pushed"
+    for outcome, code, stdout in (
+        ("failed", 1, "failed\n"),
+        ("completed", 0, "completed\npushed\n"),
+    ):
+        ended = run(
+            *("sandbox", "--outcome", outcome, "--build-time", "0", "sh", "-c", script),
+            env=base,
+            cwd=tmp_path,
+        )
+        assert (ended.code, ended.stdout) == (code, stdout)
+
+
+def test_a_sandbox_started_in_the_background_of_a_script_leaves_no_process(
+    base: dict[str, str],
+) -> None:
+    script = f"{TWBUILD} sandbox sleep 30 & p=$!; sleep 1; kill $p; wait $p; echo $?"
+    ended = run_words(["bash", "-c", script], env=base, stderr=subprocess.STDOUT)
+    assert ended.stdout.split()[-1] == "143"
+    assert ended.seconds < 20
