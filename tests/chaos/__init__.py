@@ -1,0 +1,1 @@
+"""A seeded storm of waits against servers that fail: `python -m tests.chaos`."""

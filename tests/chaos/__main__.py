@@ -1,0 +1,157 @@
+"""`python -m tests.chaos --storms 500 --seed 1`: no wrong verdict, no leak, no late end.
+
+Each wait has a server of its own that follows a random script, and is stopped, continued and
+signalled at random. A seed repeats its storm.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import pty
+import random
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.chaos.faulty import Faulty
+from tests.chaos.judge import Happened, Judgement, judge
+from tests.chaos.plan import Plan, draw
+from tests.support.command import ACCOUNT, TOKEN, Ended, base_environ, start
+
+MARGIN_SECONDS = 1.5  # the contract's 0.2 s, on a machine that runs all the others as well
+
+
+def weather(plan: Plan, home: Path) -> Happened:
+    """Run one wait through what is planned for it."""
+    server = Faulty(plan)
+    env = base_environ(
+        home,
+        TWILIO_ACCOUNT_SID=ACCOUNT,
+        TWILIO_AUTH_TOKEN=TOKEN,
+        TWBUILD_API_URL=server.url,
+        **plan.env,
+    )
+    since = time.monotonic()
+    process, read = _started(plan, env)
+    try:
+        while server.first is None and process.poll() is None:
+            time.sleep(0.005)
+        first = server.first or time.monotonic()
+        sent = []
+        for act in plan.acts:
+            if _ends_before(process, first + act.at):
+                break
+            process.send_signal(act.signum)
+            sent.append((time.monotonic(), int(act.signum)))
+        _ends_before(process, first + 60)
+        end = time.monotonic()
+    finally:
+        process.kill()
+        stdout, stderr = read()
+        server.close()
+    ended = Ended(process.returncode, stdout, stderr, end - since)
+    return Happened(plan, server.said, sent, first, end, ended)
+
+
+def _started(
+    plan: Plan, env: dict[str, str]
+) -> tuple[subprocess.Popen[str], Callable[[], tuple[str, str]]]:
+    """The wait, and what reads stdout and stderr to their ends; stderr may be a terminal."""
+    if not plan.live:
+        process = start(*plan.arguments, env=env)
+        return process, process.communicate
+    ours, theirs = pty.openpty()
+    process = start(*plan.arguments, env={**env, "TERM": "xterm-256color"}, stderr=theirs)
+    os.close(theirs)
+    drawn: list[bytes] = []
+    reader = threading.Thread(target=_drain, args=(ours, drawn), daemon=True)
+    reader.start()
+
+    def read() -> tuple[str, str]:
+        stdout, _ = process.communicate()
+        reader.join()
+        return stdout, b"".join(drawn).decode()
+
+    return process, read
+
+
+def _drain(descriptor: int, content: list[bytes]) -> None:
+    with contextlib.suppress(OSError):  # Linux: EIO once nobody holds the other end
+        while chunk := os.read(descriptor, 1 << 16):
+            content.append(chunk)
+    os.close(descriptor)
+
+
+def _ends_before(process: subprocess.Popen[str], until: float) -> bool:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(max(0.0, until - time.monotonic()))
+    return process.poll() is not None
+
+
+def _told(number: int, happened: Happened, found: Judgement) -> str:
+    wrong = [
+        f"wrong: {found.wrong}" if found.wrong else "",
+        "a secret leaked" if found.leaks else "",
+        "a traceback" if found.traceback else "",
+        f"{found.late:.2f} s late" if found.late > MARGIN_SECONDS else "",
+    ]
+    heard = [(round(s.at - happened.first, 2), s.verdict, s.missing) for s in happened.said]
+    sent = [(round(at - happened.first, 2), n) for at, n in happened.sent]
+    end = round(happened.end - happened.first, 2)
+    return (
+        f"wait {number}: {', '.join(w for w in wrong if w)}\n"
+        f"  {' '.join(happened.plan.arguments)}\n"
+        f"  said {heard}\n  sent {sent}\n  ended {happened.ended.code} at {end}\n"
+        f"  stdout {happened.ended.stdout!r}\n  stderr {happened.ended.stderr!r}"
+    )
+
+
+def main() -> int:
+    """Raise the storm; 1 where anything was not as it should be."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--storms", type=int, default=500, help="how many waits (500)")
+    parser.add_argument("--seed", type=int, help="repeats the storm of that seed")
+    parser.add_argument("--jobs", type=int, default=16, help="how many at once (16)")
+    parser.add_argument("--only", type=int, help="the wait of this number alone")
+    wishes = parser.parse_args()
+    seed = random.randrange(1_000_000) if wishes.seed is None else wishes.seed
+    print(f"seed {seed}", flush=True)
+    for name in ("SIGINT", "SIGHUP"):  # ignored in the background, and so by what runs there
+        signal.signal(getattr(signal, name), lambda *_: sys.exit(130))
+
+    since = time.monotonic()
+    numbers = range(wishes.storms) if wishes.only is None else [wishes.only]
+    with tempfile.TemporaryDirectory() as home, ThreadPoolExecutor(wishes.jobs) as pool:
+        happened = list(pool.map(lambda n: weather(draw(seed, n), Path(home)), numbers))
+    found = [judge(h) for h in happened]
+    for number, one, judgement in zip(numbers, happened, found, strict=True):
+        if any(judgement[:3]) or judgement.late > MARGIN_SECONDS:
+            print(_told(number, one, judgement))
+
+    wrong, leaks, tracebacks = (
+        sum(map(bool, column)) for column in list(zip(*found, strict=True))[:3]
+    )
+    late = sorted(judgement.late for judgement in found)
+    too_late = sum(seconds > MARGIN_SECONDS for seconds in late)
+    codes = Counter(h.ended.code for h in happened)
+    print(f"{len(found)} waits in {time.monotonic() - since:.0f} s, seed {seed}")
+    print("codes: " + ", ".join(f"{code} x {count}" for code, count in sorted(codes.items())))
+    answers, signals = sum(len(h.said) for h in happened), sum(len(h.sent) for h in happened)
+    print(f"{answers} answers, {signals} signals")
+    print(f"ended late by {statistics.median(late):.2f} s in the median, {late[-1]:.2f} s at most")
+    print(f"{wrong} wrong verdicts, {leaks} leaks, {tracebacks} tracebacks, {too_late} late ends")
+    return 1 if wrong or leaks or tracebacks or too_late else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""What a wait may end with, and when, given what its server really said."""
+
+from __future__ import annotations
+
+import base64
+import json
+import signal
+from collections.abc import Iterator
+from itertools import groupby
+from typing import NamedTuple
+from urllib.parse import quote
+
+from tests.chaos.faulty import Said
+from tests.chaos.plan import DEADLY, Plan
+from tests.support.command import ACCOUNT, TOKEN, Ended
+
+CODES = {"completed": 0, "failed": 1, "unavailable": 3, "unauthorized": 4, "not_found": 5}
+TIMEOUT = 124
+HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
+SLACK = 0.5  # of what happens within it, either may come first
+DETAILS_SECONDS = 5.0
+PAIR = base64.b64encode(f"{ACCOUNT}:{TOKEN}".encode()).decode()
+SECRETS = (TOKEN, PAIR, quote(PAIR, safe=""), base64.b64encode(TOKEN.encode()).decode().rstrip("="))
+
+
+class Happened(NamedTuple):
+    """One wait as it was seen from outside, all times on one clock."""
+
+    plan: Plan
+    said: list[Said]
+    sent: list[tuple[float, int]]
+    first: float
+    end: float
+    ended: Ended
+
+
+class Reason(NamedTuple):
+    """Something that ends a wait with this code; not `sure` where it only may."""
+
+    at: float
+    code: int
+    sure: bool = True
+
+
+class Judgement(NamedTuple):
+    """What is wrong with a wait, nothing if all is well; `late` in seconds."""
+
+    wrong: str
+    leaks: bool
+    traceback: bool
+    late: float
+
+
+def judge(happened: Happened) -> Judgement:
+    """Hold one wait to the contract."""
+    ended = happened.ended
+    written = ended.stdout + ended.stderr
+    reasons = [r._replace(at=_running(happened, r.at)) for r in _reasons(happened)]
+    first = min((r for r in reasons if r.sure), key=lambda reason: reason.at)
+    asking = first.code == CODES["failed"] and not happened.plan.quiet  # what it was made of
+    likely = [
+        r
+        for r in reasons
+        if r.at <= first.at + SLACK
+        or (asking and r.code < 0 and r.at <= first.at + DETAILS_SECONDS + SLACK)
+    ]
+    allowed = {r.code for r in likely}
+    wrong = _wrong_output(happened) if ended.code in allowed else f"{ended.code}, not {allowed}"
+    due = max(first.at, min((r.at for r in likely if r.code == ended.code), default=first.at))
+    if asking and ended.code == first.code:
+        due += DETAILS_SECONDS
+    return Judgement(
+        wrong=wrong,
+        leaks=any(secret in written for secret in SECRETS),
+        traceback="Traceback" in written or "a bug in twbuild" in written,
+        late=happened.end - _running(happened, due),
+    )
+
+
+def _reasons(happened: Happened) -> Iterator[Reason]:
+    yield Reason(happened.first + happened.plan.timeout, TIMEOUT)
+    for at, signum in happened.sent:
+        if signum in DEADLY:
+            yield Reason(at, -signum)
+    for said in happened.said:
+        if said.verdict:
+            yield Reason(said.at, CODES[said.verdict])
+    for missing, row in groupby(happened.said, key=lambda said: said.missing):
+        times = [said.at for said in row]
+        for number, at in enumerate(times, 1):
+            if missing and number >= 3 and at - times[0] > 4.8:
+                yield Reason(at, CODES["not_found"], sure=at - times[0] > 5.2)
+
+
+def _running(happened: Happened, at: float) -> float:
+    """The first moment from `at` on, give or take the slack, when the process was not stopped."""
+    stops = [t for t, signum in happened.sent if signum == signal.SIGSTOP]
+    goes = [t for t, signum in happened.sent if signum == signal.SIGCONT]
+    for stop, go in zip(stops, goes, strict=False):
+        if stop - SLACK <= at < go:
+            return go
+    return at
+
+
+def _wrong_output(happened: Happened) -> str:
+    """Whether stdout tells what the code tells, and the terminal is as it was before."""
+    ended = happened.ended
+    if ended.stderr.rfind(HIDE_CURSOR) > ended.stderr.rfind(SHOW_CURSOR):
+        return "the cursor stays hidden"
+    word = {0: "completed", 1: "failed"}.get(ended.code, "")
+    if ended.code < 0 and any(said.verdict == "failed" for said in happened.said):
+        word = "failed" if "failed" in ended.stdout else ""  # interrupted after its verdict
+    if "--json" in happened.plan.arguments:
+        outcome = json.loads(ended.stdout)["outcome"]
+        told = {"timeout": TIMEOUT, "interrupted": ended.code}.get(outcome, CODES.get(outcome))
+        right = told == ended.code or outcome == word
+        return "" if right else f"{ended.code}, but the object says {outcome}"
+    expected = f"{word}\n" if word else ""
+    return "" if ended.stdout == expected else f"{ended.code}, but stdout says {ended.stdout!r}"

@@ -1,0 +1,140 @@
+"""What happens to one wait, all of it drawn from the storm's seed and the wait's number."""
+
+from __future__ import annotations
+
+import random
+import signal
+from typing import NamedTuple
+
+from tests.support.command import BUILD, OTHER_BUILD, SERVICE
+
+DEADLY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+# Bodies at 200 that say nothing of this build, however much they look like it.
+NONSENSE = (
+    b"",
+    b"null",
+    b"[]",
+    b'"completed"',
+    b"{}",
+    b"<html><body>completed</body></html>",
+    b'{"status": "COMPLETED"}',
+    b'{"status": "completed "}',
+    b'{"status": ["completed"]}',
+    b'{"status": null}',
+    b'{"status": "canceled"}',
+    b'{"status": "failed", "status": "completed"}',
+    b'{"status": "completed", "sid": NaN}',
+    b'{"status": "completed"',
+    b'{"status": "completed\xff"}',
+    b"[" * 100_000,
+    b'{"status": "completed", "sid": "%s"}' % OTHER_BUILD.encode(),
+    b'{"status": "failed", "sid": "%s"}' % OTHER_BUILD.encode(),
+)
+RETRY_AFTER = ("", "0", "1", "2", "0.493", "soon", "-5", "999999", "Thu, 01 Jan 1970 00:00:01 GMT")
+
+
+class Step(NamedTuple):
+    """What the server does with one request.
+
+    `says` is a status, or none; `how` is how that, or the trouble, is brought about.
+    """
+
+    how: str
+    says: str = ""
+    http: int = 200
+    body: bytes = b""
+    retry_after: str = ""
+    seconds: float = 0.0
+
+
+class Act(NamedTuple):
+    """A signal, this many seconds after the first request."""
+
+    at: float
+    signum: int
+
+
+class Plan(NamedTuple):
+    """One wait."""
+
+    arguments: tuple[str, ...]
+    env: dict[str, str]
+    timeout: float
+    steps: tuple[Step, ...]
+    details: Step
+    acts: tuple[Act, ...]
+    live: bool
+
+    @property
+    def quiet(self) -> bool:
+        """Whether it was asked for `-q`."""
+        return "-q" in self.arguments
+
+
+def draw(seed: int, number: int) -> Plan:
+    """The plan of one wait; the same one for the same seed and number."""
+    chance = random.Random(f"{seed}/{number}")
+    timeout = round(chance.uniform(1, 12), 1)
+    options = [o for o in ("--json", "-q", "-v") if chance.random() < 0.3]
+    interval = chance.choice(("200ms", "300ms", "500ms", "1s"))
+    builds = [BUILD] if chance.random() < 0.85 else []
+    words = ("wait", "-i", interval, "-t", f"{timeout}s", *options, SERVICE, *builds)
+    steps = [_step(chance) for _ in range(chance.randrange(9))]
+    env = {"GITHUB_ACTIONS": "true"} if chance.random() < 0.2 else {}
+    return Plan(
+        words,
+        env,
+        timeout,
+        (*steps, _last(chance)),
+        _trouble(chance),
+        _acts(chance),
+        chance.random() < 0.25,
+    )
+
+
+def _step(chance: random.Random) -> Step:
+    return _good(chance, "building") if chance.random() < 0.4 else _trouble(chance)
+
+
+def _last(chance: random.Random) -> Step:
+    kind = chance.choices(("completed", "failed", "building", "trouble", "fatal"), (6, 6, 3, 1, 2))[
+        0
+    ]
+    if kind == "trouble":
+        return _trouble(chance)
+    if kind == "fatal":
+        return Step(
+            "error",
+            http=chance.choice((400, 401, 403, 407, 302)),
+            body=chance.choice((b"", b"<p>no")),
+        )
+    return _good(chance, kind)
+
+
+def _good(chance: random.Random, status: str) -> Step:
+    how = chance.choice(("plain", "plain", "close", "hang up", "chunked", "gzip", "trickle"))
+    return Step(how, status, seconds=chance.uniform(0.2, 2))
+
+
+def _trouble(chance: random.Random) -> Step:
+    kinds = ("error", "missing", "reset", "cut", "short", "silence", "nonsense")
+    how = chance.choices(kinds, (4, 2, 2, 2, 2, 2, 6))[0]
+    return Step(
+        how,
+        http=chance.choice((408, 425, 429, 500, 502, 503, 504, 529)),
+        body=chance.choice(NONSENSE) if how == "nonsense" else chance.choice((b"", b"<p>later")),
+        retry_after=chance.choice(RETRY_AFTER) if chance.random() < 0.3 else "",
+        seconds=chance.uniform(0.2, 4),
+    )
+
+
+def _acts(chance: random.Random) -> tuple[Act, ...]:
+    acts = []
+    if chance.random() < 0.3:
+        at = chance.uniform(0, 5)
+        acts += [Act(at, signal.SIGSTOP), Act(at + chance.uniform(0.1, 3), signal.SIGCONT)]
+    if chance.random() < 0.35:
+        at, signum = chance.uniform(0, 6), chance.choice(DEADLY)
+        acts += [Act(at + n * 0.02, signum) for n in range(chance.choice((1, 1, 2, 3)))]
+    return tuple(sorted(acts))

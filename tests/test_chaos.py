@@ -1,0 +1,92 @@
+"""The storm itself: a seed repeats it, its judge sees what is wrong, a small one is ridden out."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.chaos.faulty import Said
+from tests.chaos.judge import SECRETS, Happened, judge
+from tests.chaos.plan import Plan, Step, draw
+from tests.support.command import Ended
+
+BUILDING, COMPLETED, FAILED = Said(0), Said(1, "completed"), Said(1, "failed")
+
+
+def happened(
+    *said: Said,
+    code: int,
+    stdout: str = "",
+    stderr: str = "",
+    end: float = 1,
+    sent: tuple[tuple[float, int], ...] = (),
+) -> Happened:
+    """A wait with a timeout of 5 s that began at 0."""
+    plan = Plan(("wait",), {}, 5, (), Step("plain"), (), live=False)
+    return Happened(plan, list(said), list(sent), 0, end, Ended(code, stdout, stderr, end))
+
+
+GOOD = {
+    "completed": happened(COMPLETED, code=0, stdout="completed\n"),
+    "failed": happened(FAILED, code=1, stdout="failed\n"),
+    "timeout": happened(BUILDING, code=124, end=5),
+    "interrupted": happened(BUILDING, code=-2, sent=((1, signal.SIGINT),)),
+    "stopped past its deadline": happened(
+        BUILDING, code=124, end=9, sent=((2, signal.SIGSTOP), (9, signal.SIGCONT))
+    ),
+    "refused": happened(Said(1, "unauthorized"), code=4),
+}
+BAD = {
+    "completed, never said": happened(BUILDING, code=0, stdout="completed\n"),
+    "failed, never said": happened(BUILDING, code=1, stdout="failed\n"),
+    "failed, where it completed": happened(COMPLETED, code=1, stdout="failed\n"),
+    "exit in place of death": happened(BUILDING, code=130, sent=((1, signal.SIGINT),)),
+    "killed by nobody": happened(BUILDING, code=-15),
+    "timeout before its time": happened(BUILDING, code=124, end=2, sent=((1, signal.SIGINT),)),
+    "usage": happened(BUILDING, code=2, end=5),
+    "a bug": happened(BUILDING, code=70, end=5),
+    "another word": happened(COMPLETED, code=0, stdout="failed\n"),
+    "no word": happened(COMPLETED, code=0),
+    "a word too many": happened(BUILDING, code=124, stdout="building\n", end=5),
+    "a hidden cursor": happened(
+        COMPLETED, code=0, stdout="completed\n", stderr="\x1b[?25l\x1b[?25h\x1b[?25l"
+    ),
+}
+
+
+def test_a_seed_repeats_its_storm() -> None:
+    assert [draw(1, n) for n in range(50)] == [draw(1, n) for n in range(50)]
+    assert [draw(1, n) for n in range(50)] != [draw(2, n) for n in range(50)]
+
+
+@pytest.mark.parametrize("one", GOOD.values(), ids=GOOD)
+def test_the_judge_passes_what_the_contract_allows(one: Happened) -> None:
+    found = judge(one)
+
+    assert (found.wrong, found.leaks, found.traceback) == ("", False, False)
+    assert found.late <= 0
+
+
+@pytest.mark.parametrize("one", BAD.values(), ids=BAD)
+def test_the_judge_sees_a_wrong_verdict(one: Happened) -> None:
+    assert judge(one).wrong
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_the_judge_sees_a_leak(secret: str) -> None:
+    assert judge(happened(BUILDING, code=124, stderr=f"x{secret}x", end=5)).leaks
+
+
+def test_the_judge_sees_a_late_end() -> None:
+    assert judge(happened(BUILDING, code=124, end=7)).late == pytest.approx(2)
+
+
+def test_a_small_storm_is_ridden_out() -> None:
+    words = [sys.executable, "-m", "tests.chaos", "--storms", "8", "--jobs", "8", "--seed", "1"]
+
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=100)
+
+    assert done.returncode == 0, done.stdout + done.stderr
