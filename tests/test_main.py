@@ -1,0 +1,114 @@
+"""The way out: whatever happens on the way becomes a sentence and a code, or a death by signal."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import BUILD, SERVICE, run, run_words
+from tests.support.moments import shim
+from tests.support.secrets import shown
+from tests.support.twilio import Twilio
+
+# Each is run in the main thread, in the middle of a wait.
+SWALLOWED_BY_CODE_IN_BETWEEN = """
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(1)
+    except BaseException:
+        raise ImportError("no module was named")
+"""
+SWALLOWED_BY_A_DESTRUCTOR = """
+    class Last:
+        def __del__(self):
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.1)
+    Last()
+    began(self)
+"""
+TWICE_BEFORE_IT_UNWINDS = """
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(1)
+    finally:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.1)
+"""
+
+
+@pytest.mark.parametrize(
+    "code",
+    [SWALLOWED_BY_CODE_IN_BETWEEN, SWALLOWED_BY_A_DESTRUCTOR, TWICE_BEFORE_IT_UNWINDS],
+    ids=["code in between", "destructor", "twice"],
+)
+def test_a_signal_whose_exception_is_lost_ends_it_all_the_same(
+    twilio: Twilio, environ: dict[str, str], tmp_path: Path, code: str
+) -> None:
+    twilio.says("building")
+    start = (
+        "import os, signal, threading, time\nbegan = threading.Thread.start\n"
+        f"def start(self):\n    threading.Thread.start = began{code}\n"
+        "threading.Thread.start = start"
+    )
+    env = {**environ, "PYTHONPATH": shim(tmp_path, start)}
+    ended = run("wait", "-t", "20s", SERVICE, BUILD, env=env)
+
+    assert (ended.code, ended.stdout) == (-signal.SIGTERM, "")
+    assert "bug" not in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert ended.seconds < 15
+
+
+@pytest.mark.parametrize("missing", ["twbuild.errors", "twbuild.cli", "typer", "requests"])
+def test_an_installation_with_a_part_missing_says_so(
+    environ: dict[str, str], tmp_path: Path, missing: str
+) -> None:
+    code = f"import sys\nsys.modules[{missing!r}] = None"
+    env = {**environ, "PYTHONPATH": shim(tmp_path, code)}
+    ended = run("status", SERVICE, BUILD, env=env)
+
+    assert (ended.code, ended.stdout) == (70, "")
+    assert "installation is broken" in ended.stderr
+    assert all(line.startswith("twbuild: ") for line in ended.stderr.splitlines())
+    assert not shown(ended.stderr)
+
+
+@pytest.mark.parametrize(("status", "code"), [("completed", 0), ("failed", 1)])
+def test_python_m_twbuild_is_the_same_command(
+    twilio: Twilio, environ: dict[str, str], status: str, code: int
+) -> None:
+    twilio.says(status)
+    twilio.describes("failed")
+    words = [sys.executable, "-m", "twbuild"]
+
+    ended = run_words([*words, "wait", SERVICE, BUILD], env=environ)
+    assert (ended.code, ended.stdout) == (code, f"{status}\n")
+    rehearsed = run_words(
+        [*words, "sandbox", "--outcome", status, "--build-time", "0"], env=environ
+    )
+    assert (rehearsed.code, rehearsed.stdout) == (code, f"{status}\n")
+
+
+def test_a_folder_named_twbuild_where_a_hook_runs_is_no_part_of_the_command(
+    twilio: Twilio, environ: dict[str, str], tmp_path: Path
+) -> None:
+    twilio.says("completed")
+    (tmp_path / "twbuild.py").write_text("raise SystemExit(1)")
+    (tmp_path / "requests.py").write_text("raise SystemExit(1)")
+
+    assert run("status", SERVICE, BUILD, env=environ, cwd=tmp_path).code == 0
+    rehearsed = run("sandbox", "--build-time", "0", env=environ, cwd=tmp_path)
+    assert (rehearsed.code, rehearsed.stdout) == (0, "completed\n")
+
+
+def test_the_version_is_one_line(base: dict[str, str]) -> None:
+    for option in ("-V", "--version"):
+        ended = run(option, env=base)
+        assert (ended.code, ended.stderr) == (0, "")
+        name, _, number = ended.stdout.partition(" ")
+        assert name == "twbuild"
+        assert number.strip().replace(".", "").isdigit()
+        assert ended.stdout.endswith("\n")
