@@ -244,6 +244,7 @@ class TestValues:
         [
             ({"apiKey": f'"{PROFILE_KEY}"'}, "apiKey of profile dev begins with a quotation"),
             ({"apiSecret": f"{PROFILE_SECRET}'"}, "apiSecret of profile dev ends with a quotation"),
+            ({"accountSid": f"'{ACCOUNT}'"}, "accountSid of profile dev begins with a quotation"),
             ({"apiSecret": f"{PROFILE_SECRET}ü"}, r"apiSecret of profile dev holds .*U\+00FC"),
         ],
     )
@@ -254,7 +255,7 @@ class TestValues:
 
         assert re.match(wanted, refusal(config.environ))
 
-    @pytest.mark.parametrize("value", ["a b", "a:b", "a'b", 'a"b', "~!@#$%^&*()_+{}|<>?"])
+    @pytest.mark.parametrize("value", ["a b", "a:b", "XaX", "a'b", 'a"b', "~!@#$%^&*()_+{}|<>?"])
     def test_printable_ascii_inside_is_let_through(self, value: str) -> None:
         assert credentials.find({**TOKENS, AUTH_TOKEN: value}, None).password == value
 
@@ -386,7 +387,11 @@ class TestProfiles:
     def test_no_profile_at_all(self, config: Config, content: object) -> None:
         config.write(content)
 
-        assert "it has no profiles" in refusal(config.environ, "dev")
+        assert refusal(config.environ, "dev") == (
+            f"no profile dev in {config.path}\n"
+            "it has no profiles\n"
+            "twilio profiles:create -p dev makes it"
+        )
         assert refusal(config.environ).startswith("no credentials found")
 
     def test_no_file_at_all(self, config: Config) -> None:

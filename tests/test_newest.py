@@ -90,7 +90,10 @@ def test_none_in_progress_names_the_newest_its_status_and_its_age(status: str) -
     assert raised.value.message == (
         f"no build in progress: the newest, {build(0xAB).sid}, is {status}, created 3d ago"
     )
-    assert "may not be listed yet" in raised.value.hints[0]
+    assert raised.value.hints == (
+        "a build just created may not be listed yet: name it to wait for it",
+    )
+    assert raised.value.reason == "none in progress"
 
 
 def test_foreign_text_in_a_status_is_shown_and_does_nothing() -> None:

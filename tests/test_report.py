@@ -248,11 +248,20 @@ class TestResume:
         assert "##" not in typed
         assert pasted(typed) == [*command, BUILD]
 
-    def test_a_plain_command_is_typed_plainly(self) -> None:
-        command = ["twbuild", "wait", "-p", "my profile", "my-service"]
+    @pytest.mark.parametrize(
+        ("name", "typed"),
+        [
+            ("dev", "dev"),
+            ("my profile", "'my profile'"),
+            ("l" * 400, "l" * 400),
+            ("x\x1bgrün", "$'x\\x1bgr\\xc3\\xbcn'"),
+        ],
+    )
+    def test_a_name_stays_as_readable_as_it_can(self, name: str, typed: str) -> None:
+        command = ["twbuild", "wait", "-p", name, "my-service"]
 
         assert plain(report.resume([over(Outcome.TIMEOUT)], command)[-1]) == (
-            f"    twbuild wait -p 'my profile' my-service {BUILD}"
+            f"    twbuild wait -p {typed} my-service {BUILD}"
         )
 
 

@@ -117,7 +117,11 @@ class TestRegionAndEdge:
                 "the region of profile dev in {} is not well formed",
                 "expected",
             ),
-            ({"region": True}, "the region of profile dev in {} is not well formed", "expected"),
+            (
+                {"region": True},
+                "the region of profile dev in {} is not well formed: 'True'",
+                "expected",
+            ),
             ({"region": 1.5}, "the region of profile dev in {} is not well formed", "expected"),
             ({"edge": "a/b"}, "the edge of profile dev in {} is not well formed", "expected"),
             ({"edge": {"a": 1}}, "the edge of profile dev in {} is not well formed", "expected"),
@@ -139,7 +143,7 @@ class TestRegionAndEdge:
 
 def profile_in(folder: Path, entry: dict[str, object], edge: object = None) -> dict[str, str]:
     usual = {"accountSid": ACCOUNT, "apiKey": KEY, "apiSecret": SECRET}
-    content = {"profiles": {"dev": {**usual, **entry}}, "activeProject": "dev", "edge": edge}
+    content = {"profiles": {"dev": {**usual, **entry}}, "activeProject": "other", "edge": edge}
     (folder / "config.json").write_text(json.dumps(content))
     return {"TWILIO_CONFIG_DIR": str(folder)}
 
@@ -157,6 +161,7 @@ class TestAddressInTwiliosPlace:
             ("HTTPS://Gateway.Example.Test/Twilio/", "https://gateway.example.test/Twilio"),
             ("https://gateway.example.test:8443/a/b//", "https://gateway.example.test:8443/a/b"),
             ("https://192.0.2.1", "https://192.0.2.1"),
+            ("https://192.0.2.1/X", "https://192.0.2.1/X"),
             ("https://[2001:db8::1]/x", "https://[2001:db8::1]/x"),
         ],
     )
@@ -282,6 +287,7 @@ class TestAddressInTwiliosPlace:
             ("10.0.0.1", False),
             ("::2", False),
             ("localhost.example", False),
+            ("X127.0.0.1", False),
             ("", False),
         ],
     )
@@ -295,7 +301,10 @@ def test_bad_credentials_are_told_before_a_bad_address() -> None:
 
 
 def test_no_secret_stands_in_repr() -> None:
-    assert SECRET not in repr(loaded(TWBUILD_API_URL="http://127.0.0.1:1"))
+    found = loaded(TWBUILD_API_URL="http://127.0.0.1:1")
+
+    assert (found.credentials.username, found.credentials.password) == (KEY, SECRET)
+    assert SECRET not in repr(found)
 
 
 @given(st.text(max_size=40), st.text("abz019-.#/@\\ ", max_size=40))

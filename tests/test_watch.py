@@ -306,6 +306,18 @@ class TestPassingTrouble:
         assert played.over is not None
         assert played.over.error is error
 
+    def test_its_last_try_comes_at_its_end_however_short_a_pause_that_makes(self) -> None:
+        played = play(forever(passing(19.5), passing(), passing()), wait(0.2))
+
+        assert played.times == [0, 19.5, 20]
+
+    def test_an_end_slept_through_hurries_no_try_that_is_not_the_last(self) -> None:
+        played = play(
+            forever(BUILDING, passing()), wait(0.2), stops=lambda at: 119.3 if at < 0.5 else 0
+        )
+
+        assert played.times == [0, 119.5, 120.5, 122.5]
+
     @pytest.mark.parametrize(
         ("seconds", "outcome"), [(119, "completed"), (120, "completed"), (121, "unavailable")]
     )
