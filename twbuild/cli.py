@@ -247,7 +247,7 @@ def _complete(arguments: list[str]) -> None:
         raise UsageError("HOME is empty: is the variable set?")
     printed = io.StringIO()
     try:
-        with contextlib.redirect_stdout(printed):
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):
             code = app(arguments, prog_name="twbuild", standalone_mode=False)
     except SystemExit as ended:
         code = ended.code

@@ -111,7 +111,7 @@ class Live:
         body = "\r\n".join(ERASE_TO_LINE_END + text for text in lines)
         up = f"\x1b[{len(lines) - 1}A" if len(lines) > 1 else ""
         self._shown = True
-        self._stderr.write(f"{HIDE_CURSOR}\r{body}{ERASE_BELOW}{up}\r")
+        self._stderr.draw(f"{HIDE_CURSOR}\r{body}{ERASE_BELOW}{up}\r")
 
     def _visible(self, height: int) -> list[Row]:
         """All rows while they fit, else those still building, with a line left for the count."""

@@ -68,13 +68,17 @@ def _variable(name: str, value: str) -> str:
 
 def _checked_proxy(proxy: str, variable: str) -> Url:
     def refused(why: str) -> UsageError:
-        return UsageError(f"{variable} {why}", "expected http://[USER:PASSWORD@]HOST:PORT")
+        return UsageError(
+            f"{variable} {why}",
+            "expected http://[USER:PASSWORD@]HOST:PORT, with %2F %23 %3F for / # ?",
+        )
 
     try:
         parts = parse_url(proxy if "://" in proxy else f"http://{proxy}")
     except LocationParseError:
         raise refused("is no proxy address") from None
-    if not parts.host or parts.scheme not in _PROXY_SCHEMES:
+    rest = (parts.path or "/") != "/" or parts.query is not None or parts.fragment is not None
+    if not parts.host or parts.scheme not in _PROXY_SCHEMES or rest:
         raise refused("is no proxy address")
     if parts.scheme.startswith("socks") and not importlib.util.find_spec("socks"):
         raise refused("is a SOCKS proxy, which needs the package PySocks")
@@ -87,16 +91,16 @@ def _check_bundle(path: str) -> None:
         "the CA bundle",
     )
     try:
-        if os.path.isdir(path):
-            os.listdir(path)
-        else:
+        if not os.path.isdir(path):
             ssl.create_default_context(cafile=path)
+            return
+        if os.listdir(path):
+            return
+        why = "holds no certificate"
     except ssl.SSLError:
         why = "holds no certificate"
     except OSError as error:
         why = os.strerror(error.errno or 0).lower()
-    else:
-        return
     raise UsageError(f"{variable} cannot be used: {printable(path)}: {why}")
 
 

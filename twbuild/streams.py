@@ -16,6 +16,7 @@ PREFIX = "twbuild: "
 
 _MARKS = str.maketrans({"✓": "+", "✗": "x", "•": "*"})
 _PIPE_BUF = 512  # POSIX: a pipe that takes anything takes as much without blocking
+_MOST_WAITING = 1 << 16
 _PATIENCE_SECONDS = 0.1  # for a stderr whose reader does not read
 
 
@@ -67,22 +68,35 @@ def tell(line: str, *, terminal: bool = False) -> None:
 class Stderr:
     """For people: styled where they look at a terminal, else lines that begin with `twbuild: `.
 
-    What cannot be written is dropped: nobody reads it, and nothing waits for it.
+    Nothing waits long for a reader that does not read: a text is written whole, or later, or not.
     """
 
     def __init__(self, progress: str = "auto") -> None:
         self.styled = _is_watched(progress)
-        self._descriptor = _unblocked(STDERR)
         self.github = os.environ.get("GITHUB_ACTIONS") == "true" and not self.styled
+        self._descriptor = _unblocked(STDERR)
+        self._rest = b""
+
+    def draw(self, frame: str) -> None:
+        """Write a frame, unless an earlier text still waits: a newer frame will follow."""
+        self._flush(0.0)
+        if not self._rest:
+            self._rest = encode(frame, STDERR)
+            self._flush(0.0)
 
     def write(self, text: str) -> None:
-        """Write it as it stands, as far as it can be written at once."""
-        rest = encode(text, STDERR)
+        """Write it as it stands, behind what still waits."""
+        content = encode(text, STDERR)
+        if len(self._rest) + len(content) <= _MOST_WAITING:
+            self._rest += content
+        self._flush(_PATIENCE_SECONDS)
+
+    def _flush(self, patience_seconds: float) -> None:
         try:
-            while rest and _takes_more(self._descriptor):
-                rest = rest[os.write(self._descriptor, rest[:_PIPE_BUF]) :]
+            while self._rest and _takes_more(self._descriptor, patience_seconds):
+                self._rest = self._rest[os.write(self._descriptor, self._rest[:_PIPE_BUF]) :]
         except OSError:
-            return
+            self._rest = b""  # nobody reads it any more
 
     def say(self, lines: Sequence[Line]) -> None:
         """Write lines for people."""
@@ -128,8 +142,8 @@ def _unblocked(descriptor: int) -> int:
         return descriptor  # no terminal, none that has a name here, or Windows
 
 
-def _takes_more(descriptor: int) -> bool:
+def _takes_more(descriptor: int, patience_seconds: float) -> bool:
     try:
-        return bool(select.select([], [descriptor], [], _PATIENCE_SECONDS)[1])
+        return bool(select.select([], [descriptor], [], patience_seconds)[1])
     except (OSError, ValueError):
         return True  # Windows asks sockets only
