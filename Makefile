@@ -12,7 +12,7 @@ PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check install
 INSTALL = $(if $(shell command -v uv),uv pip install --quiet --python $(BIN)/python,$(PIP))
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test check rest lint types coverage storms package fresh format \
+.PHONY: help demo test check rest lint types coverage histories storms package fresh format \
 	bench chaos mutants pictures readme clean
 
 ## help      this list
@@ -29,12 +29,11 @@ test: $(VENV)/test
 	$(BIN)/$(if $(COVERAGE),coverage run,python) -m pytest -n $(WORKERS)
 
 ## check     everything that CI checks
-check: export TWBUILD_HISTORIES = 10000
 check: COVERAGE = yes
 check: test rest fresh
 
 # All of `check` that is neither `make demo` nor `make test`.
-rest: lint types coverage storms package
+rest: lint types coverage histories storms package
 
 ## lint      mistakes and format, by ruff
 lint: $(VENV)/dev
@@ -50,9 +49,13 @@ coverage: $(VENV)/dev
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
+# More random histories of a watch than `make test` has patience for.
+histories: $(VENV)/test
+	TWBUILD_HISTORIES=10000 $(BIN)/python -m pytest tests/test_watch_model.py
+
 # As many waits in trouble as CI has time for.
 storms: $(VENV)/test
-	$(if $(wildcard tests/chaos),$(MAKE) chaos STORMS=60)
+	$(MAKE) chaos STORMS=60
 
 # The tests that need a package registry: sdist, wheel, the wheel in an empty environment, pre-commit.
 package: $(VENV)/dev
