@@ -12,7 +12,7 @@ from types import FrameType
 from rich.spinner import Spinner
 
 from twbuild import screen
-from twbuild.events import Building, Picked, Status, Trouble
+from twbuild.events import Building, Picked, Status, Tick, Trouble
 from twbuild.progress import Happening, line, verbose_only
 from twbuild.streams import STDERR, Stderr, encode
 from twbuild.text import clock as clock_text
@@ -76,9 +76,11 @@ class Live:
                 signal.signal(number, handler)
 
     def show(self, event: Happening) -> None:
-        """Take in what happened, and draw."""
+        """Take in what happened; draw at each tick."""
         now = self._clock()
-        if isinstance(event, Building):
+        if isinstance(event, Tick):
+            self._draw(now)
+        elif isinstance(event, Building):
             self._rows[event.sid] = Row(event.sid, Status.BUILDING.value)
         elif isinstance(event, Trouble):
             self._rows[event.sid].trouble = event
@@ -91,7 +93,7 @@ class Live:
             if told and (self._verbose or not verbose_only(event)) and self._in_foreground():
                 self._erase()
                 self._stderr.say([told])
-        self._draw(now)
+                self._draw(now)
 
     def _draw(self, now: float) -> None:
         if not self._in_foreground():
@@ -122,12 +124,7 @@ class Live:
 
     def _row(self, row: Row, now: float, columns: int) -> str:
         time_text = clock_text((row.over_at or now) - self._start)
-        left = row.trouble and max(0, round(row.trouble.next_at - now))
-        note = (
-            f"  {row.trouble.reason}, next try in {duration(left)}" if row.trouble and left else ""
-        )
-        if row.trouble and not left:
-            note = f"  {row.trouble.reason}, trying again"
+        note = _note(row.trouble, now) if row.trouble else ""
         key = (row.sid, row.status, time_text, note, columns)
         if key not in self._cache:
             text = [
@@ -171,6 +168,11 @@ class Live:
             return os.tcgetpgrp(STDERR) == os.getpgrp()
         except (OSError, AttributeError):
             return True  # not our controlling terminal, or Windows: nobody else draws on it
+
+
+def _note(trouble: Trouble, now: float) -> str:
+    left = round(trouble.next_at - now)
+    return f"  {trouble.reason}, {f'next try in {duration(left)}' if left > 0 else 'trying again'}"
 
 
 def _frames() -> list[str]:
