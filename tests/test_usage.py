@@ -26,6 +26,8 @@ from tests.support.command import (
 from tests.support.moments import until
 from tests.support.secrets import shown
 from tests.support.twilio import Twilio, error, page
+from twbuild import cli
+from twbuild.errors import UsageError
 
 EMPTY = "is empty: is the variable set?"
 
@@ -73,17 +75,26 @@ WRONG: list[tuple[list[str], list[str]]] = [
 ]
 
 
-def test_each_mistake_is_2_and_a_sentence_that_names_it_and_no_request(
+@pytest.mark.parametrize(("words", "told"), WRONG)
+def test_each_mistake_is_named(words: list[str], told: list[str]) -> None:
+    with pytest.raises(UsageError) as mistake:
+        cli.run(words)
+
+    said = "\n".join([mistake.value.message, *mistake.value.hints])
+    assert [part for part in told if part not in said] == []
+    assert said.replace("\n", "").isprintable()
+
+
+def test_a_mistake_is_2_and_lines_on_stderr_and_no_request(
     twilio: Twilio, environ: dict[str, str]
 ) -> None:
-    """All in one process after another, as each start takes longer than its test."""
-    for words, told in WRONG:
+    for words, told in WRONG[1::5]:  # some of each kind: the way out is the same for all
         ended = run(*words, env=environ)
 
         assert (ended.code, ended.stdout) == (2, ""), (words, ended)
         assert ended.stderr.startswith("twbuild: error: "), words
         assert all(line.startswith("twbuild: ") for line in ended.stderr.splitlines()), words
-        assert [x for x in told if x not in ended.stderr] == [], (words, ended.stderr)
+        assert [part for part in told if part not in ended.stderr] == [], (words, ended.stderr)
     assert twilio.server.log == []
 
 
