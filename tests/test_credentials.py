@@ -563,7 +563,9 @@ class TestConfigFile:
         monkeypatch.setattr("pwd.getpwuid", _no_user)
 
         assert refusal({"HOME": home}).startswith("no credentials found")
-        assert "None" not in refusal({"HOME": home}, "dev")
+        assert refusal({"HOME": home}, "dev").startswith(
+            "no profile dev in a folder that HOME or TWILIO_CONFIG_DIR names\n"
+        )
 
     def test_without_home_the_system_knows_the_users_folder(
         self, config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

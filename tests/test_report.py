@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.support.command import ACCOUNT, BUILD, SERVICE
@@ -493,6 +493,7 @@ def test_each_line_of_a_log_is_one_line() -> None:
     assert all(plain(line).isprintable() for line in lines)
 
 
+@example("\x7f##")
 @given(st.text(st.characters(exclude_categories=()) | st.sampled_from("#\n\r\x1b\x7f\ud800[]")))
 def test_one_line_that_no_log_obeys_and_that_reads_back_as_it_was(foreign: str) -> None:
     answer = BuildStatus(Status.BUILDING, BUILD, foreign, None, f"##{foreign}##")

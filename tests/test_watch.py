@@ -100,6 +100,7 @@ class TestVerdict:
         played = play([BUILDING, BUILDING, passing(), BUILDING, BUILDING, COMPLETED])
 
         assert [type(event) for event in played.events] == [Building, Trouble, Building, Over]
+        assert played.events[0] == played.events[2] == Building(BUILD)
 
 
 class TestBeat:
