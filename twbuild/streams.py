@@ -95,6 +95,8 @@ class Stderr:
         try:
             while self._rest and _takes_more(self._descriptor, patience_seconds):
                 self._rest = self._rest[os.write(self._descriptor, self._rest[:_PIPE_BUF]) :]
+        except BlockingIOError:
+            return
         except OSError:
             self._rest = b""  # nobody reads it any more
 
