@@ -80,7 +80,8 @@ chaos: $(VENV)/test
 
 ## mutants   break the rooms that decide, and see whether a test notices
 mutants: $(VENV)/dev
-	$(BIN)/mutmut run
+	$(BIN)/mutmut run --max-children 2
+	$(BIN)/mutmut results
 
 ## pictures  make the README's moving picture anew, from the real command
 pictures: $(VENV)/dev
