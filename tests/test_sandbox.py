@@ -23,6 +23,7 @@ from twilio.base.exceptions import TwilioRestException  # type: ignore[import-un
 from twilio.rest import Client  # type: ignore[import-untyped]
 
 from tests.support.command import BUILD, OTHER_BUILD, SERVICE, TWBUILD, run, run_words, start
+from tests.support.moments import shim
 from tests.support.terminal import Terminal
 from twbuild.sandbox import Sandbox
 
@@ -346,16 +347,27 @@ def counted(text: str) -> int:
     return len(re.findall(r"(?m)^(?:\^C)?2$", text))
 
 
-def test_ctrl_c_reaches_command_once(base: dict[str, str]) -> None:
+# What is passed on comes late enough to be told apart from what the terminal sent.
+LATE = """
+import subprocess, time
+send = subprocess.Popen.send_signal
+def late(self, signum):
+    time.sleep(0.2)
+    send(self, signum)
+subprocess.Popen.send_signal = late
+"""
+
+
+def test_ctrl_c_reaches_command_once(base: dict[str, str], tmp_path: Path) -> None:
     words = [TWBUILD, "sandbox", sys.executable, "-c", REMEMBER, "15"]
-    terminal = Terminal(words, {**base, "TERM": "xterm"}, 200)
+    terminal = Terminal(words, {**base, "TERM": "xterm", "PYTHONPATH": shim(tmp_path, LATE)}, 200)
     with terminal:
         terminal.see("ready")
         pid = int(terminal.text.split()[1])
         for times in (1, 2):
             terminal.type("\x03")
             terminal.see_that(lambda n=times: counted(terminal.text) >= n, "a Ctrl-C")
-            time.sleep(0.3)  # a second one would be here by then
+            time.sleep(0.5)  # a second one would be here by then
             terminal.read(0)
             assert counted(terminal.text) == times
         os.kill(terminal.pid, signal.SIGTERM)

@@ -15,7 +15,7 @@ import pytest
 from werkzeug import Request, Response
 
 from tests.support.command import BUILD, OTHER_BUILD, SERVICE, TWBUILD, run, start
-from tests.support.moments import fill, shim, until, until_more
+from tests.support.moments import disk_full, fill, shim, until, until_more
 from tests.support.terminal import Terminal
 from tests.support.twilio import Twilio, reply, status_body
 
@@ -312,7 +312,7 @@ def test_an_interrupt_tells_json_of_every_build_and_resumes_those_not_over(
 
 def test_an_interrupt_counts_more_than_a_full_disk(twilio: Twilio, environ: dict[str, str]) -> None:
     twilio.says("building")
-    with Path("/dev/full").open("w") as full:
+    with disk_full() as full:
         process = start("wait", "--json", SERVICE, BUILD, env=environ, stdout=full)
     until(twilio.polls, "a poll")
     process.send_signal(signal.SIGINT)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import select
-import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -25,7 +24,7 @@ from tests.support.command import (
     run_words,
     start,
 )
-from tests.support.moments import fill, shim
+from tests.support.moments import disk_full, fill, shim
 from tests.support.secrets import shown
 from tests.support.twilio import Answer, Twilio, error, reply, status_body
 
@@ -46,19 +45,6 @@ def start(self):
     begin(self)
 threading.Thread.start = start
 """
-
-
-@contextmanager
-def disk_full() -> Iterator[int]:
-    """A descriptor that nothing can be written to, though somebody is there."""
-    if os.path.exists("/dev/full"):
-        descriptor = os.open("/dev/full", os.O_WRONLY)
-    else:  # macOS: a datagram that nobody takes comes close
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-        theirs.close()
-        descriptor = ours.detach()
-    yield descriptor
-    os.close(descriptor)
 
 
 @contextmanager

@@ -1,11 +1,12 @@
-"""Waiting for something to be so, and code run inside the command before its own."""
+"""Waiting for something to be so, streams that are full, and code run before the command's own."""
 
 from __future__ import annotations
 
 import os
+import socket
 import time
-from collections.abc import Callable, Sized
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sized
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -38,3 +39,16 @@ def fill(pipe: int) -> None:
         while True:
             os.write(pipe, b"x" * 4096)
     os.set_blocking(pipe, True)
+
+
+@contextmanager
+def disk_full() -> Iterator[int]:
+    """A descriptor that nothing can be written to, though somebody is there."""
+    if os.path.exists("/dev/full"):
+        descriptor = os.open("/dev/full", os.O_WRONLY)
+    else:  # macOS: a datagram that nobody takes comes close
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        theirs.close()
+        descriptor = ours.detach()
+    yield descriptor
+    os.close(descriptor)
