@@ -150,12 +150,20 @@ class Bench:
     def beat(self) -> Iterator[Row]:
         """How far polls are off the beat, as they reach a server; the first one connects first."""
         self.api.begin(**{BUILD: time.monotonic() + self.runs.polls})
-        run([*WAIT, BUILD], self.env)
+        process = start([*WAIT, BUILD], self.env)
+        since, asleep = time.monotonic(), [0.0]
+        for number in range(1, self.runs.polls):
+            time.sleep(max(0.0, since + number - time.monotonic()))
+            asleep.append((time.monotonic() - since - number) * 1000)
+        process.end()
         moments = [poll - self.api.polls[0] for poll in self.api.polls[1:]]
         beat = statistics.median(moment - round(moment) for moment in moments)
         off = [abs(moment - round(moment) - beat) * 1000 for moment in moments]
         yield Row(f"wait of {len(moments) + 1} polls: off the beat", figure(off), 10, "ms")
         yield Row("  the worst poll", _one(max(off)), 10, "ms")
+        yield Row(
+            "  a loop that only sleeps beside it, at its worst", _one(max(asleep)), None, "ms"
+        )
         yield Row("  connections", _one(self.api.connections), 1, "")
 
     def long_waits(self) -> Iterator[Row]:
