@@ -42,7 +42,7 @@ class Live:
     made narrower takes it along, and the next frame wipes whatever was left below.
     """
 
-    frame_seconds = 0.12
+    frame_seconds = 0.11
 
     def __init__(
         self,
