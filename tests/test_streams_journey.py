@@ -254,7 +254,7 @@ def test_quiet_is_silent_on_success_and_tells_errors(
 def test_verbose_tells_each_request_and_the_source_of_the_credentials(
     twilio: Twilio, environ: dict[str, str]
 ) -> None:
-    for options in (["-v"], ["-qv"], ["-q", "--verbose"]):
+    for options in (["-v"], ["-qv"]):
         twilio.says("building", 503, "completed")
         ended = run("wait", *options, "-i", "200ms", SERVICE, BUILD, env=environ)
         url = f"{twilio.url}/v1/Services/{SERVICE}/Builds/{BUILD}/Status"
