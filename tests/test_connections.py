@@ -218,7 +218,7 @@ def test_a_wall_clock_that_jumps_neither_shortens_nor_lengthens_a_wait(
         env = shim.shimmed(env, tmp_path / "shim", shim.CLOCK_JUMPS.format(hours=hours))
         ended = run("wait", "-i", "200ms", "-t", "2s", SERVICE, BUILD, env=env)
 
-        assert 6 <= len(server.requests) <= 11
+        assert 4 <= len(server.requests) <= 11
     assert ended.code == 124
     assert 2 < ended.seconds < 9
     assert "still building after 2s" in ended.stderr
