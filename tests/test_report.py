@@ -137,9 +137,7 @@ class TestHeadline:
     def test_an_error_is_followed_by_what_to_do(self) -> None:
         error = CredentialsError("no credentials found", "set    A and B", "or     C")
 
-        assert text(report.error_lines(error)) == (
-            "error: no credentials found\n  set    A and B\n  or     C"
-        )
+        assert text(error.lines) == ("error: no credentials found\n  set    A and B\n  or     C")
 
 
 class TestHints:
@@ -389,12 +387,12 @@ class TestStyles:
         error = PassingError("r", "what", "do this")
         ended = over(Outcome.UNAVAILABLE, 3, error=error)
 
-        assert report.error_lines(error) == [
+        assert error.lines == [
             [("error:", "failed"), (" what", "")],
             [("  do this", "hint")],
         ]
         assert report.headline(ended, once=False) == [
-            *report.error_lines(error)[0],
+            *error.lines[0],
             (" (2 tries in 3s)", "time"),
             (f"  {BUILD}", ""),
         ]

@@ -48,8 +48,10 @@ def _run(arguments: list[str]) -> int:
     streams.open_closed_descriptors()
     verbose = any(word in ("-v", "--verbose", "-qv", "-vq") for word in arguments)
     _tell_warnings(verbose)
-    completing = bool(os.environ.get("_TWBUILD_COMPLETE"))
-    if completing:  # who presses Tab is told of no error
+    completing = os.environ.get("_TWBUILD_COMPLETE", "").startswith(("complete_", "source_"))
+    if not completing:
+        os.environ.pop("_TWBUILD_COMPLETE", None)  # Typer would complete, and exit 0 or 1
+    else:  # who presses Tab is told of no error
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115
         os.dup2(sys.stderr.fileno(), streams.STDERR)
     try:
@@ -78,14 +80,11 @@ def _tell_warnings(verbose: bool) -> None:
 
 def _explain(error: Exception, verbose: bool) -> int:
     """Say what went wrong; the code that goes with it."""
-    from twbuild import report
-    from twbuild.errors import TwbuildError, UsageError
+    from twbuild.errors import TwbuildError
     from twbuild.streams import Stderr
 
     told = error if isinstance(error, TwbuildError) else _unexpected(error, verbose)
-    stderr = Stderr()
-    say = stderr.say if isinstance(told, UsageError) else stderr.close_badly
-    say(report.error_lines(told))
+    Stderr(told.progress).explain(told)
     return told.exit_code
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import re
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any, cast
@@ -224,6 +225,9 @@ def _parse(arguments: list[str]) -> Action | None:
     """The action; None where Typer has printed help, the version or a completion."""
     # click's UsageError: Typer has no name for it.
     mistake = cast(type[Exception], typer.BadParameter.__mro__[1])
+    for name in ("COLUMNS", "TERMINAL_WIDTH"):  # rich and Typer take them as they are
+        if not re.fullmatch("[1-9][0-9]{0,4}", os.environ.get(name, "80")):
+            del os.environ[name]
     try:
         if arguments[0] in COMPLETION:
             _complete(arguments)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from enum import IntEnum
 
 from twbuild.events import Outcome
+from twbuild.text import Line
 
 
 class ExitCode(IntEnum):
@@ -63,14 +64,24 @@ def exit_code(outcomes: Iterable[Outcome]) -> ExitCode:
 
 
 class TwbuildError(Exception):
-    """A mishap that people are told of: one line, then hints of what to do next."""
+    """A mishap that people are told of: one line, then hints of what to do next.
+
+    `progress` is how they asked to be told.
+    """
 
     exit_code = ExitCode.UNAVAILABLE
+    progress = "auto"
 
     def __init__(self, message: str, *hints: str) -> None:
         super().__init__(message)
         self.message = message
         self.hints = hints
+
+    @property
+    def lines(self) -> list[Line]:
+        """For people: what is wrong, then what to do."""
+        head: Line = [("error:", "failed"), (f" {self.message}", "")]
+        return [head, *([(f"  {hint}", "hint")] for hint in self.hints)]
 
 
 class UsageError(TwbuildError):

@@ -109,11 +109,12 @@ class Live:
             more = f"{hidden} more building; " if hidden else ""
             told = f"  {more}{over} of {len(self._rows)} over"
             lines.append(self._styled([(told, "hint")], columns))
-        # Erased first: behind a full row the cursor still stands on its last column.
-        body = "\r\n".join(ERASE_TO_LINE_END + text for text in lines)
+        # Erased before it is written: behind a full row the cursor stands on its last column.
+        *upper, last = lines
+        body = "".join(f"{ERASE_TO_LINE_END}{text}\r\n" for text in upper) + ERASE_BELOW + last
         up = f"\x1b[{len(lines) - 1}A" if len(lines) > 1 else ""
         self._shown = True
-        self._stderr.draw(f"{HIDE_CURSOR}\r{body}{ERASE_BELOW}{up}\r")
+        self._stderr.draw(f"{HIDE_CURSOR}\r{body}{up}\r")
 
     def _visible(self, height: int) -> list[Row]:
         """All rows while they fit, else those still building, with a line left for the count."""

@@ -12,7 +12,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from twbuild import report, settings, signals, target
-from twbuild.errors import CredentialsError, ExitCode, UnwritableError, exit_code
+from twbuild.errors import CredentialsError, ExitCode, TwbuildError, UnwritableError, exit_code
 from twbuild.events import Made, Note, Outcome
 from twbuild.progress import Happening, Plain, Progress
 from twbuild.result import Result
@@ -51,6 +51,14 @@ def look(arguments: Sequence[str], wishes: Wishes) -> int:
 
     Raises TwbuildError where nothing could be asked or told, Signalled after the last words.
     """
+    try:
+        return _look(arguments, wishes)
+    except TwbuildError as error:
+        error.progress = wishes.progress
+        raise
+
+
+def _look(arguments: Sequence[str], wishes: Wishes) -> int:
     stderr = Stderr(wishes.progress)
     named = target.parse(arguments)
     result = Result(as_json=wishes.json, several=len(named.builds) > 1, once=wishes.once)
@@ -72,7 +80,8 @@ def look(arguments: Sequence[str], wishes: Wishes) -> int:
     progress = _progress(stderr, wishes, goal.builds or (None,))
     runner = Runner(watches, lambda: Fetcher(found, way, goal.service), progress.frame_seconds)
     events = chain(_notes(found, goal, wishes, stderr), runner.run())
-    command = ["twbuild", "wait", *(["-p", wishes.profile] if wishes.profile else []), goal.service]
+    command = ["twbuild", "wait", *(["-p", wishes.profile] if wishes.profile else [])]
+    command += ["--", goal.service] if goal.service.startswith("-") else [goal.service]
     with signals.caught():
         made, signalled = _follow(events, progress, watches, result)
         overs = [watch.over for watch in watches if watch.over]

@@ -48,7 +48,9 @@ class Asked(NamedTuple):
     def identity(self) -> str:
         """Which account was used, and where its credentials stand."""
         found = self.settings.credentials
-        return f"as {printable(found.username)}, from {found.source}"
+        other = found.account and found.account != found.username
+        account = f" of account {printable(found.account)}" if other else ""
+        return f"as {printable(found.username)}{account}, from {found.source}"
 
 
 def request_id(response: requests.Response) -> str | None:
@@ -67,18 +69,18 @@ def of_nonsense(
 ) -> PassingError:
     """An answer that came with 200 and is not what the API promises."""
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip()
+    hints = [asked.question]
     if body is not None and "json" not in kind.lower() and _is_markup(kind, body):
         why = f"HTML came instead of JSON ({_size(body, kind)})"
-        hints = ["a captive portal, a proxy or a gateway may have answered in Twilio's place"]
-    else:
-        hints = []
+        hints.append("a captive portal, a proxy or a gateway may have answered in Twilio's place")
+    found_id = request_id(response)
     return PassingError(
         why,
-        why,
-        asked.question,
+        f"HTTP {response.status_code}, but {why}",
         *hints,
+        *_for_support(found_id),
         http_status=response.status_code,
-        request_id=request_id(response),
+        request_id=found_id,
     )
 
 
@@ -108,18 +110,21 @@ def of_response(asked: Asked, response: requests.Response, body: bytes | None) -
         hints = [f"the {asked.route or 'proxy'} wants a user name and password of its own"]
     elif status < 400:
         hints = ["a redirect is not followed: the credentials would go with it"]
-    request = [f"request {found_id}, for Twilio's support"] if found_id else []
     return error(
         reason,
         message,
         asked.question,
         *hints,
-        *request,
+        *_for_support(found_id),
         http_status=status,
         code=code,
         request_id=found_id,
         retry_after=_retry_after(response) if passing else 0,
     )
+
+
+def _for_support(found_id: str | None) -> list[str]:
+    return [f"request {found_id}, for Twilio's support"] if found_id else []
 
 
 def _refusal(asked: Asked, code: int) -> Iterator[str]:

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from types import FrameType
 
-from twbuild import report, signals
+from twbuild import signals
 from twbuild.errors import TwbuildError
 from twbuild.sandbox import Sandbox
 from twbuild.streams import Stderr
@@ -74,7 +74,7 @@ def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
         child = subprocess.Popen(command, env=environment)  # noqa: S603 - the caller's own
     except OSError as error:
         why = os.strerror(error.errno or 0).lower()
-        Stderr().say(report.error_lines(TwbuildError(f"{printable(command[0])}: {why}")))
+        Stderr().say(TwbuildError(f"{printable(command[0])}: {why}").lines)
         return NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
     for signum in received:
         _forward(signum, child)

@@ -51,13 +51,7 @@ def headline(over: Over, *, once: bool) -> Line:
         return [(f"! {ended}", "trouble"), (sid, "")]
     error = over.error or TwbuildError(outcome.value)
     tries = f" ({over.polls} tries in {waited})" if over.polls > 1 else ""
-    return [*error_lines(error)[0], (tries, "time"), (f"  {over.sid}" if over.sid else "", "")]
-
-
-def error_lines(error: TwbuildError) -> list[Line]:
-    """An error: what is wrong, then what to do."""
-    head: Line = [("error:", "failed"), (f" {error.message}", "")]
-    return [head, *([(f"  {hint}", "hint")] for hint in error.hints)]
+    return [*error.lines[0], (tries, "time"), (f"  {over.sid}" if over.sid else "", "")]
 
 
 def hints(overs: Sequence[Over]) -> list[Line]:

@@ -27,6 +27,7 @@ DEFAULT_REGION = "us1"
 
 # Region and edge choose the host that is given the credentials: nothing but a DNS label will do.
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
+_DNS_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 
 
 class Settings(NamedTuple):
@@ -110,9 +111,15 @@ def _checked_url(url: str) -> str:
         raise refused("holds a user name; credentials have variables of their own")
     if "?" in url or "#" in url:
         raise refused("holds a query or a fragment")
+    if not parts.host.startswith("[") and not all(map(_DNS_LABEL.fullmatch, _labels(parts.host))):
+        raise refused("has a host that no name in the DNS can be")
     if parts.scheme == "http" and not is_loopback(parts.host):
         raise refused("would send credentials unencrypted to another machine")
     return parts.url.rstrip("/")
+
+
+def _labels(host: str) -> list[str]:
+    return host.removesuffix(".").split(".")
 
 
 def is_loopback(host: str) -> bool:

@@ -8,7 +8,7 @@ import select
 import sys
 from collections.abc import Sequence
 
-from twbuild.errors import UnwritableError
+from twbuild.errors import TwbuildError, UnwritableError, UsageError
 from twbuild.text import Line, plain
 
 STDOUT, STDERR = 1, 2
@@ -110,6 +110,10 @@ class Stderr:
             self.write("".join(f"{screen.styled(line)}\n" for line in lines))
         else:
             self.write("".join(f"{PREFIX}{plain(line)}\n" for line in lines))
+
+    def explain(self, error: TwbuildError) -> None:
+        """Tell of an error that ends everything."""
+        (self.say if isinstance(error, UsageError) else self.close_badly)(error.lines)
 
     def close_badly(self, lines: Sequence[Line]) -> None:
         """Write the last lines of an ending that somebody must look into.

@@ -100,13 +100,13 @@ def _project_files() -> list[str]:
 
 def _entry(path: str, entries: Mapping[str, object], settings: Settings) -> str:
     """The service of the account and region in force."""
+    folded = {key.casefold(): entry for key, entry in entries.items()}
     account = settings.credentials.account
-    if account:
-        keys = [f"{account}:{settings.region}", account]
-    else:
-        keys = [key for key in entries if key.partition(":")[2] in ("", settings.region)]
-        keys = keys if len(keys) == 1 else []
-    found = next((entries[key] for key in keys if key in entries), None)
+    owners = {account.casefold()} if account else {key.partition(":")[0] for key in folded}
+    found = None
+    if len(owners) == 1:
+        owner = owners.pop()
+        found = folded.get(f"{owner}:{settings.region}", folded.get(owner))
     if found is None:
         whose = f"of account {printable(account)}" if account else "that is surely yours"
         raise UsageError(

@@ -84,7 +84,7 @@ class Terminal:
         assert callable(found)
         until = time.monotonic() + seconds
         while not found():
-            if time.monotonic() > until or not self.read(0.1) and self.code is not None:
+            if time.monotonic() > until or (not self.read(0.1) and self.code is not None):
                 raise AssertionError(f"never seen: {what!r}; the screen:\n{self.text}")
         return self.text
 

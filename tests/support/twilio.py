@@ -61,7 +61,7 @@ class Twilio:
     def polls(self, build: str = BUILD) -> list[float]:
         """When the Status of `build` was asked for."""
         tail = f"/Builds/{build}/Status"
-        return [t for t, r in zip(self.times, self.requests) if r.path.endswith(tail)]
+        return [t for t, r in zip(self.times, self.requests, strict=True) if r.path.endswith(tail)]
 
     def _script(self, path: str, answers: tuple[Answer, ...]) -> None:
         new = path not in self._scripts
