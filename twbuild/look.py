@@ -12,7 +12,14 @@ from itertools import chain
 from typing import NamedTuple
 
 from twbuild import report, settings, signals, target
-from twbuild.errors import CredentialsError, ExitCode, TwbuildError, UnwritableError, exit_code
+from twbuild.errors import (
+    CredentialsError,
+    ExitCode,
+    TwbuildError,
+    UnwritableError,
+    UsageError,
+    exit_code,
+)
 from twbuild.events import Made, Note, Outcome
 from twbuild.progress import Happening, Plain, Progress
 from twbuild.result import Result
@@ -61,6 +68,8 @@ def look(arguments: Sequence[str], wishes: Wishes) -> int:
 def _look(arguments: Sequence[str], wishes: Wishes) -> int:
     stderr = Stderr(wishes.progress)
     named = target.parse(arguments)
+    if wishes.once and len(named.builds) > 1:
+        raise UsageError("status looks at one build", "twbuild wait takes several")
     result = Result(as_json=wishes.json, several=len(named.builds) > 1, once=wishes.once)
     found = _settings(named.builds or (None,), wishes, result)
     goal = target.locate(named, os.environ, found)

@@ -16,7 +16,7 @@ from urllib3.util import Url, parse_url
 
 from twbuild.errors import UsageError
 from twbuild.leanrequests import requests
-from twbuild.settings import is_loopback
+from twbuild.settings import is_host, is_loopback
 from twbuild.text import printable
 
 _PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
@@ -78,7 +78,12 @@ def _checked_proxy(proxy: str, variable: str) -> Url:
     except LocationParseError:
         raise refused("is no proxy address") from None
     rest = (parts.path or "/") != "/" or parts.query is not None or parts.fragment is not None
-    if not parts.host or parts.scheme not in _PROXY_SCHEMES or rest:
+    if (
+        not is_host(parts.host or "")
+        or parts.port == 0
+        or parts.scheme not in _PROXY_SCHEMES
+        or rest
+    ):
         raise refused("is no proxy address")
     if parts.scheme.startswith("socks") and not importlib.util.find_spec("socks"):
         raise refused("is a SOCKS proxy, which needs the package PySocks")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from twbuild.errors import UsageError
-from twbuild.text import DURATION_FORMS, duration, parse_duration, quoted
+from twbuild.text import DURATION_FORMS, parse_duration, quoted
 
 PROGRESS = ("auto", "live", "plain")
 OUTCOMES = ("completed", "failed")
@@ -25,6 +25,7 @@ def filled(name: str) -> Callable[[str], str]:
 
 def seconds(name: str, least: float, most: float) -> Callable[[str], float]:
     """A duration within bounds, in seconds."""
+    bounds = f"expected {_typed(least)} to {_typed(most)}"
 
     def parse(value: str) -> float:
         try:
@@ -33,11 +34,17 @@ def seconds(name: str, least: float, most: float) -> Callable[[str], float]:
             shown = f"{name} is no duration: {quoted(value)}"
             raise UsageError(shown, f"expected one like {DURATION_FORMS}") from None
         if not least <= found <= most:
-            bounds = f"expected {duration(least)} to {duration(most)}"
             raise UsageError(f"{name} is out of range: {quoted(value)}", bounds)
         return found
 
     return parse
+
+
+def _typed(seconds: float) -> str:
+    """A bound in a form that the parser takes."""
+    hours, minutes = divmod(seconds, 3600)
+    whole_hours = hours > 0 and minutes == 0
+    return f"{hours:.0f}h" if whole_hours else f"{seconds * 1000:.0f}ms" if seconds else "0"
 
 
 def one_of(name: str, choices: tuple[str, ...]) -> Callable[[str], str]:

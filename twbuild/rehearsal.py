@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -27,13 +28,19 @@ def run(command: Sequence[str], outcome: str, build_seconds: float) -> int:
 
     Raises Signalled where a signal to us has ended the command.
     """
-    sandbox = Sandbox(outcome, build_seconds)
-    threading.Thread(target=sandbox.serve_forever, daemon=True).start()
-    if not command:
-        arguments = ["wait", SERVICE, sandbox.build]
-        Stderr().say([[(f"$ twbuild {' '.join(arguments)}", "command")]])
-        command = [*_twbuild(), *arguments]
-    with tempfile.TemporaryDirectory(prefix="twbuild-") as empty:
+    with contextlib.ExitStack() as stack:
+        try:
+            sandbox = Sandbox(outcome, build_seconds)
+            empty = stack.enter_context(tempfile.TemporaryDirectory(prefix="twbuild-"))
+        except OSError as error:
+            why = os.strerror(error.errno or 0).lower()
+            told = "the sandbox needs a port on 127.0.0.1 and a temporary folder"
+            raise TwbuildError(f"{told}: {why}") from None
+        threading.Thread(target=sandbox.serve_forever, daemon=True).start()
+        if not command:
+            arguments = ["wait", SERVICE, sandbox.build]
+            Stderr().say([[(f"$ twbuild {' '.join(arguments)}", "command")]])
+            command = [*_twbuild(), *arguments]
         return _run(command, _environment(sandbox, empty))
 
 

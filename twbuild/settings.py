@@ -65,7 +65,7 @@ def load(environ: Mapping[str, str], profile: str | None) -> Settings:
 def _label(value: object, place: str) -> str | None:
     if value is None or value == "":
         return None
-    text = value.strip() if isinstance(value, str) else repr(value)
+    text = value.strip() if isinstance(value, str) else f"{value!r}, no text"
     if _LABEL.fullmatch(text):
         return text
     told = f"{place} is not well formed: {quoted(text)}"
@@ -111,15 +111,17 @@ def _checked_url(url: str) -> str:
         raise refused("holds a user name; credentials have variables of their own")
     if "?" in url or "#" in url:
         raise refused("holds a query or a fragment")
-    if not parts.host.startswith("[") and not all(map(_DNS_LABEL.fullmatch, _labels(parts.host))):
+    if not is_host(parts.host):
         raise refused("has a host that no name in the DNS can be")
     if parts.scheme == "http" and not is_loopback(parts.host):
         raise refused("would send credentials unencrypted to another machine")
     return parts.url.rstrip("/")
 
 
-def _labels(host: str) -> list[str]:
-    return host.removesuffix(".").split(".")
+def is_host(host: str) -> bool:
+    """Whether `host`, as in a URL, is an address or can be a name in the DNS."""
+    labels = host.removesuffix(".").split(".")
+    return host.startswith("[") or all(map(_DNS_LABEL.fullmatch, labels))
 
 
 def is_loopback(host: str) -> bool:
