@@ -77,15 +77,11 @@ def _checked_proxy(proxy: str, variable: str) -> Url:
         parts = parse_url(proxy if "://" in proxy else f"http://{proxy}")
     except LocationParseError:
         raise refused("is no proxy address") from None
-    rest = (parts.path or "/") != "/" or parts.query is not None or parts.fragment is not None
-    if (
-        not is_host(parts.host or "")
-        or parts.port == 0
-        or parts.scheme not in _PROXY_SCHEMES
-        or rest
-    ):
+    more = (parts.path or "/") != "/" or parts.query is not None or parts.fragment is not None
+    usable = is_host(parts.host or "") and parts.port != 0 and parts.scheme in _PROXY_SCHEMES
+    if more or not usable:
         raise refused("is no proxy address")
-    if parts.scheme.startswith("socks") and not importlib.util.find_spec("socks"):
+    if str(parts.scheme).startswith("socks") and not importlib.util.find_spec("socks"):
         raise refused("is a SOCKS proxy, which needs the package PySocks")
     return parts._replace(auth=None)
 

@@ -27,7 +27,7 @@ DEFAULT_REGION = "us1"
 
 # Region and edge choose the host that is given the credentials: nothing but a DNS label will do.
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
-_DNS_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+_DNS_LABEL = re.compile(r"[a-zA-Z0-9_]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?")
 
 
 class Settings(NamedTuple):
