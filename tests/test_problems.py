@@ -11,7 +11,7 @@ import requests
 import urllib3
 from werkzeug import Response
 
-from tests.support.command import ACCOUNT, KEY, TOKEN
+from tests.support.command import ACCOUNT, KEY, SECRET, TOKEN
 from tests.support.command import BUILD as BUILD_SID
 from tests.support.fasttime import close_fetchers, fetcher
 from tests.support.sockets import Server, answering, http
@@ -131,6 +131,21 @@ def test_a_refusal_names_account_and_source_and_never_the_secret(
     assert "RQ" + "d4" * 16 in told
     assert f"/Builds/{BUILD_SID}/Status at {twilio.server.host}:{twilio.server.port}" in told
     assert TOKEN not in repr(refused.__dict__)
+
+
+def test_a_key_is_told_with_its_account(twilio: Twilio) -> None:
+    pair = {"TWILIO_API_KEY": KEY, "TWILIO_API_SECRET": SECRET}
+    refused = refusal(twilio, error(404), **pair)
+
+    told = f"as {KEY} of account {ACCOUNT}, from TWILIO_API_KEY and TWILIO_API_SECRET"
+    assert told in refused.hints
+
+
+def test_an_answer_that_makes_no_sense_is_told_with_its_status_and_request(twilio: Twilio) -> None:
+    refused = refusal(twilio, reply({"status": "canceled"}))
+
+    assert refused.message == "HTTP 200, but the answer's status is 'canceled'"
+    assert f"request RQ{'d4' * 16}, for Twilio's support" in refused.hints
 
 
 def test_a_key_in_the_accounts_place_is_pointed_at(twilio: Twilio) -> None:

@@ -390,6 +390,17 @@ def test_ctrl_c_in_the_default_rehearsal_has_the_last_words_once_and_stops_the_s
         assert not terminal.cursor_hidden
 
 
+def test_a_machine_without_room_for_a_sandbox_is_told_so(
+    base: dict[str, str], tmp_path: Path
+) -> None:
+    code = "import tempfile\ndef none():\n    raise FileNotFoundError(2, 'no')\n"
+    code += "tempfile._get_default_tempdir = none"
+    ended = run("sandbox", env={**base, "PYTHONPATH": shim(tmp_path, code)})
+
+    assert ended.code == 3
+    assert "the sandbox needs a port on 127.0.0.1 and a temporary folder" in ended.stderr
+
+
 def test_a_rehearsal_of_a_hook_stops_a_push_of_a_failed_build(
     base: dict[str, str], tmp_path: Path
 ) -> None:

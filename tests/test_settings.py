@@ -123,6 +123,7 @@ class TestRegionAndEdge:
                 "expected",
             ),
             ({"region": 1.5}, "the region of profile dev in {} is not well formed", "expected"),
+            ({"edge": 5}, "the edge of profile dev in {} is not well formed: '5'", "expected"),
             ({"edge": "a/b"}, "the edge of profile dev in {} is not well formed", "expected"),
             ({"edge": {"a": 1}}, "the edge of profile dev in {} is not well formed", "expected"),
         ],
@@ -227,6 +228,16 @@ class TestAddressInTwiliosPlace:
                     "https://hunter2.example:port",
                     "https://[hunter2",
                     "https://[::1",
+                )
+            ),
+            *(
+                (url, "has a host that no name in the DNS can be")
+                for url in (
+                    "https://.hunter2.example",
+                    "https://hunter2..example",
+                    "https://*.hunter2.example",
+                    "https://-hunter2.example",
+                    f"https://{'h' * 64}.example",
                 )
             ),
             *(

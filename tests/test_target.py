@@ -346,6 +346,7 @@ class TestWhichEntryIsTaken:
             ({ACCOUNT: entry(), f"{ACCOUNT}:us1": entry(OTHER_SERVICE)}, "ie1"),
             ({f"{OTHER_ACCOUNT}:us1": entry(OTHER_SERVICE), f"{ACCOUNT}:us1": entry()}, "us1"),
             ({f"{OTHER_ACCOUNT}:us1": None, "junk": 3, f"{ACCOUNT}:us1": entry()}, "us1"),
+            ({f"AC{ACCOUNT[2:].upper()}:us1": entry()}, "us1"),
         ],
     )
     def test_that_of_account_and_region_in_force_then_that_of_the_account(
@@ -361,6 +362,7 @@ class TestWhichEntryIsTaken:
             ({f"{ACCOUNT}:us1": entry()}, "us1"),
             ({ACCOUNT: entry()}, "us1"),
             ({f"{ACCOUNT}:ie1": entry()}, "ie1"),
+            ({f"{ACCOUNT}:us1": entry(), ACCOUNT: entry(OTHER_SERVICE)}, "us1"),
         ],
     )
     def test_a_key_of_an_unknown_account_takes_the_only_entry(
@@ -393,6 +395,12 @@ class TestWhichEntryIsTaken:
                 f"no entry that is surely yours .*\n.*{ACCOUNT}:us1, {OTHER_ACCOUNT}:us1",
             ),
             ({f"{ACCOUNT}:ie1": entry()}, None, "us1", "no entry .* in region us1\n.*:ie1"),
+            (
+                {f"{ACCOUNT}:us1": entry(), f"{OTHER_ACCOUNT}:ie1": entry()},
+                None,
+                "us1",
+                "no entry that is surely yours",
+            ),
             ({}, ACCOUNT, "us1", "its entries: none"),
             ({}, None, "us1", "its entries: none"),
             ({f"{ACCOUNT}:us1": None}, ACCOUNT, "us1", "no entry of account"),

@@ -387,6 +387,29 @@ def test_a_timeout_says_that_the_build_goes_on_and_how_to_wait_again(
     ]
 
 
+@pytest.mark.parametrize(
+    ("options", "more", "first"),
+    [
+        (["--progress", "plain"], {}, "twbuild: error: no credentials found"),
+        (["--progress", "plain"], {"GITHUB_ACTIONS": "true"}, "::error title=twbuild::error: no"),
+        ([], {"CI": "true"}, "twbuild: error: no credentials found"),
+        (
+            ["--progress", "live"],
+            {"CI": "true", "GITHUB_ACTIONS": "true"},
+            "error: no credentials found",
+        ),
+    ],
+)
+def test_an_error_is_told_as_progress_would_have_been(
+    base: dict[str, str], options: list[str], more: dict[str, str], first: str
+) -> None:
+    terminal = Xterm(wait(*options), {**base, "TERM": "xterm", **more})
+    with terminal:
+        assert terminal.end() == 4
+    assert terminal.lines[0].startswith(first)
+    assert (b"\x1b[" in terminal.raw) == (first.startswith("error"))
+
+
 def test_without_credentials_three_ways_lead_on(base: dict[str, str]) -> None:
     key = "TWILIO_API_KEY and TWILIO_API_SECRET"
     account = "TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN"

@@ -57,13 +57,14 @@ WRONG: list[tuple[list[str], list[str]]] = [
     (["wait", "x" * 51, BUILD], ["1 to 50 letters, digits"]),
     (["wait", SERVICE, "[bold]x"], ["[bold]x"]),
     (["status", SERVICE, BUILD, OTHER_BUILD], ["unexpected extra argument", OTHER_BUILD]),
-    (["wait", "-t", "9999999h", SERVICE, BUILD], ["--timeout", "9999999h", "7d"]),
+    (["status", BUILD, OTHER_BUILD], ["status looks at one build"]),
+    (["wait", "-t", "9999999h", SERVICE, BUILD], ["--timeout", "9999999h", "168h"]),
     (["wait", "-t", "soon", SERVICE, BUILD], ["--timeout", "soon", "90s, 1.5s, 500ms, 5m, 1h30m"]),
     (["wait", "-t", "-5", SERVICE, BUILD], ["-5"]),
     (["wait", "-t", "5m\n", SERVICE, BUILD], ["--timeout", r"5m\n"]),
     (["wait", "-t", "٣s", SERVICE, BUILD], ["--timeout", "90s"]),
-    (["wait", "-i", "100ms", SERVICE, BUILD], ["--interval", "100ms", "0.2s to 1h"]),
-    (["wait", "-i", "2h", SERVICE, BUILD], ["--interval", "2h", "0.2s to 1h"]),
+    (["wait", "-i", "100ms", SERVICE, BUILD], ["--interval", "100ms", "200ms to 1h"]),
+    (["wait", "-i", "2h", SERVICE, BUILD], ["--interval", "2h", "200ms to 1h"]),
     (["wait", "--progress", "lively", SERVICE, BUILD], ["lively", "auto, live, plain"]),
     (["sandbox", "--outcome", "building"], ["building", "completed, failed"]),
     (["sandbox", "--build-time", "x"], ["--build-time", "'x'"]),
@@ -205,6 +206,29 @@ def test_without_arguments_there_is_help_and_2(base: dict[str, str]) -> None:
     assert nothing.stdout == asked.stdout
     assert "still building (status only)" in asked.stdout
     assert nothing.stderr == asked.stderr == ""
+
+
+@pytest.mark.parametrize("width", [{"COLUMNS": "0"}, {"COLUMNS": "x"}, {"TERMINAL_WIDTH": "x"}])
+def test_help_is_there_whatever_the_environment_says_of_the_window(
+    base: dict[str, str], width: dict[str, str]
+) -> None:
+    asked = run("-h", env={**base, **width})
+
+    assert (asked.code, asked.stderr) == (0, "")
+    assert " 124  wait ran into --timeout" in asked.stdout
+
+
+def test_the_command_that_resumes_names_a_service_that_begins_with_a_hyphen(
+    twilio: Twilio, environ: dict[str, str]
+) -> None:
+    twilio.says("building", service="-abc")
+    ended = run("wait", "-t", "300ms", BUILD, env={**environ, "TWBUILD_SERVICE": "-abc"})
+    again = ended.stderr.splitlines()[-1].removeprefix("twbuild:").split()
+    twilio.says("completed", service="-abc")
+
+    assert ended.code == 124
+    assert again == ["twbuild", "wait", "--", "-abc", BUILD]
+    assert run(*again[1:], env=environ).code == 0
 
 
 # Leaves the command without a parent that is a shell, as in a container or an editor.

@@ -65,8 +65,8 @@ def load(environ: Mapping[str, str], profile: str | None) -> Settings:
 def _label(value: object, place: str) -> str | None:
     if value is None or value == "":
         return None
-    text = value.strip() if isinstance(value, str) else f"{value!r}, no text"
-    if _LABEL.fullmatch(text):
+    text = str(value).strip()
+    if isinstance(value, str) and _LABEL.fullmatch(text):
         return text
     told = f"{place} is not well formed: {quoted(text)}"
     edge, _, region = text.partition(".")
