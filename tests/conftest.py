@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,12 @@ from pytest_httpserver import HTTPServer
 
 from tests.support.command import base_environ
 from tests.support.twilio import Twilio
+
+# What runs the tests may ignore signals, as nohup does, and everything they start would too.
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        default = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+        signal.signal(number, default)
 
 
 class Server(HTTPServer):
