@@ -408,7 +408,7 @@ class TestProfiles:
             f"no profile is active in {config.path}\n"
             "it has 1 profile: dev\n"
             "twilio profiles:use dev makes one active\n"
-            "twbuild -p dev uses one for once"
+            "or -p dev, on the same command, uses it for once"
         )
 
     def test_no_active_profile_at_all(self, config: Config) -> None:

@@ -320,7 +320,8 @@ class TestMade:
     def test_several_builds_are_told_apart(self) -> None:
         lines = report.made(Made(BUILD, Build(BUILD, "failed", runtime="x")), several=True)
 
-        assert plain(lines[0]) == (f"  Twilio's API gives no reason. What {BUILD} was made of:")
+        assert plain(lines[0]) == f"  What {BUILD} was made of; the API gives no reason:"
+        assert len(plain(lines[0])) < 80
 
     def test_where_twilio_did_not_tell_in_time_it_still_gives_no_reason(self) -> None:
         told = text(report.made(Made(BUILD, None), several=False))

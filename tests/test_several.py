@@ -121,7 +121,9 @@ def test_at_a_terminal_the_verdicts_come_at_the_end_in_the_order_given(
         twilio.says("completed", build=B)
         twilio.says("completed", build=C)
         assert terminal.end() == 0
-        told = [line.partition("  ready to deploy")[0] for line in terminal.lines[1:]]
+        *verdicts, summary = terminal.lines[1:]
+        assert summary.startswith("3 builds: 3 completed (waited ")
+        told = [line.partition("  ready to deploy")[0] for line in verdicts]
         assert told == [f"✓ completed  {sid}" for sid in (C, A, B)]
 
 

@@ -191,7 +191,7 @@ class TestArguments:
         with pytest.raises(UsageError) as raised:
             target.parse([SERVICE, "latest"])
 
-        assert raised.value.hints == ()
+        assert raised.value.hints == ("the service comes first, then Build SIDs",)
 
     def test_a_hostile_argument_is_shown_and_does_nothing(self) -> None:
         for typed in ["\x1b]0;x\x07", "##[error]", "\u202e", "ZB##", "ZS\n::error::"]:

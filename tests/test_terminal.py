@@ -449,7 +449,7 @@ def test_verbose_lines_stand_above_the_row(twilio: Twilio, environ: dict[str, st
 
     asked = [line for line in terminal.lines if line.startswith("GET ")]
     assert len(asked) == 3
-    assert all(re.search(r": HTTP 200, [0-9]+ ms RQ", line) for line in asked)
+    assert all(re.search(r": HTTP 200, [0-9]+ ms, request RQ", line) for line in asked)
     assert "credentials: TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN" in terminal.lines
     assert not [line for line in terminal.lines if line[0] in DOTS]
 
@@ -500,7 +500,8 @@ def test_a_hundred_builds_never_outgrow_the_window_and_leave_their_verdicts_alon
         *numbers, note = terminal.everything[:31]
         assert [*map(int, numbers)] == [*range(1, 31)]
         assert note == asking(twilio)
-        told = terminal.everything[31:]
+        *told, summary = terminal.everything[31:]
+        assert summary.startswith("100 builds: 100 completed (waited ")
         assert [line[: 13 + 34] for line in told] == [f"✓ completed  {sid}" for sid in SIDS]
         assert not terminal.cursor_hidden
 
@@ -539,7 +540,8 @@ def test_a_terminal_that_was_not_read_for_a_while_is_whole_again(
             twilio.says("completed", build=sid)
         assert terminal.end() == 0
         assert terminal.everything[0] == asking(twilio)
-        told = terminal.everything[1:]
+        *told, summary = terminal.everything[1:]
+        assert summary.startswith("45 builds: 45 completed (waited ")
         assert [line[: 13 + 34] for line in told] == [f"✓ completed  {sid}" for sid in sids]
 
 

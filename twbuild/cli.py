@@ -83,7 +83,8 @@ Profile = Annotated[
         metavar="NAME",
         parser=options.filled("--profile"),
         autocompletion=_profile_names,
-        help="Credentials of this twilio-cli profile.",
+        help="Credentials of this twilio-cli profile; left out: those in the environment "
+        "(TWILIO_...), else the active profile's.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Write one JSON object a build to stdout.")]
@@ -236,7 +237,8 @@ def _parse(arguments: list[str]) -> Action | None:
         sys.stdout.flush()
     except mistake as error:
         message = printable(error.format_message())  # type: ignore[attr-defined]
-        raise UsageError(message, "twbuild --help lists commands and options") from None
+        path = getattr(getattr(error, "ctx", None), "command_path", "twbuild")
+        raise UsageError(message, f"{path} --help tells what there is") from None
     except SystemExit:
         return None  # the reader of the help has gone, which rich and Typer end for
     except OSError as error:

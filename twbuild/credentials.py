@@ -60,16 +60,20 @@ def find(environ: Mapping[str, str], profile: str | None) -> Credentials:
     if config is None and profile is None:
         raise _none_found(environ)
     place = printable(path) if path else "a folder that HOME or TWILIO_CONFIG_DIR names"
-    return _from_profile(environ, config or {}, profile, place)
+    if config is None:
+        raise _no_profile(printable(profile), place, "there is no such file")
+    return _from_profile(environ, config, profile, place)
 
 
 def _none_found(environ: Mapping[str, str]) -> CredentialsError:
+    lone = f"{ACCOUNT} is set; {TOKEN}, or {KEY} and {SECRET}, is missing"
     empty = [name for name in (KEY, SECRET, ACCOUNT, TOKEN) if environ.get(name) == ""]
     return CredentialsError(
         "no credentials found",
         f"set    {KEY} and {SECRET}, or {ACCOUNT} and {TOKEN}",
         "or     twilio login, then twbuild -p NAME",
         "or     twbuild sandbox, to see it work without an account",
+        *([lone] if environ.get(ACCOUNT) else []),
         *(f"{name} is set but empty: does CI lack the secret?" for name in empty),
     )
 
@@ -109,11 +113,7 @@ def _from_profile(
                 f"profile {shown} in {path} holds no secret: it is of an old twilio-cli",
                 f"twilio profiles:create -p {shown} makes it anew",
             )
-        raise CredentialsError(
-            f"no profile {shown} in {path}",
-            _listed(profiles),
-            f"twilio profiles:create -p {shown} makes it",
-        )
+        raise _no_profile(shown, path, _listed(profiles))
     values = []
     for key in ("apiKey", "apiSecret"):
         value = entry.get(key)
@@ -138,6 +138,11 @@ def _from_profile(
     )
 
 
+def _no_profile(name: str, path: str, there: str) -> CredentialsError:
+    make = f"twilio profiles:create -p {name} makes it"
+    return CredentialsError(f"no profile {name} in {path}", there, make)
+
+
 def _old_names(config: Mapping[str, Any]) -> list[Any]:
     projects = config.get("projects")
     entries = projects if isinstance(projects, list) else []
@@ -154,7 +159,7 @@ def _none_active(
         f"no profile is active in {path}",
         _listed(profiles),
         f"twilio profiles:use {first} makes one active",
-        f"twbuild -p {first} uses one for once",
+        f"or -p {first}, on the same command, uses it for once",
     )
 
 

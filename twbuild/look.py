@@ -97,7 +97,8 @@ def _look(arguments: Sequence[str], wishes: Wishes) -> int:
         code = exit_code(over.outcome for over in overs)
         closing = _closing(overs, command, wishes, stderr, result)
         (stderr.close_badly if code in WORTH_A_LOOK else stderr.say)(closing)
-        for details in made:
+        order = [over.sid for over in overs]
+        for details in sorted(made, key=lambda details: order.index(details.sid)):
             lines = report.made(details, several=len(overs) > 1)
             stderr.say([[], *lines] if stderr.styled else lines)
         if signalled:
@@ -152,7 +153,7 @@ def _closing(
         return wanted and not (result.for_people and (live or wishes.once))
 
     lines = [report.headline(over, once=wishes.once) for over in overs if unsaid(over)]
-    if said_in_progress or (several and stderr.github):
+    if several and (not wishes.quiet or stderr.github):
         lines.append(report.summary(overs))
     return [*lines, *report.hints(overs), *report.resume(overs, command)]
 

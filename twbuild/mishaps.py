@@ -51,7 +51,7 @@ _UNRESOLVED = "the name of {name} does not resolve"
 # The first that is among the causes tells most; an exception may be held by several others.
 _MISHAPS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     ((ssl.SSLError,), "the TLS handshake failed"),
-    ((urllib3.exceptions.NameResolutionError, socket.gaierror), _UNRESOLVED),
+    ((socket.gaierror,), _UNRESOLVED),
     ((ConnectionRefusedError,), "connection refused by {peer}"),
     (
         (urllib3.exceptions.ConnectTimeoutError, requests.ConnectTimeout),

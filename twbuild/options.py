@@ -52,7 +52,7 @@ def one_of(name: str, choices: tuple[str, ...]) -> Callable[[str], str]:
 
     def parse(value: str) -> str:
         if filled(name)(value) not in choices:
-            raise UsageError(f"{name} is {quoted(value)}", f"expected {', '.join(choices)}")
+            raise UsageError(f"{name} is none of {', '.join(choices)}: {quoted(value)}")
         return value
 
     return parse

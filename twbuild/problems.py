@@ -103,6 +103,7 @@ def of_response(asked: Asked, response: requests.Response, body: bytes | None) -
         error = PassingError
     elif status in (401, 403) and code is not None:
         error = UnauthorizedError
+        message = f"Twilio refused the credentials: {message}"
         hints = [asked.identity, *_refusal(asked, code)]
     elif status in (401, 403):
         hints = ["not Twilio's answer: a proxy or gateway in between refused"]

@@ -12,6 +12,7 @@ from twbuild.streams import Stderr
 from twbuild.text import Line, age, counted, duration, printable
 from twbuild.watch import Event, Over
 
+DAY_SECONDS = 86400.0
 HEARTBEAT_SECONDS = 30.0  # CI kills jobs that are silent for long
 
 Happening = Event | Asked | Note | Tick
@@ -105,14 +106,15 @@ def line(event: Happening, now: float) -> Line | None:
     if isinstance(event, Note):
         return [(event.text, "hint")]
     if isinstance(event, Asked):
-        request = f" {event.request_id}" if event.request_id else ""
+        request = f", request {event.request_id}" if event.request_id else ""
         milliseconds = round(event.seconds * 1000)
         return [(f"GET {printable(event.url)}: {event.came}, {milliseconds} ms{request}", "hint")]
     if isinstance(event, Picked):
         count = event.others_in_progress
         others = f", {counted(count, 'other')} in progress" if count else ""
-        when = f"{event.created:%Y-%m-%d %H:%M:%S} UTC"
-        told = f"the newest: {event.sid}, {printable(event.status)}, created {when}"
+        today = event.age_seconds < DAY_SECONDS
+        when = f"{event.created:%H:%M:%S} UTC" if today else f"{event.created:%Y-%m-%d}"
+        told = f"the newest: {event.sid}, created {when}"
         return [(f"{told} ({age(event.age_seconds)}){others}", "hint")]
     if isinstance(event, Building):
         return [("building", "building"), (f"  {event.sid}", "")]

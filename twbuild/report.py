@@ -111,9 +111,12 @@ def summary(overs: Sequence[Over]) -> Line:
 def made(event: Made, *, several: bool) -> list[Line]:
     """What a failed build was made of."""
     build = event.build
-    what = f"{event.sid} was" if several else "the build was"
+    no_reason = "  Twilio's API gives no reason."
     if build is None:
-        return [[("  Twilio's API gives no reason.", "hint")]]
+        return [[(no_reason, "hint")]]
+    head = f"{no_reason} What the build was made of:"
+    if several:
+        head = f"  What {event.sid} was made of; the API gives no reason:"
     rows = [
         ("runtime", printable(build.runtime) if build.runtime else None),
         ("contents", _contents(build)),
@@ -122,7 +125,7 @@ def made(event: Made, *, several: bool) -> list[Line]:
         ("request", build.request_id and f"{build.request_id}, for Twilio's support"),
     ]
     return [
-        [(f"  Twilio's API gives no reason. What {what} made of:", "hint")],
+        [(head, "hint")],
         *([(f"    {name:<12}  ", "hint"), (value, "")] for name, value in rows if value),
     ]
 

@@ -72,7 +72,7 @@ def locate(arguments: Arguments, environ: Mapping[str, str], settings: Settings)
             return Target(service, arguments.builds, printable(path))
     raise UsageError(
         "no service named; one of these names it:",
-        "twbuild wait SERVICE ..., a Service SID (ZS...) or its unique name",
+        "the argument SERVICE: a Service SID (ZS...) or its unique name",
         "the environment variable TWBUILD_SERVICE",
         f"{PROJECT_FILE}, written by twilio serverless:deploy, in the project's folder",
     )
@@ -183,6 +183,8 @@ def _hints(value: str) -> list[str]:
             "it looks like a file name",
             "a pre-commit hook needs pass_filenames: false, or it is handed the changed files",
         ]
+    if _UNIQUE_NAME.fullmatch(value) and not _SMALL_SID.fullmatch(value):
+        return ["the service comes first, then Build SIDs"]
     if _SMALL_SID.fullmatch(value):
         return [f"{value[:2].upper()} is written in capitals"]
     return []
