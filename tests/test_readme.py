@@ -110,7 +110,8 @@ def test_rehearse(base: dict[str, str], shell: dict[str, str]) -> None:
     assert ended.stdout.splitlines()[0] == "completed"
     assert f"completed: activating {BUILD}" in ended.stdout
     assert "deploy.sh ended with 1" in ended.stdout
-    assert asked_of_twilio_cli(shell) == ["builds", "deployments", "builds"]
+    assert "deploy.sh ended with 4" in ended.stdout
+    assert asked_of_twilio_cli(shell) == ["builds", "deployments", "builds", "builds"]
 
 
 def test_by_hand(base: dict[str, str]) -> None:
