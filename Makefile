@@ -4,7 +4,7 @@
 VENV = .venv
 BIN = $(VENV)/bin
 # The tests mostly wait: more of them at a time than there are processors.
-WORKERS = 6
+WORKERS = 8
 STORMS = 500
 # Empty, or `yes`: see what the tests reach in twbuild/.
 COVERAGE =
@@ -12,6 +12,8 @@ PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check install
 INSTALL = $(if $(shell command -v uv),uv pip install --quiet --python $(BIN)/python,$(PIP))
 
 .DEFAULT_GOAL = help
+# Else every worker compiles every test anew.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help demo test check rest lint types coverage histories storms package fresh format \
 	bench chaos mutants pictures readme clean
 
@@ -26,7 +28,7 @@ demo: $(VENV)/demo
 ## test      all tests, in random order
 test: $(VENV)/test
 	$(if $(COVERAGE),$(BIN)/coverage erase)
-	$(BIN)/$(if $(COVERAGE),coverage run,python) -m pytest -n $(WORKERS)
+	$(BIN)/$(if $(COVERAGE),coverage run,python) -m pytest -n $(WORKERS) --dist worksteal
 
 ## check     everything that CI checks
 check: COVERAGE = yes

@@ -85,7 +85,7 @@ def test_the_judge_sees_a_late_end() -> None:
 
 
 def test_a_small_storm_is_ridden_out() -> None:
-    words = [sys.executable, "-m", "tests.chaos", "--storms", "8", "--jobs", "8", "--seed", "1"]
+    words = [sys.executable, "-m", "tests.chaos", "--storms", "5", "--jobs", "5", "--seed", "1"]
 
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=100)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench.api import BUILDS, Api
-from tests.bench.processes import drawn, soaked
+from tests.bench.processes import drawn
 from tests.support.command import BUILD, SERVICE, TWBUILD, run
 from tests.support.terminal import Terminal
 from tests.support.twilio import Twilio
@@ -163,10 +163,3 @@ def test_a_live_screen_draws_eight_to_ten_frames_a_second(
     assert cost.code == 0
     # What happens draws a frame of its own; a busy machine may miss some.
     assert 4 * seconds <= frames <= 10 * cost.wall
-
-
-def test_thousands_of_polls_leave_nothing_behind(api: Api, environ: dict[str, str]) -> None:
-    grown = soaked(api.url, 2_500, environ)
-
-    assert grown["memory"] <= 1 << 20
-    assert (grown["threads"], grown["descriptors"]) == (0, 0)
