@@ -5,6 +5,7 @@ VENV = .venv
 BIN = $(VENV)/bin
 # The tests mostly wait: more of them at a time than there are processors.
 WORKERS = 8
+PYTEST = pytest -n $(WORKERS) --dist worksteal
 STORMS = 500
 # Empty, or `yes`: see what the tests reach in twbuild/.
 COVERAGE =
@@ -27,12 +28,18 @@ demo: $(VENV)/demo
 
 ## test      all tests, in random order
 test: $(VENV)/test
-	$(if $(COVERAGE),$(BIN)/coverage erase)
-	$(BIN)/$(if $(COVERAGE),coverage run,python) -m pytest -n $(WORKERS) --dist worksteal
+ifdef COVERAGE
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m $(PYTEST) -m 'not registry and not measured'
+	$(BIN)/python -m $(PYTEST) -m measured
+else
+	$(BIN)/python -m $(PYTEST)
+endif
 
 ## check     everything that CI checks
-check: COVERAGE = yes
-check: test rest fresh
+check:
+	$(MAKE) test COVERAGE=yes
+	$(MAKE) rest fresh
 
 # All of `check` that is neither `make demo` nor `make test`.
 rest: lint types coverage histories storms package

@@ -15,9 +15,12 @@ from tests.support.command import BUILD, SERVICE, TWBUILD, run
 from tests.support.terminal import Terminal
 from tests.support.twilio import Twilio
 
+pytestmark = pytest.mark.measured
+
 # Told at the end by whoever ends the process: twbuild leaves without the interpreter's teardown.
 TELL = """
 import os, sys, threading
+
 end = os._exit
 def tell(code):
     names = sorted(sys.modules)

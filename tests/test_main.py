@@ -39,6 +39,7 @@ TWICE_BEFORE_IT_UNWINDS = """
 """
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize(
     "code",
     [SWALLOWED_BY_CODE_IN_BETWEEN, SWALLOWED_BY_A_DESTRUCTOR, TWICE_BEFORE_IT_UNWINDS],

@@ -163,6 +163,7 @@ def test_who_signals_again_after_a_second_waits_for_no_last_words(
     process.stderr.close()
 
 
+@pytest.mark.measured
 def test_a_signal_at_any_moment_of_the_start_up_ends_it_without_a_traceback(
     twilio: Twilio, environ: dict[str, str], tmp_path: Path
 ) -> None:

@@ -36,6 +36,8 @@ from tests.support.twilio import Twilio, error
 from twbuild.errors import FetchError, UnauthorizedError
 from twbuild.events import Building, BuildStatus, Made, Outcome, Question, Status
 
+pytestmark = pytest.mark.measured
+
 MISSING = http(b'{"code": 20404, "message": "no", "status": 404}', "404 Not Found")
 DOWN = http(b"", "503 Service Unavailable")
 
@@ -505,7 +507,7 @@ def test_a_server_that_closes_after_each_answer_is_no_trouble(after: float) -> N
         assert watched.over.outcome is Outcome.COMPLETED
         assert watched.troubles == []
         assert (server.accepted, len(server.requests)) == (5, 5)
-        assert 0.38 < server.times[-1] - server.times[0] < 1
+        assert 0.3 < server.times[-1] - server.times[0] < 1  # the first may come late
 
 
 def test_a_server_that_comes_up_late_is_waited_for() -> None:
