@@ -154,6 +154,21 @@ def test_a_key_in_the_accounts_place_is_pointed_at(twilio: Twilio) -> None:
     assert "an API key (SK...) stands in TWILIO_ACCOUNT_SID" in " ".join(refused.hints)
 
 
+@pytest.mark.parametrize("token", ["t", "code", "Authenticate"])
+def test_a_token_that_stands_in_the_answer_by_chance_changes_no_verdict(
+    twilio: Twilio, token: str
+) -> None:
+    refused = refusal(twilio, error(401, "Authenticate"), TWILIO_AUTH_TOKEN=token)
+
+    assert (type(refused), refused.code) == (UnauthorizedError, 20003)
+
+
+def test_a_token_that_the_server_repeats_shows_not_even_in_part(twilio: Twilio) -> None:
+    refused = refusal(twilio, error(401, f"{'x' * 280} {TOKEN}"))
+
+    assert TOKEN[:8] not in repr(refused.__dict__)
+
+
 def test_test_credentials_are_said_to_be_of_the_wrong_kind(twilio: Twilio) -> None:
     refused = refusal(twilio, reply({"code": 20008, "message": "Test"}, 403))
 

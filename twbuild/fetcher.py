@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-
 import urllib3
 
 from twbuild import __version__, answers, mishaps, problems
@@ -32,8 +30,6 @@ class Fetcher:
         self._session = Session(network)
         found = settings.credentials
         self._session.auth = (found.username, found.password)
-        pair = f"{found.username}:{found.password}".encode()
-        self._secrets = [found.password.encode(), base64.b64encode(pair)]
         self._session.headers.update(
             {
                 "Accept": "application/json",
@@ -71,7 +67,7 @@ class Fetcher:
         else:
             self._kept = True
         if not good:
-            raise problems.of_response(asked, response, self._without_secrets(body))
+            raise problems.of_response(asked, response, body)
         try:
             return answers.read(question, response, body)
         except ValueError as error:
@@ -80,12 +76,6 @@ class Fetcher:
     def abandon(self) -> None:
         """Give up the question under way, from another thread; whoever asked gets an error."""
         self._session.cut()
-
-    def _without_secrets(self, body: bytes | None) -> bytes | None:
-        """An error's body; a gateway may repeat in it what it was sent."""
-        for secret in self._secrets:
-            body = body and body.replace(secret, b"[secret]")
-        return body
 
     def _get(self, url: str) -> requests.Response:
         """One GET; once more where a kept connection proves to have been closed in between."""

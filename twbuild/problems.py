@@ -11,6 +11,7 @@ from typing import NamedTuple
 from urllib3.util import parse_url
 
 from twbuild import jsonobject
+from twbuild.credentials import Credentials
 from twbuild.errors import FatalError, FetchError, NotFoundError, PassingError, UnauthorizedError
 from twbuild.leanrequests import requests
 from twbuild.settings import Settings
@@ -87,7 +88,7 @@ def of_nonsense(
 def of_response(asked: Asked, response: requests.Response, body: bytes | None) -> FetchError:
     """A response whose HTTP status is not 200."""
     status = response.status_code
-    code, told = _told(body)
+    code, told = _told(body, asked.settings.credentials)
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip()
     reason = f"HTTP {status}"
     what = told or (_size(body, kind) if body else "")
@@ -137,7 +138,7 @@ def _refusal(asked: Asked, code: int) -> Iterator[str]:
         yield remark
 
 
-def _told(body: bytes | None) -> tuple[int | None, str]:
+def _told(body: bytes | None, credentials: Credentials) -> tuple[int | None, str]:
     """Code and text, if the body has one of Twilio's two error shapes.
 
     `{code, message, more_info, status}`, or RFC 9457's `{type, title, status, code, detail}`.
@@ -150,11 +151,13 @@ def _told(body: bytes | None) -> tuple[int | None, str]:
     if isinstance(code, str) and re.fullmatch(r"[0-9]{1,9}", code):
         code = int(code)
     texts = [found.get(name) for name in ("message", "title", "detail")]
-    said = ": ".join(printable(text) for text in texts if isinstance(text, str) and text)
+    said = ": ".join(
+        printable(credentials.hide(text)) for text in texts if isinstance(text, str) and text
+    )
     if not isinstance(code, int) or isinstance(code, bool) or not said:
         return None, ""
     more = found.get("more_info") or found.get("moreInfo") or found.get("type")
-    link = f" ({printable(more)})" if isinstance(more, str) else ""
+    link = f" ({printable(credentials.hide(more))})" if isinstance(more, str) else ""
     return code, f"code {code}: {said}{link}"
 
 
