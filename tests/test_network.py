@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 import trustme
 
-import twbuild.fetcher
 from tests.support.command import BUILD, SERVICE
 from tests.support.fasttime import close_fetchers, fetcher
 from tests.support.secrets import PROXY_PASSWORD, shown
@@ -46,7 +45,12 @@ def environ(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
 
 
 def test_where_nothing_is_set_the_way_is_direct_and_the_usual_authorities_count() -> None:
-    assert network.of(TWILIO) == network.Network({}, True, None)
+    way = network.of(TWILIO)
+
+    assert (way.proxies, way.route) == ({}, None)
+    assert way.context
+    assert way.context.verify_mode is ssl.CERT_REQUIRED
+    assert way.context.check_hostname
 
 
 @pytest.mark.parametrize(
@@ -94,7 +98,9 @@ def test_a_loopback_address_never_goes_through_a_proxy(
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         environ.setenv(name, "http://127.0.0.1:9")
 
-    assert network.of(url) == network.Network({}, True, None)
+    way = network.of(url)
+
+    assert (way.proxies, way.route) == ({}, None)
 
 
 def test_a_request_to_this_machine_is_sent_past_every_proxy(environ: pytest.MonkeyPatch) -> None:
@@ -150,7 +156,7 @@ def test_a_socks_proxy_without_its_package_is_refused_by_name(environ: pytest.Mo
 
 
 def test_a_proxy_that_never_answers_is_named(environ: pytest.MonkeyPatch) -> None:
-    environ.setattr(twbuild.fetcher, "CONNECT_SECONDS", 0.3)
+    environ.setattr(network, "CONNECT_SECONDS", 0.3)
     with Server(silent) as proxy:
         environ.setenv("HTTPS_PROXY", f"http://{proxy.netloc}")
         with pytest.raises(PassingError) as refused:
@@ -190,7 +196,7 @@ def test_a_bundle_without_a_certificate_is_refused_by_name(
     with pytest.raises(UsageError) as refused:
         network.of(TWILIO)
 
-    assert refused.value.message == f"{variable} cannot be used: {path}: holds no certificate"
+    assert refused.value.message == f"{variable} cannot be used: {path}: contains no certificate"
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
@@ -215,10 +221,12 @@ def test_an_empty_folder_of_authorities_is_refused_by_name(
 
 def test_an_empty_variable_and_plain_http_need_no_bundle(environ: pytest.MonkeyPatch) -> None:
     environ.setenv("REQUESTS_CA_BUNDLE", "")
-    assert network.of(TWILIO).verify is True
+    context = network.of(TWILIO).context
+    assert context
+    assert len(context.get_ca_certs()) > 50
 
     environ.setenv("REQUESTS_CA_BUNDLE", "/no/such.pem")
-    assert network.of("http://127.0.0.1:1").verify is True
+    assert network.of("http://127.0.0.1:1").context is None
 
 
 @pytest.fixture(scope="module")
@@ -291,7 +299,7 @@ def test_a_certificate_for_another_address_is_told_as_such(
 
 
 def test_a_tls_handshake_that_hangs_takes_4_seconds_at_most(environ: pytest.MonkeyPatch) -> None:
-    environ.setattr(twbuild.fetcher, "CONNECT_SECONDS", 0.3)
+    environ.setattr(network, "CONNECT_SECONDS", 0.3)
     with Server(silent) as server, pytest.raises(PassingError):
         fetcher(f"https://{server.netloc}").ask(STATUS)
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
+import re
 import socket
 import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
-import twbuild.fetcher
 from tests.support import sockets
 from tests.support.command import BUILD, OTHER_BUILD
 from tests.support.fasttime import Happening, close_fetchers, watch
@@ -32,9 +35,11 @@ from tests.support.sockets import (
     slow,
     trickling,
 )
-from tests.support.twilio import Twilio, error
+from tests.support.twilio import Twilio, build_body, error, status_body
+from twbuild import network
 from twbuild.errors import FetchError, UnauthorizedError
 from twbuild.events import Building, BuildStatus, Made, Outcome, Question, Status
+from twbuild.watch import Over
 
 pytestmark = pytest.mark.measured
 
@@ -196,14 +201,14 @@ class Busy:
 
     def handle(self, connection: Connection) -> None:
         while True:
-            connection.request()
+            sid = re.findall(rb"/Builds/(\w+)/", connection.request())[0].decode()
             with self._lock:
                 self._now += 1
                 self.most = max(self.most, self._now)
             connection.pause(self._seconds)
             with self._lock:
                 self._now -= 1
-            connection.send(http(b'{"status": "building"}'))
+            connection.send(http(json.dumps({"sid": sid, "status": "building"}).encode()))
 
 
 def test_25_builds_are_asked_about_ten_at_a_time_over_ten_connections() -> None:
@@ -454,20 +459,47 @@ class TestNames:
     def test_a_dead_first_address_is_passed_over(
         self, lookup: Callable[..., None], monkeypatch: pytest.MonkeyPatch, dead: str
     ) -> None:
-        monkeypatch.setattr(twbuild.fetcher, "CONNECT_SECONDS", 0.2)
-        with deaf() as port, Server(answering(good("completed"))) as server:
-            ports = [sockets.unused_port() if dead == "refusing" else port, server.port]
-            stream = (socket.AF_INET, socket.SOCK_STREAM, 0, "")
-            lookup(lambda *_, **__: [(*stream, ("127.0.0.1", port)) for port in ports])
-
-            watched = watch("http://localhost:1", times=10)
+        monkeypatch.setattr(network, "CONNECT_SECONDS", 0.2)
+        lookup(named("127.0.0.1", "127.0.0.2"))
+        with deaf() as silent_port:
+            port = sockets.unused_port() if dead == "refusing" else silent_port
+            with Server(answering(good("completed")), host="127.0.0.2", port=port):
+                watched = watch(f"http://localhost:{port}", times=10)
 
         assert (watched.over.outcome, watched.over.polls) == (Outcome.COMPLETED, 1)
 
+    def test_addresses_that_took_the_whole_request_are_tried_last_by_the_next(
+        self, lookup: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(network, "CONNECT_SECONDS", 0.4)  # 4 s of the fast clock
+        silent = [f"127.0.0.{number}" for number in range(10, 15)]
+        lookup(named(*silent, "127.0.0.2"))
+        with ExitStack() as stack:
+            port = stack.enter_context(deaf(silent[0]))
+            for host in silent[1:]:
+                stack.enter_context(deaf(host, port))
+            stack.enter_context(Server(answering(good("completed")), host="127.0.0.2", port=port))
+            watched = watch(f"http://localhost:{port}", times=10)
+
+        assert watched.over.outcome is Outcome.COMPLETED
+        assert watched.over.polls == 2
+        assert watched.seconds < 40
+
+
+def named(*addresses: str) -> Callable[..., Any]:
+    """What getaddrinfo answers where localhost has these addresses, in this order."""
+    real = socket.getaddrinfo
+
+    def answer(host: str, *more: Any, **named: Any) -> Any:
+        hosts = addresses if host == "localhost" else [host]
+        return [found for one in hosts for found in real(one, *more, **named)]
+
+    return answer
+
 
 def test_connecting_to_one_address_takes_4_seconds_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert twbuild.fetcher.CONNECT_SECONDS == 4
-    monkeypatch.setattr(twbuild.fetcher, "CONNECT_SECONDS", 0.2)
+    assert network.CONNECT_SECONDS == 4
+    monkeypatch.setattr(network, "CONNECT_SECONDS", 0.2)
     with deaf() as port:
         watched = watch(f"http://127.0.0.1:{port}", times=20)
 
@@ -542,3 +574,69 @@ def test_nothing_but_a_fetch_error_is_trouble() -> None:
     watched = watch("", make_fetcher=Refusing, times=100)
 
     assert watched.over.outcome is Outcome.UNAVAILABLE
+
+
+def test_40_failed_builds_whose_details_hang_take_5_seconds_together_and_delay_no_poll() -> None:
+    failing = [f"ZB{number:032x}" for number in range(40)]
+    polls: list[float] = []
+
+    def handle(connection: Connection) -> None:
+        while True:
+            path = connection.request().split()[1].decode()
+            if not path.endswith("/Status"):
+                connection.stay_silent()
+            if BUILD in path:
+                polls.append(time.monotonic())
+                status = "completed" if len(polls) == 60 else "building"
+            else:
+                status = "failed"
+            connection.send(good(status).replace(BUILD.encode(), path.split("/")[5].encode()))
+
+    with Server(handle) as server:
+        watched = watch(server.url, [*failing, BUILD], times=5, interval_seconds=0.5)
+
+    gaps = [(after - before) * 5 for before, after in pairwise(polls)]
+    assert max(gaps) < 1.5
+    assert sum(gap > 0.75 for gap in gaps) <= 6
+    assert [over.outcome for over in watched.overs] == [Outcome.FAILED] * 40 + [Outcome.COMPLETED]
+    ended = [at for at, event in watched.events if isinstance(event, Over)]
+    made = [at for at, event in watched.events if isinstance(event, Made)]
+    assert max(made) < max(at for at in ended[:40]) + 6
+
+
+def test_the_details_of_many_failed_builds_all_come_where_they_are_given() -> None:
+    failing = [f"ZB{number:032x}" for number in range(40)]
+
+    def handle(connection: Connection) -> None:
+        while True:
+            path = connection.request().split()[1].decode()
+            sid = path.split("/")[5]
+            found = status_body(sid, "failed") if "/Status" in path else build_body(sid)
+            connection.send(http(json.dumps(found).encode()))
+
+    with Server(handle) as server:
+        watched = watch(server.url, failing, times=1)
+
+    assert {made.sid for made in watched.of(Made) if made.build} == set(failing)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), MemoryError()])
+def test_a_thread_that_cannot_be_started_is_trouble_that_may_pass(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    starts: list[float] = []
+    real = threading.Thread.start
+
+    def start(self: threading.Thread) -> None:
+        if self.name.startswith("request"):
+            starts.append(1)
+            if len(starts) == 2:
+                raise error
+        real(self)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with Server(answering(good(), good("completed"))) as server:
+        watched = watch(server.url)
+
+    assert watched.over.outcome is Outcome.COMPLETED
+    assert ["no thread could be started" in trouble for trouble in watched.troubles] == [True]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
@@ -16,31 +17,60 @@ BUILD_SID = re.compile("ZB[0-9a-fA-F]{32}")
 Answer = BuildStatus | Build | Page
 
 
-def read(question: Question, response: requests.Response, body: bytes | None) -> Answer:
-    """What the body says; raises ValueError, its text for people, where that makes no sense."""
-    if body is None:
-        raise ValueError("the answer is larger than any that Twilio gives")
+def read(
+    question: Question,
+    response: requests.Response,
+    body: bytes,
+    redacted: Callable[[Any], Any],
+) -> Answer:
+    """What the body says; raises ValueError, its text for people, where that makes no sense.
+
+    `redacted` takes secrets out of what is shown; verdicts are read from what was sent.
+    """
     try:
-        found = jsonobject.parse(body)
+        sent = jsonobject.parse(body)
     except jsonobject.NotAnObjectError as error:
         raise ValueError(f"the answer is {error}") from None
+    found = redacted(sent)
     request_id = problems.request_id(response)
     if question.kind is Kind.PAGE:
-        return _page(found, response, request_id)
-    sid = found.get("sid")
-    if sid is not None and str(sid).upper() != question.sid.upper():
-        raise ValueError(f"asked for {question.sid}, the answer is about {printable(sid)}")
+        return _page(sent, found, response, request_id)
+    sid = _asked_sid(question.sid, sent)
     if question.kind is Kind.BUILD:
         return _build({**found, "sid": question.sid})._replace(request_id=request_id)
-    status = found.get("status")
+    status = sent.get("status")
     if not isinstance(status, str) or status not in [s.value for s in Status]:
-        raise ValueError(f"the answer's status is {printable(repr(status), 60)}")
+        raise ValueError(f"the answer's status is {printable(repr(redacted(status)), 60)}")
     account, service, url = (_text(found.get(n)) for n in ("account_sid", "service_sid", "url"))
     return BuildStatus(Status(status), sid, account, service, url, request_id)
 
 
-def _page(found: dict[str, Any], response: requests.Response, request_id: str | None) -> Page:
-    builds, meta = found.get("builds"), found.get("meta")
+def is_named(answer: Answer) -> bool:
+    """Whether the answer says itself which build it is about."""
+    return isinstance(answer, BuildStatus) and bool(answer.sid or _builds_in(answer.url))
+
+
+def _asked_sid(asked: str, sent: dict[str, Any]) -> str | None:
+    """The sid as sent; ValueError where it, or a `url` in its place, is another build's."""
+    sid = sent.get("sid")
+    named = _builds_in(sent.get("url")) if sid is None else [sid]
+    for name in named:
+        if not isinstance(name, str) or not name.isascii() or name.lower() != asked.lower():
+            raise ValueError(f"asked for {asked}, the answer is about {printable(name)}")
+    return sid
+
+
+def _builds_in(url: object) -> list[str]:
+    return BUILD_SID.findall(url) if isinstance(url, str) else []
+
+
+def _page(
+    sent: dict[str, Any],
+    found: dict[str, Any],
+    response: requests.Response,
+    request_id: str | None,
+) -> Page:
+    builds, meta = found.get("builds"), sent.get("meta")
     if not isinstance(builds, list) or not isinstance(meta, dict):
         raise ValueError("the answer is no page of Builds")  # noqa: TRY004 - of what came, not of ours
     if not all(isinstance(build, dict) and _is_listed(build) for build in builds):

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import re
+from typing import Any
+from urllib.parse import quote
+
 import urllib3
 
-from twbuild import __version__, answers, mishaps, problems
+from twbuild import __version__, answers, jsonobject, mishaps, problems
 from twbuild.answers import Answer
+from twbuild.errors import FetchError, PassingError
 from twbuild.events import Kind, Question
 from twbuild.leanrequests import requests
-from twbuild.network import Network, Session
+from twbuild.network import Network, Session, UnreadableError
 from twbuild.settings import Settings
 
-CONNECT_SECONDS = 4
-READ_SECONDS = 15
-LARGEST_STATUS = 1 << 20
-LARGEST_BUILDS = 16 << 20
-MISHAPS = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
+MIB = 1 << 20
+LARGEST_ERROR = MIB
+LARGEST = {Kind.STATUS: MIB, Kind.BUILD: 2 * MIB, Kind.PAGE: 8 * MIB}
+MISHAPS = (
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    OSError,
+    ValueError,
+    MemoryError,
+)
 PAGE_SIZE = 20  # a build may list 1,050 versions, so that 50 builds can exceed 10 MiB
 
 
@@ -26,82 +38,100 @@ class Fetcher:
         self._settings = settings
         self._network = network
         self._builds_url = f"{settings.base_url}/v1/Services/{service}/Builds"
-        self._kept = False
-        self._session = Session(network)
         found = settings.credentials
+        basic = base64.b64encode(f"{found.username}:{found.password}".encode()).decode()
+        self._secrets = _any_of(found.password, basic, *network.secrets)
+        self._session = Session(network)
         self._session.auth = (found.username, found.password)
         self._session.headers.update(
             {
                 "Accept": "application/json",
+                "Accept-Encoding": "identity",
                 "Cache-Control": "no-cache",
                 "User-Agent": f"twbuild/{__version__} {requests.utils.default_user_agent()}",
             }
         )
 
     def url(self, question: Question) -> str:
-        """The URL that answers `question`."""
+        """The URL that answers `question`, to be shown."""
+        return str(self._redacted(self._url(question)))
+
+    def ask(self, question: Question) -> Answer:
+        """The API's answer; raises FetchError where no good one came.
+
+        An answer that does not name its build, or an error that no other try would mend, counts
+        only from a connection that asked about no other build: it may be a late one about those.
+        Sources: https://www.twilio.com/docs/serverless/api/resource/build-status and
+        https://www.twilio.com/docs/serverless/api/resource/build
+        """
+        try:
+            answer = self._ask(question)
+        except PassingError:
+            raise
+        except FetchError:
+            if self._session.is_used_only_for(question.sid):
+                raise
+        else:
+            if answers.is_named(answer) or self._session.is_used_only_for(question.sid):
+                return answer
+        self._session.drop()
+        return self._ask(question)
+
+    def abandon(self) -> None:
+        """Give up the question under way, from another thread; it ends with an error."""
+        self._session.cancel()
+
+    def _url(self, question: Question) -> str:
         if question.kind is Kind.PAGE:
             return f"{self._builds_url}?{question.query or f'PageSize={PAGE_SIZE}'}"
         tail = "/Status" if question.kind is Kind.STATUS else ""
         return f"{self._builds_url}/{question.sid}{tail}"
 
-    def ask(self, question: Question) -> Answer:
-        """The API's answer; raises FetchError where no good one came.
-
-        Sources: https://www.twilio.com/docs/serverless/api/resource/build-status and
-        https://www.twilio.com/docs/serverless/api/resource/build
-        """
-        url = self.url(question)
-        asked = problems.Asked(url, self._settings, self._network.route)
-        limit = LARGEST_STATUS if question.kind is Kind.STATUS else LARGEST_BUILDS
+    def _ask(self, question: Question) -> Answer:
+        asked = problems.Asked(self.url(question), self._settings, self._network.route)
+        body: bytes | None
         try:
-            with self._get(url) as response:
-                good = response.status_code == 200
-                body = _read(response, limit if good else LARGEST_STATUS)
+            response, body = self._session.fetch(
+                self._url(question), question.sid, LARGEST[question.kind], LARGEST_ERROR
+            )
+            unreadable = None
+        except UnreadableError as error:
+            response, body, unreadable = error.response, None, str(error)
         except MISHAPS as error:
-            self._kept = False
             raise mishaps.of_exception(asked, error) from None
-        except _TooLargeError:
-            self._kept = False
-            body = None
-        else:
-            self._kept = True
-        if not good:
-            raise problems.of_response(asked, response, body)
+        for name, value in response.headers.items():
+            response.headers[name] = self._redacted(value)
+        if response.status_code != 200:
+            raise problems.of_response(asked, response, self._redacted_body(body))
         try:
-            return answers.read(question, response, body)
+            if body is None:
+                raise ValueError(unreadable)
+            return answers.read(question, response, body, self._redacted)
         except ValueError as error:
-            raise problems.of_nonsense(asked, response, body, str(error)) from None
+            why = self._redacted(str(error))
+            raise problems.of_nonsense(asked, response, body, why) from None
 
-    def abandon(self) -> None:
-        """Give up the question under way, from another thread; whoever asked gets an error."""
-        self._session.cut()
-
-    def _get(self, url: str) -> requests.Response:
-        """One GET; once more where a kept connection proves to have been closed in between."""
+    def _redacted_body(self, body: bytes | None) -> bytes | None:
+        """The body; its texts without secrets, in whichever way JSON wrote them."""
         try:
-            return self._send(url)
-        except requests.ConnectionError as error:
-            if not self._kept or self._session.is_cut or isinstance(error, requests.Timeout):
-                raise
-            self._kept = False
-            self._session.close()
-            return self._send(url)
+            return json.dumps(self._redacted(jsonobject.parse(body or b""))).encode()
+        except jsonobject.NotAnObjectError:
+            return body
 
-    def _send(self, url: str) -> requests.Response:
-        timeout = (CONNECT_SECONDS, READ_SECONDS)
-        return self._session.get(url, timeout=timeout, allow_redirects=False, stream=True)
-
-
-class _TooLargeError(Exception):
-    pass
+    def _redacted(self, value: Any) -> Any:
+        """`value` as JSON has it, its texts without the secrets that a server may repeat."""
+        if isinstance(value, str):
+            return self._secrets.sub("[secret]", value)
+        if isinstance(value, list):
+            return [self._redacted(item) for item in value]
+        if isinstance(value, dict):
+            return {self._redacted(name): self._redacted(item) for name, item in value.items()}
+        return value
 
 
-def _read(response: requests.Response, limit: int) -> bytes:
-    """The whole decoded body; urllib3 says that it was cut short only to who asks again."""
-    body = bytearray()
-    while chunk := response.raw.read(1 << 16, decode_content=True):
-        body += chunk
-        if len(body) > limit:
-            raise _TooLargeError
-    return bytes(body)
+def _any_of(*secrets: str) -> re.Pattern[str]:
+    """Any of these texts, also as a URL has them; Base64 with its padding or without."""
+    forms = {form for secret in secrets for form in (secret, quote(secret, safe=""))}
+    stripped = {form.removesuffix("%3D%3D").removesuffix("%3D").rstrip("=") for form in forms}
+    longest_first = sorted(forms | stripped, key=len, reverse=True)
+    return re.compile("|".join(re.escape(form) for form in longest_first if form))

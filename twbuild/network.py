@@ -1,36 +1,57 @@
-"""How a request leaves this machine: proxy and CA bundle from the environment, checked once."""
+"""How a request leaves this machine: proxy and certificates from the environment, one connection.
+
+Three things are this module's own, because requests and urllib3 have no way to them: a request is
+cancelled from another thread, an answer is told from whatever surrounds it on the connection, and
+the CA certificates are read once for all connections.
+"""
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import http.client
 import importlib.util
 import os
+import re
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Mapping
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 import urllib3
-from urllib3.exceptions import LocationParseError
+from urllib3.exceptions import HTTPError, LocationParseError, NameResolutionError
 from urllib3.util import Url, parse_url
+from urllib3.util.connection import allowed_gai_family
+from urllib3.util.ssl_ import ALPN_PROTOCOLS, create_urllib3_context
 
 from twbuild.errors import UsageError
 from twbuild.leanrequests import requests
 from twbuild.settings import is_host, is_loopback
 from twbuild.text import printable
 
+CONNECT_SECONDS = 4  # to one address
+READ_SECONDS = 15
+
 _PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
+_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
 class Network(NamedTuple):
     """What requests is to use for one base URL.
 
-    `route` names the proxy and its variable for people, without its password.
+    `context` is None for plain HTTP. `route` names the proxy and its variable, without its
+    password; `secrets` are the forms in which a proxy may repeat that password. `failed` counts
+    the attempts to connect to an address since the last that succeeded, over all connections.
     """
 
     proxies: Mapping[str, str]
-    verify: bool | str = True
-    route: str | None = None
+    context: ssl.SSLContext | None
+    route: str | None
+    secrets: tuple[str, ...]
+    failed: dict[str, int]
 
     def __repr__(self) -> str:
         """Everything but the proxy's password."""
@@ -38,27 +59,24 @@ class Network(NamedTuple):
 
 
 def of(base_url: str) -> Network:
-    """Proxy and CA bundle for `base_url`, as requests documents them; never a proxy to loopback.
+    """Proxy and CA certificates for `base_url`, as requests documents them.
 
-    Raises UsageError that names the variable where one cannot be used.
+    SSL_CERT_FILE counts where requests' own variables are unset; loopback addresses never go
+    through a proxy. Raises UsageError that names the variable where one cannot be used.
     Source: https://requests.readthedocs.io/en/latest/user/advanced/#proxies
     """
     url = parse_url(base_url)
-    with requests.Session() as session:
-        found = session.merge_environment_settings(base_url, {}, None, None, None)
-    verify = found["verify"] if url.scheme == "https" and found["verify"] else True
-    if isinstance(verify, str):
-        _check_bundle(verify)
-    proxy = None if is_loopback(url.host or "") else _proxy(base_url, found["proxies"])
+    context = _context() if url.scheme == "https" else None
+    if is_loopback(url.host or ""):
+        return Network({}, context, None, (), {})
+    found = requests.utils.get_environ_proxies(base_url)
+    proxy = requests.utils.select_proxy(base_url, found)
     if not proxy:
-        return Network({}, verify)
+        return Network({}, context, None, (), {})
     variable = _variable(f"{url.scheme}_proxy", proxy)
     parts = _checked_proxy(proxy, variable)
-    return Network({"all": proxy}, verify, f"proxy {printable(parts.netloc)} ({variable})")
-
-
-def _proxy(base_url: str, proxies: Mapping[str, str]) -> str | None:
-    return requests.utils.select_proxy(base_url, proxies) or None
+    route = f"proxy {printable(parts._replace(auth=None).netloc)} ({variable})"
+    return Network({"all": proxy}, context, route, _proxy_secrets(parts.auth), {})
 
 
 def _variable(name: str, value: str) -> str:
@@ -67,101 +85,334 @@ def _variable(name: str, value: str) -> str:
 
 
 def _checked_proxy(proxy: str, variable: str) -> Url:
-    def refused(why: str) -> UsageError:
-        return UsageError(
-            f"{variable} {why}",
-            "expected http://[USER:PASSWORD@]HOST:PORT, with %2F %23 %3F for / # ?",
-        )
-
+    form = "expected http://[USER:PASSWORD@]HOST:PORT, with %2F %23 %3F for / # ?"
     try:
         parts = parse_url(proxy if "://" in proxy else f"http://{proxy}")
     except LocationParseError:
-        raise refused("is no proxy address") from None
+        raise UsageError(f"{variable} is not a valid proxy address", form) from None
+    if parts.scheme == "socks":
+        raise UsageError(
+            f"{variable} begins with socks://, a scheme that requests does not know",
+            "write socks5h:// (the proxy resolves names) or socks5://",
+        )
     more = (parts.path or "/") != "/" or parts.query is not None or parts.fragment is not None
     usable = is_host(parts.host or "") and parts.port != 0 and parts.scheme in _PROXY_SCHEMES
     if more or not usable:
-        raise refused("is no proxy address")
+        raise UsageError(f"{variable} is not a valid proxy address", form)
     if str(parts.scheme).startswith("socks") and not importlib.util.find_spec("socks"):
-        raise refused("is a SOCKS proxy, which needs the package PySocks")
-    return parts._replace(auth=None)
+        raise UsageError(
+            f"{variable} is a SOCKS proxy, which needs the package PySocks",
+            "install it beside twbuild: pipx inject twbuild PySocks",
+        )
+    return parts
 
 
-def _check_bundle(path: str) -> None:
-    variable = next(
-        (n for n in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if os.environ.get(n)),
-        "the CA bundle",
-    )
+def _proxy_secrets(auth: str | None) -> tuple[str, ...]:
+    if not auth:
+        return ()
+    password = auth.partition(":")[2]
+    basic = base64.b64encode(unquote(auth).encode()).decode()
+    return tuple(secret for secret in (password, unquote(password), basic) if secret)
+
+
+def _context() -> ssl.SSLContext:
+    """What every connection verifies with, exactly as strict as requests; read once.
+
+    Reading the certificates takes about 30 ms and 1 MiB each time.
+    """
+    variable = next((name for name in _BUNDLES if os.environ.get(name)), None)
+    path = os.environ[variable] if variable else requests.utils.DEFAULT_CA_BUNDLE_PATH
     try:
-        if not os.path.isdir(path):
-            ssl.create_default_context(cafile=path)
-            return
-        if os.listdir(path):
-            return
-        why = "holds no certificate"
+        context = create_urllib3_context()
+    except OSError:  # SSLKEYLOGFILE cannot be written; curl goes without it, too
+        os.environ.pop("SSLKEYLOGFILE", None)
+        context = create_urllib3_context()
+    folder = os.path.isdir(path)
+    why = "contains no certificate"
+    try:
+        if not folder or os.listdir(path):
+            context.load_verify_locations(*((None, path) if folder else (path, None)))
+            why = ""
     except ssl.SSLError:
-        why = "holds no certificate"
-    except OSError as error:
-        why = os.strerror(error.errno or 0).lower()
-    raise UsageError(f"{variable} cannot be used: {printable(path)}: {why}")
+        pass
+    except (OSError, ValueError) as error:
+        why = os.strerror(getattr(error, "errno", None) or 0).lower()
+    if why:
+        name = variable or "the CA bundle that requests brings"
+        raise UsageError(f"{name} cannot be used: {printable(path)}: {why}")
+    # urllib3 sets these again for each connection, which OpenSSL's other threads may be reading.
+    context.set_alpn_protocols(ALPN_PROTOCOLS)
+    context.set_alpn_protocols = lambda *_: None  # type: ignore[method-assign]
+    return context
+
+
+class UnreadableError(HTTPError):
+    """A body that cannot be read; its text says why and contains nothing of it.
+
+    `response` is the answer, for its HTTP status and headers.
+    """
+
+    response: requests.Response
 
 
 class Session(requests.Session):
-    """One kept connection along one network; reads nothing more from the environment."""
+    """One kept connection along one network; reads nothing more from the environment.
+
+    For one thread at a time; only `cancel` may be called from another.
+    """
 
     def __init__(self, network: Network) -> None:
         super().__init__()
-        self._connected: socket.socket | None = None
-        self.is_cut = False
+        self.is_cancelled = False
+        self._network = network
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+        self._used_for: set[str] = set()
         self.trust_env = False  # `of` has read it, and .netrc is never to be read
         self.proxies.update(network.proxies)
-        self.verify = network.verify
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("http://", "https://"):
-            self.mount(scheme, _Adapter(self._connect))
+            self.mount(scheme, _Adapter(self, network))
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """None: requests would read the body and the Location even of a redirect not followed."""
 
-    def cut(self) -> None:
-        """End the request under way, and any later one, from another thread.
+    def cancel(self) -> None:
+        """End the request under way, and any later one, from another thread."""
+        with self._lock:
+            self.is_cancelled = True
+            if self._socket is not None:
+                with contextlib.suppress(OSError):
+                    self._socket.shutdown(socket.SHUT_RDWR)
 
-        requests itself gives no way to.
+    def drop(self) -> None:
+        """Close the connection; the next request opens another."""
+        self.close()
+        self._keep(None)
+
+    def connected(self, connection: socket.socket) -> None:
+        """Take note of the TCP connection that was just made, for `cancel` to reach it.
+
+        The note is a second descriptor of it. Whatever wraps the first one, TLS once or twice,
+        stays as it is when the connection is shut down: `SSLSocket.shutdown` would drop TLS while
+        another thread goes on sending. Raises OSError where the request is cancelled already.
         """
-        self.is_cut = True
-        if self._connected is not None:
-            with contextlib.suppress(OSError):
-                self._connected.shutdown(socket.SHUT_RDWR)
-
-    def _connect(self, connected: socket.socket) -> None:
-        self._connected = connected
-        if self.is_cut:
-            connected.close()
+        self._keep(socket.socket(fileno=os.dup(connection.fileno())))
+        self._used_for.clear()
+        if self.is_cancelled:
+            connection.close()
             raise ConnectionAbortedError
+
+    def _keep(self, connection: socket.socket | None) -> None:
+        with self._lock:
+            if self._socket is not None:
+                self._socket.close()
+            self._socket = connection
+
+    def is_used_only_for(self, purpose: str) -> bool:
+        """Whether the connection of the last request was used for nothing but `purpose`."""
+        return self._used_for <= {purpose}
+
+    def fetch(
+        self, url: str, purpose: str, limit: int, error_limit: int
+    ) -> tuple[requests.Response, bytes]:
+        """The final answer to one GET, and its decoded body.
+
+        The body may have `limit` bytes, or `error_limit` where the HTTP status is not 200. The
+        connection is kept only where a next answer on it can be no other request's. Raises what
+        requests, urllib3 and sockets raise, and UnreadableError.
+        """
+        kept = False
+        try:
+            with self._get(url) as response:
+                self._used_for.add(purpose)
+                body = _read(response.raw, limit if response.status_code == 200 else error_limit)
+            kept = response.raw._original_response.is_last  # type: ignore[union-attr]  # noqa: SLF001
+        except UnreadableError as error:
+            error.response = response
+            raise
+        finally:
+            if not kept:
+                self.drop()
+        return response, body
+
+    def _get(self, url: str) -> requests.Response:
+        """One GET; once more where a kept connection proves to have been closed in between."""
+        kept = self._socket is not None
+        timeout = (CONNECT_SECONDS, READ_SECONDS)
+        while True:
+            try:
+                return self.get(url, timeout=timeout, allow_redirects=False, stream=True)
+            except requests.ConnectionError as error:
+                self.drop()
+                if not kept or self.is_cancelled or isinstance(error, requests.Timeout):
+                    raise
+                kept = False
+
+
+def _read(raw: urllib3.HTTPResponse, limit: int) -> bytes:
+    """The whole body; urllib3 says that it was cut short only to a second read."""
+    body = bytearray()
+    while chunk := raw.read(1 << 16, decode_content=False):
+        body += chunk
+        if len(body) > limit:
+            raise UnreadableError("the answer is larger than any that Twilio gives")
+    encoding = raw.headers.get("Content-Encoding", "").strip().lower()
+    if encoding in ("", "identity"):
+        return bytes(body)
+    return _decompressed(bytes(body), encoding, limit)
+
+
+def _decompressed(body: bytes, encoding: str, limit: int) -> bytes:
+    """A body in an encoding that was not asked for, as some gateways send it all the same."""
+    import zlib
+
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        raise UnreadableError("the answer is encoded in a way that was not asked for")
+    bare = encoding == "deflate" and (body[:1] or b"\0")[0] & 0x0F != 8  # no zlib header
+    reader = zlib.decompressobj(-zlib.MAX_WBITS if bare else zlib.MAX_WBITS | 32)
+    try:
+        content = reader.decompress(body, limit + 1)
+    except zlib.error:
+        raise UnreadableError("the answer is badly compressed") from None
+    if len(content) > limit:
+        raise UnreadableError("the answer is larger than any that Twilio gives")
+    if not reader.eof or reader.unused_data:
+        raise UnreadableError("the answer is badly compressed")
+    return content
 
 
 class _Adapter(requests.adapters.HTTPAdapter):
-    """Tells of each new connection's socket."""
+    """Makes every connection one of ours, whichever proxy it goes through."""
 
-    def __init__(self, connect: Callable[[socket.socket], None]) -> None:
-        self._pools = {
-            "http": _telling(urllib3.HTTPConnectionPool, connect),
-            "https": _telling(urllib3.HTTPSConnectionPool, connect),
-        }
+    def __init__(self, session: Session, network: Network) -> None:
+        self._session = session
+        self._network = network
         super().__init__()
 
-    def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        super().init_poolmanager(*args, **options)
-        self.poolmanager.pool_classes_by_scheme = self._pools
+    def get_connection_with_tls_context(self, *args: Any, **options: Any) -> Any:
+        pool: Any = super().get_connection_with_tls_context(*args, **options)
+        if not hasattr(pool.ConnectionCls, "is_ours"):
+            pool.ConnectionCls = _connection_class(pool.ConnectionCls, self._session, self._network)
+        return pool
 
-    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, **options)
-        manager.pool_classes_by_scheme = self._pools
-        return manager
+    def cert_verify(self, *_: Any) -> None:
+        """Nothing: the context that all connections share has read the certificates."""
 
 
-def _telling(pool: type[Any], connect: Callable[[socket.socket], None]) -> type[Any]:
-    class Connection(pool.ConnectionCls):  # type: ignore[misc, name-defined]
-        def connect(self) -> None:
-            super().connect()
-            connect(self.sock)
+def _connection_class(base: Any, session: Session, network: Network) -> Any:
+    """`base`, one of urllib3's or of its SOCKS classes, with the shared context and `_Answer`."""
 
-    return type("Pool", (pool,), {"ConnectionCls": Connection})
+    class Connection(base):  # type: ignore[misc]
+        response_class = _Answer
+        is_ours = True
+
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **_with_context(options, network.context))
+
+        def _new_conn(self) -> Any:
+            connect = super()._new_conn
+            by_name = not hasattr(self, "_socks_options")  # SOCKS resolves names by itself
+            made = self._to_any_address(connect) if by_name else connect()
+            session.connected(made)
+            return made
+
+        def _to_any_address(self, connect: Callable[[], Any]) -> Any:
+            """Connect to the first address that answers, those that failed before tried last."""
+            name = self._dns_host  # type: ignore[has-type]
+            addresses = _addresses(self, name)
+            addresses.sort(key=lambda address: network.failed.get(address, 0))
+            try:
+                for address in addresses:
+                    network.failed[address] = network.failed.get(address, 0) + 1
+                    self._dns_host = address
+                    try:
+                        connection = connect()
+                    except (HTTPError, OSError):
+                        if address == addresses[-1] or session.is_cancelled:
+                            raise
+                    else:
+                        network.failed[address] = 0
+                        return connection
+            finally:
+                self._dns_host = name
+
+    return Connection
+
+
+def _with_context(options: dict[str, Any], context: ssl.SSLContext | None) -> dict[str, Any]:
+    """A connection's options, with `context` for its TLS and for that to an HTTPS proxy."""
+    if context is None:
+        return options
+    options.update(ssl_context=context, cert_reqs=None, ca_certs=None, ca_cert_dir=None)
+    if proxy_config := options.get("proxy_config"):
+        options["proxy_config"] = proxy_config._replace(ssl_context=context)
+    return options
+
+
+def _addresses(connection: Any, name: str) -> list[str]:
+    """The addresses of a host, each once; raises urllib3's NameResolutionError."""
+    try:
+        found = socket.getaddrinfo(
+            name.strip("[]"), connection.port, allowed_gai_family(), socket.SOCK_STREAM
+        )
+    except socket.gaierror as error:
+        raise NameResolutionError(connection.host, connection, error) from error
+    return list(dict.fromkeys(str(address[4][0]) for address in found))
+
+
+class _Answer(http.client.HTTPResponse):
+    """One final answer; `is_last` once its body is read, if nothing is known to follow it.
+
+    http.client takes every interim answer but 100 for a final one, and drops what follows.
+    """
+
+    is_last = False
+
+    def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
+        super().__init__(sock, *args, **options)
+        self._connection = sock
+
+    def begin(self) -> None:
+        super().begin()
+        while 100 <= self.status < 200:
+            self.headers = self.msg = None  # type: ignore[assignment]
+            super().begin()
+
+    def _read_next_chunk_size(self) -> int:
+        # http.client reads it with int(), which takes signs, underscores and spaces.
+        line = self.fp.readline(1 << 10)
+        digits = line.partition(b";")[0].strip()
+        if not re.fullmatch(rb"[0-9a-fA-F]{1,15}", digits):
+            raise ValueError("not a chunk size")
+        return int(digits, 16)
+
+    def _close_conn(self) -> None:
+        self.is_last = self._is_framed() and self._is_quiet()
+        super()._close_conn()  # type: ignore[misc]
+
+    def _is_framed(self) -> bool:
+        """Whether it is beyond doubt where the body ends, and the connection stays open."""
+        if self.headers is None or self.will_close:
+            return False
+        if any("close" in value.lower() for value in self.headers.get_all("Connection", [])):
+            return False
+        lengths = self.headers.get_all("Content-Length", [])
+        codings = self.headers.get_all("Transfer-Encoding", [])
+        if codings:
+            return not lengths and len(codings) == 1 and self.chunked
+        return len(lengths) == 1 and bool(re.fullmatch("[0-9]+", lengths[0].strip()))
+
+    def _is_quiet(self) -> bool:
+        """Whether nothing has come behind the body."""
+        try:
+            timeout = self._connection.gettimeout()
+            self._connection.settimeout(0)
+            try:
+                return not self.fp.peek(1)
+            except ssl.SSLWantReadError:
+                return True
+            finally:
+                self._connection.settimeout(timeout)
+        except OSError:
+            return False

@@ -9,14 +9,17 @@ from __future__ import annotations
 import heapq
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from queue import Empty, Queue
 from typing import NamedTuple, Protocol
 
 from twbuild.errors import FetchError, PassingError
-from twbuild.events import Asked, Build, BuildStatus, Page, Question, Tick
+from twbuild.events import Asked, Build, BuildStatus, Kind, Page, Question, Tick
 from twbuild.text import duration, printable
 from twbuild.watch import Ask, Event, Sleep, Watch
+
+_NO_THREAD = "no thread could be started: the system's limit is reached"
 
 MOST_LANES = 10  # Twilio answers 429 to too many requests at once
 
@@ -64,6 +67,7 @@ class Runner:
         self._idle: list[Asks] = []
         self._lanes: list[Lane] = []
         self._due = [(clock(), number) for number in range(len(watches))]
+        self._details: deque[int] = deque()  # failed builds, asked about when no poll is due
         # No SimpleQueue: stopped in a signal's handler past its timeout, it waits for ever.
         self._answers: Queue[tuple[Lane, Given]] = Queue()
 
@@ -72,13 +76,13 @@ class Runner:
         frame = self._clock()
         while True:
             yield from self._start_due(self._clock())
-            if not self._due and not self._lanes:
+            if not self._due and not self._details and not self._lanes:
                 return
             if self._clock() >= frame:
                 frame = self._clock() + self._frame_seconds
                 yield Tick()
             wakes = [frame, *(lane.until for lane in self._lanes)]
-            if self._due and len(self._lanes) < MOST_LANES:
+            if self._due and self._has_room():
                 wakes.append(self._due[0][0])
             try:
                 lane, given = self._answers.get(timeout=max(0.0, min(wakes) - self._clock()))
@@ -90,20 +94,45 @@ class Runner:
                     yield from self._end(lane, given, self._clock())
 
     def _start_due(self, now: float) -> Iterator[Event]:
-        while self._due and self._due[0][0] <= now and len(self._lanes) < MOST_LANES:
+        while self._due and self._due[0][0] <= now and self._has_room():
             _, number = heapq.heappop(self._due)
-            watch = self._watches[number]
-            told = watch.over
-            step = watch.next(now)
+            step = self._watches[number].next(now)
             if isinstance(step, Sleep):
                 heapq.heappush(self._due, (step.until, number))
             elif isinstance(step, Ask):
-                fetcher = self._idle.pop() if self._idle else self._make_fetcher()
-                lane = Lane(number, fetcher, step.question, now, step.until)
-                self._lanes.append(lane)
-                threading.Thread(target=_ask, args=(lane, self._answers), daemon=True).start()
-            elif not told:
+                self._postpone_details()
+                self._start(number, step, now)
+            else:
                 yield step
+        while self._details and len(self._lanes) < MOST_LANES:
+            number = self._details.popleft()
+            step = self._watches[number].next(now)
+            if isinstance(step, Ask):
+                self._start(number, step, now)
+
+    def _has_room(self) -> bool:
+        """Whether a poll can start: details of failed builds are never in its way."""
+        return len(self._lanes) < MOST_LANES or any(map(_is_about_details, self._lanes))
+
+    def _postpone_details(self) -> None:
+        """Make room for a poll; the details are asked for again, on a new connection."""
+        if len(self._lanes) == MOST_LANES:
+            lane = next(filter(_is_about_details, self._lanes))
+            lane.fetcher.abandon()
+            self._lanes.remove(lane)
+            self._details.append(lane.number)
+
+    def _start(self, number: int, step: Ask, now: float) -> None:
+        fetcher = self._idle.pop() if self._idle else self._make_fetcher()
+        lane = Lane(number, fetcher, step.question, now, step.until)
+        self._lanes.append(lane)
+        try:
+            threading.Thread(
+                target=_ask, args=(lane, self._answers), name="request", daemon=True
+            ).start()
+        except (RuntimeError, MemoryError):
+            # A limit on processes or memory, which others may have reached and will leave again.
+            self._answers.put((lane, PassingError(_NO_THREAD, _NO_THREAD)))
 
     def _leave_behind(self, now: float) -> Iterator[Event | Asked]:
         for lane in [lane for lane in self._lanes if now >= lane.until]:
@@ -117,7 +146,6 @@ class Runner:
         self._lanes.remove(lane)
         if isinstance(given, BaseException) and not isinstance(given, FetchError):
             raise given
-        heapq.heappush(self._due, (now, lane.number))
         url, seconds = lane.fetcher.url(lane.question), now - lane.since
         if isinstance(given, FetchError):
             came = f"HTTP {given.http_status}" if given.http_status else given.reason
@@ -125,6 +153,14 @@ class Runner:
         else:
             yield Asked(url, "HTTP 200", seconds, given.request_id)
         yield from self._watches[lane.number].take(given, now)
+        if self._watches[lane.number].over is None:
+            heapq.heappush(self._due, (now, lane.number))
+        elif not _is_about_details(lane):
+            self._details.append(lane.number)
+
+
+def _is_about_details(lane: Lane) -> bool:
+    return lane.question.kind is Kind.BUILD
 
 
 def _ask(lane: Lane, answers: Queue[tuple[Lane, Given]]) -> None:

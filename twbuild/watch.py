@@ -36,7 +36,7 @@ from twbuild.patience import ANSWERED, MISSING, ONCE, ONCE_MISSING, UNANSWERED, 
 from twbuild.text import duration
 
 QUESTION_SECONDS = 15.0  # for one request as a whole, whatever the server does
-DETAILS_SECONDS = 5.0  # what a failed build was made of is worth no longer wait
+DETAILS_SECONDS = 5.0  # from the verdict; what a failed build was made of is worth no more
 LAST_TRY_SECONDS = 1.0  # before the deadline
 STATUS_SECONDS = 30.0  # for one look as a whole
 
@@ -102,21 +102,26 @@ class Watch:
         self._listing = Listing()
         self._question = Question(Kind.STATUS, sid) if sid else Question(Kind.PAGE)
         self._details_due = False
+        self._details_until = now
 
     def next(self, now: float) -> Ask | Sleep | Over:
-        """What to do at `now`; the outcome where nothing is left to do."""
-        if self.over and not self._details_due:
+        """What to do at `now`; the outcome where nothing is left to do.
+
+        Once the build has failed, its details may be asked for; nothing depends on them.
+        """
+        if self.over and not (self._details_due and now < self._details_until):
             return self.over
         if self.over is None and self._limit is not None and now >= self._limit:
             return self._expire(now)
         if now < self._due:
             return Sleep(self._due)
-        seconds = DETAILS_SECONDS if self._question.kind is Kind.BUILD else QUESTION_SECONDS
+        if self.over:
+            return Ask(self._question, self._details_until)
         self._asked = now
         if self._question.kind is Kind.STATUS:
             self._first_beat = now if self._polls == 0 else self._first_beat
             self._polls += 1
-        until = now + seconds
+        until = now + QUESTION_SECONDS
         return Ask(self._question, until if self._limit is None else min(until, self._limit))
 
     def take(self, given: Given, now: float) -> Iterator[Event]:
@@ -225,6 +230,7 @@ class Watch:
         self.over = Over(self.sid, outcome, self._answer, waited, self._polls, error)
         if outcome is Outcome.FAILED and self._rules.details:
             self._details_due = True
+            self._details_until = min(now + DETAILS_SECONDS, self._limit or math.inf)
             self._question = Question(Kind.BUILD, self._question.sid)
             self._due = now
         return self.over

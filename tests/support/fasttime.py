@@ -75,11 +75,13 @@ class Watched:
 _made: list[Fetcher] = []
 
 
-def fetcher(url: str, environ: Mapping[str, str] | None = None) -> Fetcher:
+def fetcher(
+    url: str, environ: Mapping[str, str] | None = None, way: network.Network | None = None
+) -> Fetcher:
     """A fetcher for `url`, with good credentials; `close_fetchers` closes its connections."""
     given = {"TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": TOKEN, "TWBUILD_API_URL": url}
     found = settings.load({**given, **(environ or {})}, None)
-    made = Fetcher(found, network.of(found.base_url), SERVICE)
+    made = Fetcher(found, way or network.of(found.base_url), SERVICE)
     _made.append(made)
     return made
 
@@ -89,7 +91,7 @@ def close_fetchers() -> None:
     while _made:
         made = _made.pop()
         made.abandon()
-        made._session.close()
+        made._session.drop()
 
 
 def watch(
@@ -110,7 +112,8 @@ def watch(
     since = clock()
     deadline = None if timeout is None else since + timeout
     watches = [Watch(sid, Rules(deadline=deadline, **rules), since, lambda: 1.0) for sid in sids]
-    runner = Runner(watches, make_fetcher or (lambda: fetcher(url)), 1.0, clock)
+    way = network.of(url)
+    runner = Runner(watches, make_fetcher or (lambda: fetcher(url, way=way)), 1.0, clock)
     runner._answers = FastQueue(times)  # type: ignore[assignment]  # same methods
     watched = Watched()
     for event in runner.run():

@@ -299,10 +299,10 @@ def unused_port() -> int:
 
 
 @contextmanager
-def deaf(host: str = "127.0.0.1") -> Iterator[int]:
+def deaf(host: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
     """A port that answers no connection: its queue is full and nobody empties it."""
     with ExitStack() as stack:
-        listener = stack.enter_context(socket.create_server((host, 0), backlog=1))
+        listener = stack.enter_context(socket.create_server((host, port), backlog=1))
         address = listener.getsockname()
         for _ in range(8):
             waiting = stack.enter_context(socket.socket())
