@@ -10,7 +10,7 @@ import ssl
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -275,21 +275,36 @@ def proxying(to: tuple[str, int], answer: bytes = b"HTTP/1.1 200 Established\r\n
     def handle(connection: Connection) -> None:
         connection.request()
         connection.send(answer)
-        if not re.match(rb"HTTP/1\.[01] 200 ", answer):
-            return
-        with socket.create_connection(to) as upstream:
-            ends = {connection.socket: upstream, upstream: connection.socket}
-            while not connection.server.ending.is_set():
-                for end in select.select(list(ends), [], [], 0.05)[0]:
-                    try:
-                        content = end.recv(1 << 16)
-                        ends[end].sendall(content)
-                    except OSError:
-                        return
-                    if not content:
-                        return
+        if re.match(rb"HTTP/1\.[01] 200 ", answer):
+            _relay(connection, to)
 
     return handle
+
+
+def recording(to: tuple[str, int], wire: bytearray) -> Handler:
+    """Leads `to` a server; `wire` gets every byte that the client sends."""
+    return lambda connection: _relay(connection, to, wire)
+
+
+def _relay(connection: Connection, to: tuple[str, int], wire: bytearray | None = None) -> None:
+    with socket.create_connection(to) as upstream:
+        ends = {connection.socket: upstream, upstream: connection.socket}
+        while not connection.server.ending.is_set():
+            for end in _readable(ends):
+                try:
+                    content = end.recv(1 << 16)
+                    if wire is not None and end is connection.socket:
+                        wire += content
+                    ends[end].sendall(content)
+                except OSError:
+                    return
+                if not content:
+                    return
+
+
+def _readable(ends: Iterable[socket.socket]) -> list[socket.socket]:
+    pending = [end for end in ends if isinstance(end, ssl.SSLSocket) and end.pending()]
+    return pending or select.select(list(ends), [], [], 0.05)[0]
 
 
 def unused_port() -> int:

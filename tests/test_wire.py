@@ -1,0 +1,139 @@
+"""What goes over the wire when requests are cancelled: never a byte of them in the clear."""
+
+from __future__ import annotations
+
+import random
+import ssl
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+
+from tests.support.command import BUILD
+from tests.support.fasttime import fetcher
+from tests.support.sockets import Connection, Server, answering, good, proxying, recording
+from twbuild import network
+from twbuild.errors import FetchError
+from twbuild.events import Kind, Question
+
+STATUS = Question(Kind.STATUS, BUILD)
+CANCELLED = 500
+# What a request has and a handshake or a CONNECT has not.
+CLEAR = (b"GET /", b"/Builds/", b"Accept", b"\r\nAuthorization", b"Cache-Control", b"no-cache")
+
+
+@pytest.fixture(autouse=True)
+def switching_often() -> Iterator[None]:
+    """Threads that take turns so often that every step of one may fall into another's."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+def context(authority: trustme.CA, name: str) -> ssl.SSLContext:
+    found = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(name).configure_cert(found)
+    return found
+
+
+@pytest.mark.parametrize("way", ["direct", "tunnel", "tunnel through an HTTPS proxy"])
+def test_no_byte_of_a_cancelled_request_goes_out_in_the_clear(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, authority: trustme.CA, way: str
+) -> None:
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_bytes(authority.cert_pem.bytes())
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    wire = bytearray()
+    tls_proxy = context(authority, "127.0.0.1") if "HTTPS" in way else None
+    api_context = context(authority, "api.example.test")
+    with (
+        Server(answering(good()), api_context) as api,
+        Server(recording(("127.0.0.1", api.port), wire)) as to_api,
+        Server(proxying(("127.0.0.1", api.port)), tls_proxy) as proxy,
+        Server(recording(("127.0.0.1", proxy.port), wire)) as to_proxy,
+    ):
+        if way == "direct":
+            monkeypatch.setattr(network, "_addresses", lambda *_: ["127.0.0.1"])
+            url = f"https://api.example.test:{to_api.port}"
+        else:
+            monkeypatch.setenv("HTTPS_PROXY", f"http{'s' if tls_proxy else ''}://{to_proxy.netloc}")
+            url = "https://api.example.test"
+        road = network.of(url)
+        taken = time_of_one_request(url, road)
+        threads = []
+        for number in range(CANCELLED):
+            ask = fetcher(url, way=road)
+            thread = threading.Thread(target=swallow, args=(ask,))
+            thread.start()
+            time.sleep(random.uniform(0, taken * 1.2) if number % 4 else 0)
+            ask.abandon()
+            threads.append(thread)
+            if len(threads) == 8:
+                threads.pop(0).join(20)
+        for thread in threads:
+            thread.join(20)
+            assert not thread.is_alive()
+
+    assert len(wire) > 100_000
+    assert [clear for clear in CLEAR if clear in bytes(wire)] == []
+
+
+def time_of_one_request(url: str, road: network.Network) -> float:
+    """Seconds that one takes: what is cancelled within them is cancelled at every stage."""
+    times = []
+    for _ in range(5):
+        since = time.monotonic()
+        made = fetcher(url, way=road)
+        made.ask(STATUS)
+        made._session.drop()
+        times.append(time.monotonic() - since)
+    return sorted(times)[2]
+
+
+def swallow(ask: object) -> None:
+    try:
+        ask.ask(STATUS)  # type: ignore[attr-defined]
+    except FetchError:
+        pass
+    finally:
+        ask._session.drop()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("drip", ["CONNECT", "TLS"])
+def test_cancelling_ends_the_thread_of_a_connection_that_is_being_made(
+    monkeypatch: pytest.MonkeyPatch, drip: str
+) -> None:
+    def handle(connection: Connection) -> None:
+        if drip == "CONNECT":
+            connection.request()
+            connection.send(b"HTTP/1.1 200 OK\r\n")
+        else:
+            connection.send(b"\x16\x03\x03\x40\x00")  # the head of a long handshake record
+        while True:
+            connection.send(b"\x02" if drip == "TLS" else b"X: y\r\n")
+            connection.pause(0.05)
+
+    with Server(handle) as server:
+        if drip == "CONNECT":
+            monkeypatch.setenv("HTTPS_PROXY", f"http://{server.netloc}")
+        else:
+            monkeypatch.setattr(network, "_addresses", lambda *_: ["127.0.0.1"])
+        ask = fetcher(f"https://api.example.test:{server.port}")
+        thread = threading.Thread(target=swallow, args=(ask,))
+        thread.start()
+        time.sleep(0.3)
+        assert thread.is_alive()
+        ask.abandon()
+        thread.join(2)
+
+        assert not thread.is_alive()
