@@ -19,7 +19,7 @@ import pytest
 
 from tests.support import sockets
 from tests.support.command import BUILD, OTHER_BUILD
-from tests.support.fasttime import Happening, close_fetchers, watch
+from tests.support.fasttime import FastQueue, Happening, close_fetchers, watch
 from tests.support.sockets import (
     Connection,
     Handler,
@@ -221,6 +221,25 @@ def test_25_builds_are_asked_about_ten_at_a_time_over_ten_connections() -> None:
         assert server.accepted <= 10
         assert {over.outcome for over in watched.overs} == {Outcome.TIMEOUT}
         assert all(over.polls >= 2 for over in watched.overs)
+
+
+def test_nothing_wakes_the_wait_while_all_requests_are_under_way_and_more_are_due(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gets: list[float] = []
+    real = FastQueue.get
+
+    def get(self: FastQueue, timeout: float) -> Any:
+        gets.append(timeout)
+        return real(self, timeout)
+
+    monkeypatch.setattr(FastQueue, "get", get)
+    sids = [f"ZB{number:032x}" for number in range(25)]
+    with Server(Busy(0.5).handle) as server:
+        watch(server.url, sids, times=5, timeout=10, interval_seconds=5)
+
+    # An answer and a frame each; and a few more that meet nothing.
+    assert len(gets) < 2 * 25 + 10 + 20
 
 
 def test_an_error_ends_only_the_build_that_met_it(twilio: Twilio) -> None:

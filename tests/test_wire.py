@@ -131,3 +131,35 @@ def test_cancelling_ends_the_thread_of_a_connection_that_is_being_made(
         thread.join(2)
 
         assert not thread.is_alive()
+
+
+def test_a_connection_that_comes_after_the_cancel_is_closed_and_nothing_is_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    resolved, closed = threading.Event(), threading.Event()
+
+    def resolve(*_: object) -> list[str]:
+        resolved.wait(10)
+        return ["127.0.0.1"]
+
+    def handle(connection: Connection) -> None:
+        connection.socket.settimeout(10)
+        if connection.socket.recv(1) == b"":
+            closed.set()
+
+    monkeypatch.setattr(network, "_addresses", resolve)
+    with Server(handle) as server:
+        ask = fetcher(server.url)
+        thread = threading.Thread(target=swallow_without_closing, args=(ask,))
+        thread.start()
+        ask.abandon()
+        resolved.set()
+
+        assert closed.wait(5)
+        thread.join(5)
+        ask._session.drop()
+
+
+def swallow_without_closing(ask: Fetcher) -> None:
+    with suppress(FetchError):
+        ask.ask(STATUS)

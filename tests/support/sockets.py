@@ -303,8 +303,10 @@ def _relay(connection: Connection, to: tuple[str, int], wire: bytearray | None =
 
 
 def _readable(ends: Iterable[socket.socket]) -> list[socket.socket]:
-    pending = [end for end in ends if isinstance(end, ssl.SSLSocket) and end.pending()]
-    return pending or select.select(list(ends), [], [], 0.05)[0]
+    for end in ends:
+        if isinstance(end, ssl.SSLSocket) and end.pending():
+            return [end]
+    return select.select(list(ends), [], [], 0.05)[0]
 
 
 def unused_port() -> int:
