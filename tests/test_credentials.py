@@ -130,12 +130,12 @@ class TestSources:
     @pytest.mark.parametrize(
         ("environ", "wanted"),
         [
-            ({API_KEY: KEY}, "TWILIO_API_SECRET is not set; .*TWILIO_API_KEY"),
-            ({API_SECRET: SECRET}, "TWILIO_API_KEY is not set; .*TWILIO_API_SECRET"),
-            ({AUTH_TOKEN: TOKEN}, "TWILIO_ACCOUNT_SID is not set; .*TWILIO_AUTH_TOKEN"),
+            ({API_KEY: KEY}, "TWILIO_API_SECRET is not set. .*TWILIO_API_KEY"),
+            ({API_SECRET: SECRET}, "TWILIO_API_KEY is not set. .*TWILIO_API_SECRET"),
+            ({AUTH_TOKEN: TOKEN}, "TWILIO_ACCOUNT_SID is not set. .*TWILIO_AUTH_TOKEN"),
             ({**TOKENS, API_KEY: KEY}, "TWILIO_API_SECRET is not set"),
             ({**TOKENS, API_SECRET: SECRET}, "TWILIO_API_KEY is not set"),
-            ({**PAIR, API_SECRET: ""}, "TWILIO_API_SECRET is empty; .*TWILIO_API_KEY"),
+            ({**PAIR, API_SECRET: ""}, "TWILIO_API_SECRET is empty. .*TWILIO_API_KEY"),
             ({**PAIR, API_SECRET: " \r\n"}, "TWILIO_API_SECRET is empty"),
             ({**TOKENS, ACCOUNT_SID: ""}, "TWILIO_ACCOUNT_SID is empty"),
             ({**TOKENS, AUTH_TOKEN: "\n"}, "TWILIO_AUTH_TOKEN is empty"),
@@ -168,11 +168,12 @@ class TestSources:
 
     def test_without_any_the_ways_to_have_some_are_listed(self, config: Config) -> None:
         assert refusal(config.environ) == (
-            "no credentials found\n"
+            "no credentials found. Do one of these:\n"
             "set    TWILIO_API_KEY and TWILIO_API_SECRET,"
             " or TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN\n"
-            "or     twilio login, then twbuild -p NAME\n"
-            "or     twbuild sandbox, to see it work without an account"
+            "run    twilio login, then twbuild wait -p NAME ...\n"
+            "try    twbuild sandbox, which needs no account\n"
+            f"no file {config.path}"
         )
 
     @pytest.mark.parametrize("name", [API_KEY, API_SECRET, ACCOUNT_SID, AUTH_TOKEN])
@@ -181,9 +182,9 @@ class TestSources:
     ) -> None:
         lines = refusal({**config.environ, name: ""}).splitlines()
 
-        assert lines[0] == "no credentials found"
-        assert lines[-1] == f"{name} is set but empty: does CI lack the secret?"
-        assert len(lines) == 5
+        assert lines[0].startswith("no credentials found")
+        assert lines[-1] == f"{name} is set but empty. Does CI lack the secret?"
+        assert len(lines) == 6
 
     def test_twilio_profile_is_not_read(self, config: Config) -> None:
         config.write(profiles(active="dev", dev=profile(), prod=profile(apiKey=KEY)))
@@ -213,13 +214,13 @@ class TestValues:
             ('{}"', r'ends with a quotation mark \("\)'),
             ("`{}", r"begins with a quotation mark \(`\)"),
             (' "{}" ', r'begins with a quotation mark \("\)'),
-            ("{}€", r"holds .*U\+20AC"),
-            ("{}\n{}", r"holds .*U\+000A"),
-            ("{}\x7f", r"holds .*U\+007F"),
-            ("\x1b{}", r"holds .*U\+001B"),
-            ("\ufeff{}", r"holds .*U\+FEFF"),
-            ("{}\udcff", r"holds .*U\+DCFF"),
-            ("{}\U0001f600", r"holds .*U\+1F600"),
+            ("{}€", r"contains .*U\+20AC"),
+            ("{}\n{}", r"contains .*U\+000A"),
+            ("{}\x7f", r"contains .*U\+007F"),
+            ("\x1b{}", r"contains .*U\+001B"),
+            ("\ufeff{}", r"contains .*U\+FEFF"),
+            ("{}\udcff", r"contains .*U\+DCFF"),
+            ("{}\U0001f600", r"contains .*U\+1F600"),
         ],
     )
     def test_a_value_that_no_credential_has_is_named_and_never_shown(
@@ -245,7 +246,7 @@ class TestValues:
             ({"apiKey": f'"{PROFILE_KEY}"'}, "apiKey of profile dev begins with a quotation"),
             ({"apiSecret": f"{PROFILE_SECRET}'"}, "apiSecret of profile dev ends with a quotation"),
             ({"accountSid": f"'{ACCOUNT}'"}, "accountSid of profile dev begins with a quotation"),
-            ({"apiSecret": f"{PROFILE_SECRET}ü"}, r"apiSecret of profile dev holds .*U\+00FC"),
+            ({"apiSecret": f"{PROFILE_SECRET}ü"}, r"apiSecret of profile dev contains .*U\+00FC"),
         ],
     )
     def test_a_profiles_value_is_held_to_the_same(
@@ -310,7 +311,7 @@ class TestAccount:
 
         assert credentials.find({**config.environ, ACCOUNT_SID: "AC1"}, None).account == account
 
-    def test_an_api_key_in_its_place_works_and_is_remarked_on(self) -> None:
+    def test_an_api_key_in_its_place_works_and_is_pointed_out(self) -> None:
         found = credentials.find({ACCOUNT_SID: KEY, AUTH_TOKEN: SECRET}, None)
 
         assert (found.username, found.password) == (KEY, SECRET)
@@ -379,8 +380,8 @@ class TestProfiles:
 
         assert refusal(config.environ, "new") == (
             f"no profile new in {config.path}\n"
-            "it has 2 profiles: dev, prod\n"
-            "twilio profiles:create -p new makes it"
+            "It has 2 profiles: dev, prod\n"
+            "Create it with: twilio profiles:create -p new"
         )
 
     @pytest.mark.parametrize("content", [{}, {"profiles": {}}, {"profiles": {}, "projects": []}])
@@ -389,8 +390,8 @@ class TestProfiles:
 
         assert refusal(config.environ, "dev") == (
             f"no profile dev in {config.path}\n"
-            "it has no profiles\n"
-            "twilio profiles:create -p dev makes it"
+            "It has no profiles.\n"
+            "Create it with: twilio profiles:create -p dev"
         )
         assert refusal(config.environ).startswith("no credentials found")
 
@@ -406,9 +407,9 @@ class TestProfiles:
 
         assert refusal(config.environ) == (
             f"no profile is active in {config.path}\n"
-            "it has 1 profile: dev\n"
-            "twilio profiles:use dev makes one active\n"
-            "or -p dev, on the same command, uses it for once"
+            "It has 1 profile: dev\n"
+            "Make one active with: twilio profiles:use dev\n"
+            "Or use one for once with: twbuild wait -p dev"
         )
 
     def test_no_active_profile_at_all(self, config: Config) -> None:
@@ -430,8 +431,8 @@ class TestProfiles:
         config.write({"projects": ["junk", {}, entry], "profiles": {}, "activeProject": "old"})
 
         assert refusal(config.environ, name) == (
-            f"profile old in {config.path} holds no secret: it is of an old twilio-cli\n"
-            "twilio profiles:create -p old makes it anew"
+            f"profile old in {config.path} has no secret: an old twilio-cli wrote it\n"
+            "Recreate it with: twilio profiles:create -p old"
         )
 
     @pytest.mark.parametrize(
@@ -451,7 +452,7 @@ class TestProfiles:
 
         assert refusal(config.environ) == (
             f"profile dev in {config.path} has no {key}\n"
-            "twilio profiles:create -p dev makes it anew"
+            "Recreate it with: twilio profiles:create -p dev"
         )
 
     @pytest.mark.parametrize("listed", [None, [], ["dev"], "dev", 3, {"dev": None}, {"dev": "x"}])
@@ -525,7 +526,7 @@ class TestConfigFile:
 
         assert credentials.find({**config.environ, **TOKENS}, None).username == ACCOUNT
         assert refusal(config.environ) == (
-            f"{config.path} cannot be read: {why}\ntwilio login writes it anew"
+            f"{config.path} cannot be read: {why}\nRun twilio login to write it again."
         )
         assert why in refusal({**config.environ, **TOKENS}, "dev")
 

@@ -72,20 +72,19 @@ class TestRegionAndEdge:
     def test_anything_but_one_small_label_is_refused_by_name(self, name: str, value: str) -> None:
         told = refusal(**{"TWILIO_REGION": "us1", name: value})
 
-        assert told.startswith(f"{name} is not well formed: ")
-        assert "small letters, digits and hyphens" in told
+        assert told.startswith(f"{name} is not valid: ")
+        assert "lowercase letters, digits and hyphens" in told
         assert told.replace("\n", "").isprintable()
         assert "##" not in told
 
     def test_a_region_whose_edge_nobody_knows_asks_for_one(self) -> None:
         assert refusal(TWILIO_REGION="xx9") == (
-            "region xx9 has no edge that twbuild knows\nset TWILIO_EDGE to the region's edge"
+            "twbuild does not know the edge of region xx9\nSet TWILIO_EDGE to the region's edge."
         )
 
     def test_both_in_one_are_told_apart(self) -> None:
         assert refusal(TWILIO_REGION="dublin.ie1") == (
-            "TWILIO_REGION is not well formed: 'dublin.ie1'\n"
-            "write region ie1 and edge dublin, each on its own"
+            "TWILIO_REGION is not valid: 'dublin.ie1'\nSet region ie1 and edge dublin separately."
         )
 
     @pytest.mark.parametrize(
@@ -108,24 +107,24 @@ class TestRegionAndEdge:
         [
             (
                 {"region": "dublin.ie1"},
-                "the region of profile dev in {} is not well formed: 'dublin.ie1'",
-                "write region ie1 and edge dublin, each on its own",
+                "the region of profile dev in {} is not valid: 'dublin.ie1'",
+                "Set region ie1 and edge dublin separately.",
             ),
-            ({"region": ["ie1"]}, "the region of profile dev in {} is not well formed", "expected"),
+            ({"region": ["ie1"]}, "the region of profile dev in {} is not valid", "Use lowercase"),
             (
                 {"region": {"a": 1}},
-                "the region of profile dev in {} is not well formed",
-                "expected",
+                "the region of profile dev in {} is not valid",
+                "Use lowercase",
             ),
             (
                 {"region": True},
-                "the region of profile dev in {} is not well formed: 'True'",
-                "expected",
+                "the region of profile dev in {} is not valid: 'True'",
+                "Use lowercase",
             ),
-            ({"region": 1.5}, "the region of profile dev in {} is not well formed", "expected"),
-            ({"edge": 5}, "the edge of profile dev in {} is not well formed: '5'", "expected"),
-            ({"edge": "a/b"}, "the edge of profile dev in {} is not well formed", "expected"),
-            ({"edge": {"a": 1}}, "the edge of profile dev in {} is not well formed", "expected"),
+            ({"region": 1.5}, "the region of profile dev in {} is not valid", "Use lowercase"),
+            ({"edge": 5}, "the edge of profile dev in {} is not valid: '5'", "Use lowercase"),
+            ({"edge": "a/b"}, "the edge of profile dev in {} is not valid", "Use lowercase"),
+            ({"edge": {"a": 1}}, "the edge of profile dev in {} is not valid", "Use lowercase"),
         ],
     )
     def test_a_bad_one_of_a_profile_names_profile_and_file(
@@ -138,7 +137,7 @@ class TestRegionAndEdge:
         assert raised.value.hints[0].startswith(hint)
 
     def test_a_bad_edge_of_the_file_names_the_file(self, tmp_path: Path) -> None:
-        with pytest.raises(UsageError, match=r"^the edge in .*config.json is not well formed"):
+        with pytest.raises(UsageError, match=r"^the edge in .*config.json is not valid"):
             settings.load(profile_in(tmp_path, {}, "a.b"), "dev")
 
 
@@ -208,7 +207,7 @@ class TestAddressInTwiliosPlace:
                 )
             ),
             *(
-                (url, "is no http or https URL")
+                (url, "is not an http or https URL")
                 for url in (
                     "hunter2",
                     "127.0.0.1:8123",
@@ -222,7 +221,7 @@ class TestAddressInTwiliosPlace:
                 )
             ),
             *(
-                (url, "is no URL")
+                (url, "is not a valid URL")
                 for url in (
                     "https://hunter2.example:99999",
                     "https://hunter2.example:port",
@@ -231,7 +230,7 @@ class TestAddressInTwiliosPlace:
                 )
             ),
             *(
-                (url, "has a host that no name in the DNS can be")
+                (url, "has a host that is neither an address nor a valid DNS name")
                 for url in (
                     "https://.hunter2.example",
                     "https://hunter2..example",
@@ -241,7 +240,7 @@ class TestAddressInTwiliosPlace:
                 )
             ),
             *(
-                (url, "holds a user name; credentials have variables of their own")
+                (url, "contains a user name; credentials have variables of their own")
                 for url in (
                     "https://hunter2@api.example",
                     "https://user:hunter2@api.example",
@@ -251,7 +250,7 @@ class TestAddressInTwiliosPlace:
                 )
             ),
             *(
-                (url, "holds a query or a fragment")
+                (url, "contains a query or a fragment")
                 for url in (
                     "https://api.example?hunter2",
                     "https://api.example/?",
@@ -261,7 +260,7 @@ class TestAddressInTwiliosPlace:
                 )
             ),
             *(
-                (url, "holds a blank, a backslash or a character that no URL has")
+                (url, "contains a space, a backslash or a character that is not valid in a URL")
                 for url in (
                     "http://hunter2.example\\@127.0.0.1/",
                     "https://api.example\\hunter2",
@@ -281,8 +280,7 @@ class TestAddressInTwiliosPlace:
     )
     def test_anything_else_is_refused_and_not_repeated(self, url: str, why: str) -> None:
         assert refusal(TWBUILD_API_URL=url) == (
-            f"TWBUILD_API_URL {why}\n"
-            "expected https://HOST[:PORT][/PATH], or http:// to this machine"
+            f"TWBUILD_API_URL {why}\nUse https://HOST[:PORT][/PATH], or http:// to this machine."
         )
 
     @pytest.mark.parametrize(

@@ -113,57 +113,72 @@ class TestArguments:
         ("typed", "wanted"),
         [
             # Too short, too long
-            (["ZS" + HEX[1:]], r"SERVICE: 31 hex digits after ZS, 32 expected\W+.*'ZS\w+'"),
-            (["ZS" + HEX + "0"], "SERVICE: 33 hex digits after ZS, 32 expected"),
-            (["ZS"], "SERVICE: 0 hex digits after ZS, 32 expected"),
-            (["ZB" + HEX[1:]], "BUILD: 31 hex digits after ZB, 32 expected"),
-            (["ZB"], "BUILD: 0 hex digits after ZB, 32 expected"),
-            ([SERVICE, "ZB" + HEX + "00"], "BUILD: 34 hex digits after ZB, 32 expected"),
+            (
+                ["ZS" + HEX[1:]],
+                "SERVICE 'Z.* is not a Service SID: it has 31 hex digits after ZS, not 32",
+            ),
+            (
+                ["ZS" + HEX + "0"],
+                "SERVICE 'Z.* is not a Service SID: it has 33 hex digits after ZS, not 32",
+            ),
+            (["ZS"], "SERVICE 'Z.* is not a Service SID: it has 0 hex digits after ZS, not 32"),
+            (
+                ["ZB" + HEX[1:]],
+                "BUILD 'Z.* is not a Build SID: it has 31 hex digits after ZB, not 32",
+            ),
+            (["ZB"], "BUILD 'Z.* is not a Build SID: it has 0 hex digits after ZB, not 32"),
+            (
+                [SERVICE, "ZB" + HEX + "00"],
+                "BUILD 'Z.* is not a Build SID: it has 34 hex digits after ZB, not 32",
+            ),
             # A stray character, shown visibly
-            (["ZSservice"], "SERVICE holds 's', which is no hex digit"),
-            ([SERVICE + "\r"], r"SERVICE holds '\\r', which is no hex digit: 'ZS\w+\\r'"),
-            ([SERVICE + "\n"], r"SERVICE holds '\\n', which is no hex digit"),
-            ([SERVICE, BUILD + "\r"], r"BUILD holds '\\r', which is no hex digit"),
-            ([SERVICE, BUILD + " "], "BUILD holds ' ', which is no hex digit"),
-            ([SERVICE, BUILD + '"'], "BUILD holds '\"', which is no hex digit"),
-            ([SERVICE, "ZB" + HEX[1:] + "g"], "BUILD holds 'g', which is no hex digit"),
-            ([SERVICE, "ZB" + HEX[1:] + "٣"], "BUILD holds '٣', which is no hex digit"),
-            ([SERVICE, BUILD + "\u200b"], r"BUILD holds '\\u200b', which is no hex digit"),
-            ([SERVICE, BUILD + "/Status"], "BUILD holds '/', which is no hex digit"),
-            (['"' + SERVICE + '"'], "SERVICE is no Service SID and no unique name: .* holds '\"'"),
-            ([" " + SERVICE], "SERVICE is no Service SID and no unique name: .* holds ' '"),
-            ([SERVICE, "\ufeff" + BUILD], r"BUILD is no Build SID .* holds '\\ufeff'"),
-            ([SERVICE, "'" + BUILD + "'"], 'BUILD is no Build SID .* holds "\'"'),
-            ([SERVICE, f"{BUILD} {OTHER_BUILD}"], "BUILD holds ' '"),
+            (["ZSservice"], "SERVICE contains 's', which is not a hex digit"),
+            ([SERVICE + "\r"], r"SERVICE contains '\\r', which is not a hex digit: 'ZS\w+\\r'"),
+            ([SERVICE + "\n"], r"SERVICE contains '\\n', which is not a hex digit"),
+            ([SERVICE, BUILD + "\r"], r"BUILD contains '\\r', which is not a hex digit"),
+            ([SERVICE, BUILD + " "], "BUILD contains ' ', which is not a hex digit"),
+            ([SERVICE, BUILD + '"'], "BUILD contains '\"', which is not a hex digit"),
+            ([SERVICE, "ZB" + HEX[1:] + "g"], "BUILD contains 'g', which is not a hex digit"),
+            ([SERVICE, "ZB" + HEX[1:] + "٣"], "BUILD contains '٣', which is not a hex digit"),
+            ([SERVICE, BUILD + "\u200b"], r"BUILD contains '\\u200b', which is not a hex digit"),
+            ([SERVICE, BUILD + "/Status"], "BUILD contains '/', which is not a hex digit"),
+            (
+                ['"' + SERVICE + '"'],
+                "SERVICE is not a Service SID or unique name: .* contains '\"'",
+            ),
+            ([" " + SERVICE], "SERVICE is not a Service SID or unique name: .* contains ' '"),
+            ([SERVICE, "\ufeff" + BUILD], r"BUILD is not a Build SID: .* contains '\\ufeff'"),
+            ([SERVICE, "'" + BUILD + "'"], 'BUILD is not a Build SID: .* contains "\'"'),
+            ([SERVICE, f"{BUILD} {OTHER_BUILD}"], "BUILD contains ' '"),
             # Another kind
-            (["VA" + HEX], "SERVICE is another kind of SID: 'VA.*\nexpected ZS and 32 hex digits"),
+            (["VA" + HEX], "SERVICE is another kind of SID: 'VA.*\nUse ZS and 32 hex digits"),
             (["AC" + HEX], "SERVICE is another kind of SID: 'AC"),
-            (["ZB" + HEX, "ZN" + HEX], "BUILD is no Build SID .ZB and 32 hex digits.: 'ZN"),
-            ([SERVICE, "AC" + HEX], "BUILD is no Build SID .ZB and 32 hex digits.: 'AC"),
-            ([SERVICE, "my-build"], "BUILD is no Build SID .ZB and 32 hex digits.: 'my-build'"),
+            (["ZB" + HEX, "ZN" + HEX], "BUILD is not a Build SID: 'ZN"),
+            ([SERVICE, "AC" + HEX], "BUILD is not a Build SID: 'AC"),
+            ([SERVICE, "my-build"], "BUILD is not a Build SID: 'my-build'"),
             # Small letters
-            (["zs" + HEX], "SERVICE is no Service SID(.|\n)*ZS is written in capitals"),
-            (["zb" + HEX], "SERVICE is no Service SID(.|\n)*ZB is written in capitals"),
-            (["Zs" + HEX], "ZS is written in capitals"),
-            ([SERVICE, "zb" + HEX], "BUILD is no Build SID(.|\n)*ZB is written in capitals"),
+            (["zs" + HEX], "SERVICE is not a Service SID(.|\n)*Write ZS in capitals"),
+            (["zb" + HEX], "SERVICE is not a Service SID(.|\n)*Write ZB in capitals"),
+            (["Zs" + HEX], "Write ZS in capitals"),
+            ([SERVICE, "zb" + HEX], "BUILD is not a Build SID(.|\n)*Write ZB in capitals"),
             # A wrong order
             ([BUILD, SERVICE], "BUILD is a Service SID: 'ZS.*\n.*SERVICE BUILD"),
             ([SERVICE, SERVICE], "BUILD is a Service SID: 'ZS.*\n.*SERVICE BUILD"),
             (["my-service", BUILD, "ZS"], "BUILD is a Service SID: 'ZS'"),
             # No unique name
-            (["MY service"], "no unique name: 'MY service' holds ' '"),
-            (["my service"], "no unique name: 'my service' holds ' '\nexpected ZS .*1 to 50"),
-            (["a" * 51], "no unique name: 'a+'\nexpected ZS and 32 hex digits, or 1 to 50"),
-            (["dienst-ü"], "no unique name: 'dienst-ü' holds 'ü'"),
-            (["a?b"], "holds '\\?'"),
-            (["a%2Fb"], "holds '%'"),
-            (["$SERVICE"], r"holds '\$'"),
-            (["name\n"], r"holds '\\n'"),
+            (["MY service"], "or unique name: 'MY service' contains ' '"),
+            (["my service"], "or unique name: 'my service' contains ' '\nUse ZS .*1 to 50"),
+            (["a" * 51], "or unique name: 'a+'\nUse ZS and 32 hex digits, or 1 to 50"),
+            (["dienst-ü"], "or unique name: 'dienst-ü' contains 'ü'"),
+            (["a?b"], "contains '\\?'"),
+            (["a%2Fb"], "contains '%'"),
+            (["a$SERVICE"], r"contains '\$'"),
+            (["name\n"], r"contains '\\n'"),
             # Looks like a file name
-            (["functions/a.js", "Makefile"], "file name\n.*pass_filenames: false"),
-            (["package.json"], "file name\n.*pass_filenames: false"),
-            ([r"functions\a"], "file name\n.*pass_filenames: false"),
-            (["service", "README.md"], "file name\n.*pass_filenames: false"),
+            (["functions/a.js", "Makefile"], "file name.\n.*pass_filenames: false"),
+            (["package.json"], "file name.\n.*pass_filenames: false"),
+            ([r"functions\a"], "file name.\n.*pass_filenames: false"),
+            (["service", "README.md"], "file name.\n.*pass_filenames: false"),
             ([".."], "file name"),
         ],
     )
@@ -178,20 +193,26 @@ class TestArguments:
         with pytest.raises(UsageError) as raised:
             target.parse(["functions/a.js"])
         assert raised.value.hints == (
-            "expected ZS and 32 hex digits, or 1 to 50 letters, digits, - and _",
-            "it looks like a file name",
-            "a pre-commit hook needs pass_filenames: false, or it is handed the changed files",
+            "Use ZS and 32 hex digits, or 1 to 50 letters, digits, - and _.",
+            "It looks like a file name.",
+            "A pre-commit hook needs pass_filenames: false, or it gets the changed files.",
         )
 
         with pytest.raises(UsageError) as raised:
             target.parse([BUILD, SERVICE])
-        assert raised.value.hints == ("the service comes first, once: SERVICE BUILD",)
+        assert raised.value.hints == (
+            "The service comes first, once: SERVICE BUILD",
+            f"Did you mean: twbuild wait {SERVICE} {BUILD}",
+        )
 
     def test_a_plain_word_is_not_called_a_file_name(self) -> None:
         with pytest.raises(UsageError) as raised:
             target.parse([SERVICE, "latest"])
 
-        assert raised.value.hints == ("the service comes first, then Build SIDs",)
+        assert raised.value.hints == (
+            "Use ZB and 32 hex digits.",
+            "The service comes first, then Build SIDs.",
+        )
 
     def test_a_hostile_argument_is_shown_and_does_nothing(self) -> None:
         for typed in ["\x1b]0;x\x07", "##[error]", "\u202e", "ZB##", "ZS\n::error::"]:
@@ -225,11 +246,14 @@ class TestWhereTheServiceComesFrom:
     @pytest.mark.parametrize(
         ("value", "wanted"),
         [
-            (BUILD, "TWBUILD_SERVICE is a Build SID: .*; a Service SID begins with ZS"),
-            ("ZS12", "TWBUILD_SERVICE: 2 hex digits after ZS, 32 expected"),
+            (BUILD, "TWBUILD_SERVICE is a Build SID: "),
+            (
+                "ZS12",
+                "TWBUILD_SERVICE 'Z.* is not a Service SID: it has 2 hex digits after ZS, not 32",
+            ),
             ("VA" + HEX, "TWBUILD_SERVICE is another kind of SID"),
-            (SERVICE + "\n", r"TWBUILD_SERVICE holds '\\n'"),
-            ('"name"', "TWBUILD_SERVICE is no Service SID and no unique name: .* holds '\"'"),
+            (SERVICE + "\n", r"TWBUILD_SERVICE contains '\\n'"),
+            ('"name"', "TWBUILD_SERVICE is not a Service SID or unique name: .* contains '\"'"),
         ],
     )
     def test_a_bad_variable_is_named(self, project: Path, value: str, wanted: str) -> None:
@@ -240,7 +264,7 @@ class TestWhereTheServiceComesFrom:
 
     @pytest.mark.usefixtures("project")
     def test_no_service_anywhere_lists_the_three_ways_to_name_one(self) -> None:
-        with pytest.raises(UsageError, match=r"^no service named") as raised:
+        with pytest.raises(UsageError, match=r"^no service given") as raised:
             located()
 
         ways = told(raised.value)
@@ -255,7 +279,7 @@ class TestWhereTheServiceComesFrom:
         monkeypatch.chdir(gone)
         gone.rmdir()
 
-        with pytest.raises(UsageError, match=r"^no service named"):
+        with pytest.raises(UsageError, match=r"^no service given"):
             located()
         assert located(Arguments("typed", ())).service == "typed"
         monkeypatch.undo()
@@ -304,7 +328,7 @@ class TestWhereTheProjectFileIsLookedFor:
             (inner / ".git").symlink_to("nowhere")
         monkeypatch.chdir(below)
 
-        with pytest.raises(UsageError, match=r"^no service named"):
+        with pytest.raises(UsageError, match=r"^no service given"):
             located()
 
         path = write(inner, self.entries)
@@ -326,7 +350,7 @@ class TestWhereTheProjectFileIsLookedFor:
         below.mkdir()
         monkeypatch.chdir(below)
 
-        with pytest.raises(UsageError, match=r"^no service named"):
+        with pytest.raises(UsageError, match=r"^no service given"):
             located()
 
         path = write(below, self.entries)
@@ -379,14 +403,14 @@ class TestWhichEntryIsTaken:
                 {f"{OTHER_ACCOUNT}:us1": entry()},
                 ACCOUNT,
                 "us1",
-                f"no entry of account {ACCOUNT} in region us1\n.*{OTHER_ACCOUNT}:us1",
+                f"no entry for account {ACCOUNT} in region us1\n.*{OTHER_ACCOUNT}:us1",
             ),
-            ({OTHER_ACCOUNT: entry()}, ACCOUNT, "us1", f"entries: {OTHER_ACCOUNT}"),
+            ({OTHER_ACCOUNT: entry()}, ACCOUNT, "us1", f"Its entries: {OTHER_ACCOUNT}"),
             (
                 {f"{ACCOUNT}:us1": entry()},
                 ACCOUNT,
                 "ie1",
-                f"no entry of account {ACCOUNT} in region ie1\n.*{ACCOUNT}:us1",
+                f"no entry for account {ACCOUNT} in region ie1\n.*{ACCOUNT}:us1",
             ),
             (
                 {f"{ACCOUNT}:us1": entry(), f"{OTHER_ACCOUNT}:us1": entry()},
@@ -401,9 +425,9 @@ class TestWhichEntryIsTaken:
                 "us1",
                 "no entry that is surely yours",
             ),
-            ({}, ACCOUNT, "us1", "its entries: none"),
-            ({}, None, "us1", "its entries: none"),
-            ({f"{ACCOUNT}:us1": None}, ACCOUNT, "us1", "no entry of account"),
+            ({}, ACCOUNT, "us1", "Its entries: none"),
+            ({}, None, "us1", "Its entries: none"),
+            ({f"{ACCOUNT}:us1": None}, ACCOUNT, "us1", "no entry for account"),
         ],
     )
     def test_without_a_fitting_entry_all_are_listed(
@@ -416,7 +440,7 @@ class TestWhichEntryIsTaken:
 
         assert re.search(wanted, told(raised.value)), told(raised.value)
         assert str(path) in told(raised.value)
-        assert "the credentials are from TWILIO_API_KEY" in told(raised.value)
+        assert "The credentials are from TWILIO_API_KEY" in told(raised.value)
 
     @pytest.mark.parametrize(
         "value",
@@ -452,7 +476,7 @@ class TestWhichEntryIsTaken:
             located()
 
         assert told(raised.value).startswith(
-            f"serviceSid in {path}: 2 hex digits after ZS, 32 expected"
+            f"serviceSid in {path} 'ZS12' is not a Service SID: it has 2 hex digits"
         )
 
     def test_the_latest_build_is_never_used(self, project: Path) -> None:

@@ -44,15 +44,15 @@ WRONG: list[tuple[list[str], list[str]]] = [
     (["sandbox", "--outcome", ""], [f"--outcome {EMPTY}"]),
     (["sandbox", "--build-time="], [f"--build-time {EMPTY}"]),
     (["sandbox", ""], [f"COMMAND {EMPTY}"]),
-    (["wait", SERVICE[:-1], BUILD], ["31 hex digits after ZS, 32 expected"]),
-    (["wait", SERVICE, BUILD + "0"], ["33 hex digits after ZB, 32 expected"]),
+    (["wait", SERVICE[:-1], BUILD], ["31 hex digits after ZS, not 32"]),
+    (["wait", SERVICE, BUILD + "0"], ["33 hex digits after ZB, not 32"]),
     (["wait", SERVICE, BUILD + "\r"], [r"'\r'"]),
     (["wait", SERVICE, f'"{BUILD}"'], ["'\"'"]),
     (["wait", SERVICE, BUILD[:-1] + "g"], ["'g'"]),
     (["wait", SERVICE, BUILD[:-1] + "\x1b"], [r"\x1b"]),
     (["wait", SERVICE, BUILD[:-1] + "٣"], ["hex digit"]),
     (["status", "VA" + "0" * 32, BUILD], ["another kind of SID"]),
-    (["status", BUILD, SERVICE], ["BUILD is a Service SID", "the service comes first"]),
+    (["status", BUILD, SERVICE], ["BUILD is a Service SID", "The service comes first"]),
     (["wait", "-q", "functions/a.js", "Makefile"], ["file name", "pass_filenames: false"]),
     (["wait", "x" * 51, BUILD], ["1 to 50 letters, digits"]),
     (["wait", SERVICE, "[bold]x"], ["[bold]x"]),
@@ -126,9 +126,9 @@ def test_a_bad_address_is_2_and_is_not_repeated(environ: dict[str, str], url: st
 @pytest.mark.parametrize(
     ("env", "code", "told"),
     [
-        ({"TWBUILD_SERVICE": "ZS12"}, 2, "TWBUILD_SERVICE: 2 hex digits after ZS, 32 expected"),
+        ({"TWBUILD_SERVICE": "ZS12"}, 2, "2 hex digits after ZS, not 32"),
         ({"TWBUILD_SERVICE": "a b"}, 2, "TWBUILD_SERVICE"),
-        ({"TWBUILD_SERVICE": ""}, 2, "no service named"),
+        ({"TWBUILD_SERVICE": ""}, 2, "no service given"),
         ({"TWILIO_EDGE": "evil.example#", "TWBUILD_API_URL": ""}, 2, "TWILIO_EDGE"),
         ({"TWILIO_AUTH_TOKEN": ""}, 4, "no credentials found"),
         ({"TWILIO_ACCOUNT_SID": f'"{ACCOUNT}"'}, 4, "begins with a quotation mark"),
@@ -194,7 +194,7 @@ def test_a_working_directory_that_is_gone_matters_only_for_its_project_file(
     ended = run_words(["sh", "-c", script], env=environ, cwd=tmp_path)
 
     assert ended.stdout.splitlines() == ["completed", "0", "2"]
-    assert "no service named" in ended.stderr
+    assert "no service given" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
