@@ -342,7 +342,8 @@ class TestMade:
             "    contents      12 functions, 4 assets\n"
             "    dependencies  @twilio/runtime-handler 1.3.0, lodash 4.17.21, twilio 4.23.0\n"
             "    created       2026-11-24 14:02:11 UTC, failed after 36s\n"
-            "  Compare it with your last completed build, or send request RQ1 to Twilio's support."
+            "  Compare it with your last completed build.\n"
+            "  Or send request RQ1 to Twilio's support."
         )
 
     def test_several_builds_are_told_apart(self) -> None:

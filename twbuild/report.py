@@ -122,9 +122,9 @@ def _in_words(over: Over) -> str:
 def made(event: Made, *, several: bool) -> list[Line]:
     """What Twilio tells of a failed build, and what to do next."""
     build = event.build
-    request = build.request_id if build else None
-    support = f", or send request {request} to Twilio's support" if request else ""
-    next_step: Line = [(f"  Compare it with your last completed build{support}.", "")]
+    next_steps: list[Line] = [[("  Compare it with your last completed build.", "")]]
+    if build and build.request_id:
+        next_steps.append([(f"  Or send request {build.request_id} to Twilio's support.", "")])
     rows: list[tuple[str, str | None]] = []
     if build:
         rows = [
@@ -141,7 +141,7 @@ def made(event: Made, *, several: bool) -> list[Line]:
         head = f"What {event.sid} was made of; Twilio gives no reason:"
     elif lines:
         head += " What it was made of:"
-    return [[(f"  {head}", "hint")], *lines, next_step]
+    return [[(f"  {head}", "hint")], *lines, *next_steps]
 
 
 def _contents(build: Build) -> str | None:
