@@ -77,6 +77,14 @@ class TestRegionAndEdge:
         assert told.replace("\n", "").isprintable()
         assert "##" not in told
 
+    @pytest.mark.parametrize("blank", ["", " ", "\n", "\t\r\n"])
+    def test_one_of_white_space_only_counts_as_unset(self, tmp_path: Path, blank: str) -> None:
+        found = loaded(TWILIO_REGION=blank, TWILIO_EDGE=blank)
+        assert found.base_url == "https://serverless.twilio.com"
+
+        environ = {**profile_in(tmp_path, {"region": blank, "edge": "tokyo"}), "TWILIO_EDGE": blank}
+        assert settings.load(environ, "dev").base_url == "https://serverless.tokyo.us1.twilio.com"
+
     def test_a_region_whose_edge_nobody_knows_asks_for_one(self) -> None:
         assert refusal(TWILIO_REGION="xx9") == (
             "twbuild does not know the edge of region xx9\nSet TWILIO_EDGE to the region's edge."
@@ -163,6 +171,16 @@ class TestAddressInTwiliosPlace:
             ("https://192.0.2.1", "https://192.0.2.1"),
             ("https://192.0.2.1/X", "https://192.0.2.1/X"),
             ("https://[2001:db8::1]/x", "https://[2001:db8::1]/x"),
+            ("https://serverless.twilio.com/v1", "https://serverless.twilio.com"),
+            ("https://serverless.twilio.com/v1/", "https://serverless.twilio.com"),
+            ("http://127.0.0.1:8123/v1//", "http://127.0.0.1:8123"),
+            ("https://gateway.example.test/twilio/v1", "https://gateway.example.test/twilio"),
+            ("https://gateway.example.test/apiv1", "https://gateway.example.test/apiv1"),
+            ("https://gateway.example.test/v1/x", "https://gateway.example.test/v1/x"),
+            ("https://gateway.example.test/v11", "https://gateway.example.test/v11"),
+            ("https://gateway.example.test/a.b/..c", "https://gateway.example.test/a.b/..c"),
+            ("https://v1", "https://v1"),
+            ("https://v1/v1", "https://v1"),
         ],
     )
     def test_https_or_http_to_this_machine(self, url: str, base_url: str) -> None:
@@ -260,6 +278,18 @@ class TestAddressInTwiliosPlace:
                 )
             ),
             *(
+                (url, "contains a dot segment (. or ..) in its path")
+                for url in (
+                    "https://api.example/..",
+                    "https://api.example/../hunter2",
+                    "https://api.example/a/./hunter2",
+                    "https://api.example/a/.",
+                    "https://api.example/a/%2e%2E/hunter2",
+                    "https://api.example/a/.%2e",
+                    "https://api.example/a/../v1",
+                )
+            ),
+            *(
                 (url, "contains a space, a backslash or a character that is not valid in a URL")
                 for url in (
                     "http://hunter2.example\\@127.0.0.1/",
@@ -274,6 +304,12 @@ class TestAddressInTwiliosPlace:
                     "https://hunter2\x00",
                     "https://hunter2\x7f",
                     " ",
+                    '"https://hunter2.example"',
+                    "https://<hunter2>/",
+                    "https://api.example/{hunter2}",
+                    "https://api.example/hunter2|",
+                    "https://api.example/%hunter2",
+                    "https://api.example/hunter2%2",
                 )
             ),
         ],

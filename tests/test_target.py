@@ -205,6 +205,89 @@ class TestArguments:
             f"Did you mean: twbuild wait {SERVICE} {BUILD}",
         )
 
+    @pytest.mark.parametrize(
+        ("typed", "command"),
+        [
+            ([f"https://serverless.twilio.com/v1/Services/{SERVICE}/Builds/{BUILD}"], "SB"),
+            ([f"https://serverless.twilio.com/v1/Services/{SERVICE}/Builds/{BUILD}/Status"], "SB"),
+            ([f"https://serverless.twilio.com/v1/Services/{SERVICE}/Builds?PageSize=20"], "S"),
+            ([f"https://serverless.twilio.com/v1/Services/my-app/Builds/{BUILD}"], "NB"),
+            ([f"https://console.twilio.com/us1/develop/functions/editor/{SERVICE}/x"], "S"),
+            (
+                [SERVICE, f"https://serverless.twilio.com/v1/Services/{SERVICE}/Builds/{BUILD}"],
+                "SB",
+            ),
+            (["my-app", f"https://api.example.test/Builds/{BUILD}/Status"], "NB"),
+            ([f"{SERVICE}/{BUILD}"], "SB"),
+            ([f"{SERVICE}:{BUILD}"], "SB"),
+            ([f"{SERVICE} {BUILD}"], "SB"),
+            ([SERVICE, f"{BUILD},{OTHER_BUILD}"], "SBO"),
+            ([f"{BUILD}/Status"], "B"),
+            ([SERVICE, f'"{BUILD}"'], "SB"),
+            ([SERVICE, f"{BUILD}\r"], "SB"),
+            (["my-app", f"sid={BUILD}"], "NB"),
+            ([BUILD, SERVICE], "SB"),
+        ],
+    )
+    def test_sids_within_something_else_are_given_as_the_command_to_type(
+        self, typed: list[str], command: str
+    ) -> None:
+        names = {"S": SERVICE, "B": BUILD, "O": OTHER_BUILD, "N": "my-app"}
+        words = [names[letter] for letter in command]
+
+        for name in ("status", "wait"):
+            with pytest.raises(UsageError) as raised:
+                target.parse(typed, name)
+
+            name = "wait" if "O" in command else name  # noqa: PLW2901 - status takes one build
+            assert raised.value.hints[-1] == f"Did you mean: twbuild {name} {' '.join(words)}"
+        assert target.parse(words).builds == tuple(w for w in words if w.startswith("ZB"))
+
+    @pytest.mark.parametrize(
+        "typed",
+        [
+            [SERVICE, SERVICE],
+            [SERVICE, "my-build"],
+            [SERVICE, OTHER_SERVICE, BUILD],
+            ["my-app", f"https://api.example.test/v1/Services/{SERVICE}/Builds/{BUILD}"],
+            ["https://api.example.test/v1/Services/ZS12/Builds"],
+            [f"{BUILD}0"],
+            ["functions/a.js"],
+            ["my-app", ""],
+        ],
+    )
+    def test_no_command_is_made_up_where_it_would_be_a_guess(self, typed: list[str]) -> None:
+        with pytest.raises(UsageError) as raised:
+            target.parse(typed)
+
+        assert "Did you mean" not in told(raised.value)
+
+    def test_a_url_is_called_one_and_not_repeated_as_it_may_contain_a_password(self) -> None:
+        url = f"https://SK1:hunter2@serverless.twilio.com/v1/Services/{SERVICE}/Builds/{BUILD}"
+        for typed, name in (([url], "SERVICE"), ([SERVICE, url], "BUILD")):
+            with pytest.raises(UsageError) as raised:
+                target.parse(typed)
+
+            assert raised.value.message == f"{name} is a URL, not a SID"
+            assert "hunter2" not in told(raised.value)
+
+    @pytest.mark.parametrize(
+        "value", ["null", "undefined", "None", "$SERVICE", "${{ vars.SERVICE }}", "<service>"]
+    )
+    def test_a_placeholder_that_was_not_replaced_is_called_one(self, value: str) -> None:
+        why = f"is '{value}', a placeholder that was not replaced with its value"
+        for typed, name in (
+            ([value], "SERVICE"),
+            ([value, BUILD], "SERVICE"),
+            ([BUILD, value], "BUILD"),
+        ):
+            with pytest.raises(UsageError) as raised:
+                target.parse(typed)
+            assert raised.value.message == f"{name} {why}"
+        with pytest.raises(UsageError) as raised:
+            located(environ={"TWBUILD_SERVICE": value})
+        assert raised.value.message == f"TWBUILD_SERVICE {why}"
+
     def test_a_plain_word_is_not_called_a_file_name(self) -> None:
         with pytest.raises(UsageError) as raised:
             target.parse([SERVICE, "latest"])
@@ -270,6 +353,13 @@ class TestWhereTheServiceComesFrom:
         ways = told(raised.value)
         assert all(way in ways for way in ("SERVICE", "TWBUILD_SERVICE", ".twiliodeployinfo"))
         assert len(raised.value.hints) == 3
+
+    @pytest.mark.usefixtures("project")
+    def test_an_empty_variable_is_named_where_there_is_no_service(self) -> None:
+        with pytest.raises(UsageError) as raised:
+            located(environ={"TWBUILD_SERVICE": ""})
+
+        assert raised.value.hints[-1].startswith("TWBUILD_SERVICE is set but empty.")
 
     def test_a_working_directory_that_is_gone_is_no_crash(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -468,6 +558,24 @@ class TestWhichEntryIsTaken:
             located()
 
         assert told(raised.value) == f"{path} cannot be used: its entry has no serviceSid"
+
+    def test_an_account_is_compared_without_regard_to_ascii_case_only(self, project: Path) -> None:
+        account = "AC" + "ff" * 16
+        write(project, {f"AC{'FF' * 16}:us1": entry()})
+        assert located(known=settings(account)).service == SERVICE
+
+        write(project, {f"AC{chr(0xFB00) * 16}:us1": entry()})
+        with pytest.raises(UsageError, match="no entry for account"):
+            located(known=settings(account))
+
+    def test_of_many_entries_ten_are_listed(self, project: Path) -> None:
+        write(project, {f"AC{n:032x}:us1": entry() for n in range(5000)})
+
+        with pytest.raises(UsageError) as raised:
+            located()
+
+        assert raised.value.hints[0].endswith(", and 4990 more")
+        assert len(raised.value.hints[0]) < 500
 
     def test_a_malformed_service_sid_names_file_and_mistake(self, project: Path) -> None:
         path = write(project, {f"{ACCOUNT}:us1": entry("ZS12")})

@@ -416,14 +416,16 @@ def test_an_error_is_told_as_progress_would_have_been(
 def test_without_credentials_three_ways_lead_on(base: dict[str, str]) -> None:
     key = "TWILIO_API_KEY and TWILIO_API_SECRET"
     account = "TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN"
-    terminal = Xterm(wait(), base)
+    terminal = Xterm(wait(), base, 200)
     with terminal:
         assert terminal.end() == 4
-    assert terminal.lines == [
-        "error: no credentials found",
+    lines = [line.replace(base["HOME"], "~") for line in terminal.lines]
+    assert lines == [
+        "error: no credentials found. Do one of these:",
         f"  set    {key}, or {account}",
-        "  or     twilio login, then twbuild -p NAME",
-        "  or     twbuild sandbox, to see it work without an account",
+        "  run    twilio login, then twbuild wait -p NAME ...",
+        "  try    twbuild sandbox, which needs no account",
+        "  no file ~/.twilio-cli/config.json",
     ]
 
 

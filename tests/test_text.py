@@ -14,6 +14,8 @@ from twbuild.text import (
     clock,
     counted,
     duration,
+    is_placeholder,
+    listed,
     parse_duration,
     printable,
     quoted,
@@ -85,6 +87,31 @@ def test_what_is_printable_and_short_stands_as_it_is(text: str) -> None:
 )
 def test_text_is_cut_at_300_characters_and_shows_that_it_was(length: int, shown: str) -> None:
     assert printable("a" * length) == shown
+
+
+def test_a_number_is_text_too() -> None:
+    assert printable(10**4200) == "1" + "0" * 296 + "..."
+
+
+def test_line_ends_do_not_hide_that_text_was_cut() -> None:
+    assert printable("\r\n" * 200 + "a" * 200) == " " * 200 + "a" * 97 + "..."
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"), [(0, ""), (1, "n0"), (10, "n0, n1, n2, n3, n4, n5, n6, n7, n8, n9")]
+)
+def test_up_to_ten_names_are_listed(count: int, shown: str) -> None:
+    assert listed([f"n{n}" for n in range(count)]) == shown
+
+
+def test_of_more_names_the_first_ten_are_listed_and_the_others_counted() -> None:
+    assert listed([f"n{n}" for n in range(17)]).endswith(", n9, and 7 more")
+    assert listed(["\x1b##", "a" * 20], 10) == "\\x1b# #, aaaaaaa..."
+
+
+@pytest.mark.parametrize("value", ["a$b", "a{b", "5%", "<a", "a*", "nullable", "none-such", "a:b"])
+def test_what_only_resembles_a_placeholder_is_none(value: str) -> None:
+    assert not is_placeholder(value)
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def _named_in(arguments: Sequence[str]) -> list[str]:
     found: dict[str, str] = {}
     for position, argument in enumerate(arguments):
         names = _NAMED.findall(argument)
-        if position == 0 and not names and _UNIQUE_NAME.fullmatch(argument):
+        if position == 0 and not names:
             names = [argument]
         new = {name.lower(): name for name in names if name.lower() not in found}
         if not new:
@@ -84,8 +84,12 @@ def _named_in(arguments: Sequence[str]) -> list[str]:
         found.update(new)
     builds = [name for name in found.values() if name.startswith("ZB")]
     services = [name for name in found.values() if name not in builds]
-    has_sid = any(name.startswith("ZS") for name in services) or bool(builds)
-    return [*services, *builds] if has_sid and len(services) <= 1 else []
+    words = [*services, *builds]
+    try:
+        _parse(words)
+    except UsageError:
+        return []
+    return words
 
 
 def locate(arguments: Arguments, environ: Mapping[str, str], settings: Settings) -> Target:
