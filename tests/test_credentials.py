@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import re
+import subprocess
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,6 +30,25 @@ OTHER_SECRET = "0ther5" * 5 + "11"
 
 PAIR = {API_KEY: KEY, API_SECRET: SECRET}
 TOKENS = {ACCOUNT_SID: ACCOUNT, AUTH_TOKEN: TOKEN}
+
+PLACEHOLDERS = [
+    *("$TOKEN", "${TOKEN}", "$(TOKEN)", "${{ secrets.TOKEN }}", "{{ token }}", "{{token}}"),
+    *("$env:TOKEN", "AC${TOKEN}", "#{Token}", "%TOKEN%", "<token>", "<your auth token>"),
+    *("***", "*", "op://vault/item", "OP://vault/item/field", "ref+vault://a/b"),
+    *("null", "undefined", "None", "nil"),
+]
+
+NAMES = [
+    "Sample CLI Example",
+    "it's",
+    'say "x"',
+    "-n",
+    "$(touch x)",
+    "a##b",
+    "two\nlines",
+    "\x1b",
+    "ü",
+]
 
 SECRETS = (SECRET, TOKEN, PROFILE_SECRET, OTHER_SECRET)
 
@@ -68,6 +88,15 @@ def refusal(environ: Mapping[str, str], name: str | None = None) -> str:
     assert not [secret for secret in SECRETS if secret in shown + "".join(raised.value.hints)]
     assert raised.value.exit_code == 4
     return "\n".join([raised.value.message, *raised.value.hints])
+
+
+def commands(told: str) -> list[list[str]]:
+    """The words that bash makes of each command in a message."""
+    found = re.findall("with: (.+)$", told, re.MULTILINE)
+    script = "".join(f"printf '%s\\0' {command}; printf '\\0'; " for command in found)
+    shell = ["bash", "--norc", "-c", script]
+    done = subprocess.run(shell, stdout=subprocess.PIPE, check=True, timeout=30)
+    return [words.split("\0") for words in done.stdout.decode().split("\0\0")[:-1]]
 
 
 class TestSources:
@@ -130,12 +159,12 @@ class TestSources:
     @pytest.mark.parametrize(
         ("environ", "wanted"),
         [
-            ({API_KEY: KEY}, "TWILIO_API_SECRET is not set; .*TWILIO_API_KEY"),
-            ({API_SECRET: SECRET}, "TWILIO_API_KEY is not set; .*TWILIO_API_SECRET"),
-            ({AUTH_TOKEN: TOKEN}, "TWILIO_ACCOUNT_SID is not set; .*TWILIO_AUTH_TOKEN"),
+            ({API_KEY: KEY}, "TWILIO_API_SECRET is not set. .*TWILIO_API_KEY"),
+            ({API_SECRET: SECRET}, "TWILIO_API_KEY is not set. .*TWILIO_API_SECRET"),
+            ({AUTH_TOKEN: TOKEN}, "TWILIO_ACCOUNT_SID is not set. .*TWILIO_AUTH_TOKEN"),
             ({**TOKENS, API_KEY: KEY}, "TWILIO_API_SECRET is not set"),
             ({**TOKENS, API_SECRET: SECRET}, "TWILIO_API_KEY is not set"),
-            ({**PAIR, API_SECRET: ""}, "TWILIO_API_SECRET is empty; .*TWILIO_API_KEY"),
+            ({**PAIR, API_SECRET: ""}, "TWILIO_API_SECRET is empty. .*TWILIO_API_KEY"),
             ({**PAIR, API_SECRET: " \r\n"}, "TWILIO_API_SECRET is empty"),
             ({**TOKENS, ACCOUNT_SID: ""}, "TWILIO_ACCOUNT_SID is empty"),
             ({**TOKENS, AUTH_TOKEN: "\n"}, "TWILIO_AUTH_TOKEN is empty"),
@@ -168,11 +197,12 @@ class TestSources:
 
     def test_without_any_the_ways_to_have_some_are_listed(self, config: Config) -> None:
         assert refusal(config.environ) == (
-            "no credentials found\n"
+            "no credentials found. Do one of these:\n"
             "set    TWILIO_API_KEY and TWILIO_API_SECRET,"
             " or TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN\n"
-            "or     twilio login, then twbuild -p NAME\n"
-            "or     twbuild sandbox, to see it work without an account"
+            "run    twilio login, then twbuild wait -p NAME ...\n"
+            "try    twbuild sandbox, which needs no account\n"
+            f"no file {config.path}"
         )
 
     @pytest.mark.parametrize("name", [API_KEY, API_SECRET, ACCOUNT_SID, AUTH_TOKEN])
@@ -181,9 +211,36 @@ class TestSources:
     ) -> None:
         lines = refusal({**config.environ, name: ""}).splitlines()
 
-        assert lines[0] == "no credentials found"
-        assert lines[-1] == f"{name} is set but empty: does CI lack the secret?"
-        assert len(lines) == 5
+        assert lines[0].startswith("no credentials found")
+        assert lines[-1] == f"{name} is set but empty. Does CI lack the secret?"
+        assert len(lines) == 6
+
+    @pytest.mark.parametrize(
+        ("name", "right"),
+        [
+            ("ACCOUNT_SID", ACCOUNT_SID),
+            ("AUTH_TOKEN", AUTH_TOKEN),
+            ("TWILIO_API_KEY_SECRET", API_SECRET),
+            ("TWILIO_API_KEY_SID", API_KEY),
+        ],
+    )
+    def test_a_variable_of_nearly_the_right_name_is_pointed_out(
+        self, config: Config, name: str, right: str
+    ) -> None:
+        hint = f"{name} is set, but its name should be {right}."
+        other = {**PAIR, **TOKENS}[right]
+
+        assert hint in refusal({**config.environ, name: other}).splitlines()
+        assert hint not in refusal({**config.environ, name: ""}).splitlines()
+        assert hint not in refusal({**config.environ, name: other, right: " "}).splitlines()
+
+    def test_so_it_is_where_half_a_pair_is_missing(self, config: Config) -> None:
+        half = {API_KEY: KEY, "TWILIO_API_KEY_SECRET": SECRET, "AUTH_TOKEN": TOKEN}
+
+        assert refusal({**config.environ, **half}).splitlines() == [
+            f"{API_SECRET} is not set. Set both {API_KEY} and {API_SECRET}.",
+            f"TWILIO_API_KEY_SECRET is set, but its name should be {API_SECRET}.",
+        ]
 
     def test_twilio_profile_is_not_read(self, config: Config) -> None:
         config.write(profiles(active="dev", dev=profile(), prod=profile(apiKey=KEY)))
@@ -213,13 +270,13 @@ class TestValues:
             ('{}"', r'ends with a quotation mark \("\)'),
             ("`{}", r"begins with a quotation mark \(`\)"),
             (' "{}" ', r'begins with a quotation mark \("\)'),
-            ("{}€", r"holds .*U\+20AC"),
-            ("{}\n{}", r"holds .*U\+000A"),
-            ("{}\x7f", r"holds .*U\+007F"),
-            ("\x1b{}", r"holds .*U\+001B"),
-            ("\ufeff{}", r"holds .*U\+FEFF"),
-            ("{}\udcff", r"holds .*U\+DCFF"),
-            ("{}\U0001f600", r"holds .*U\+1F600"),
+            ("{}€", r"contains .*U\+20AC"),
+            ("{}\n{}", r"contains .*U\+000A"),
+            ("{}\x7f", r"contains .*U\+007F"),
+            ("\x1b{}", r"contains .*U\+001B"),
+            ("\ufeff{}", r"contains .*U\+FEFF"),
+            ("{}\udcff", r"contains .*U\+DCFF"),
+            ("{}\U0001f600", r"contains .*U\+1F600"),
         ],
     )
     def test_a_value_that_no_credential_has_is_named_and_never_shown(
@@ -245,7 +302,7 @@ class TestValues:
             ({"apiKey": f'"{PROFILE_KEY}"'}, "apiKey of profile dev begins with a quotation"),
             ({"apiSecret": f"{PROFILE_SECRET}'"}, "apiSecret of profile dev ends with a quotation"),
             ({"accountSid": f"'{ACCOUNT}'"}, "accountSid of profile dev begins with a quotation"),
-            ({"apiSecret": f"{PROFILE_SECRET}ü"}, r"apiSecret of profile dev holds .*U\+00FC"),
+            ({"apiSecret": f"{PROFILE_SECRET}ü"}, r"apiSecret of profile dev contains .*U\+00FC"),
         ],
     )
     def test_a_profiles_value_is_held_to_the_same(
@@ -254,6 +311,27 @@ class TestValues:
         config.write(profiles(dev=profile(**entry)))
 
         assert re.match(wanted, refusal(config.environ))
+
+    @pytest.mark.parametrize("name", [API_KEY, API_SECRET, ACCOUNT_SID, AUTH_TOKEN])
+    @pytest.mark.parametrize("value", PLACEHOLDERS)
+    def test_a_placeholder_that_was_not_replaced_is_refused_and_not_repeated(
+        self, config: Config, name: str, value: str
+    ) -> None:
+        pair = PAIR if name in PAIR else TOKENS
+        assert refusal({**pair, name: f" {value}\n"}) == (
+            f"{name} is a placeholder that was not replaced with its value"
+        )
+        key = {API_KEY: "apiKey", API_SECRET: "apiSecret"}.get(name, "accountSid")
+        config.write(profiles(dev=profile(**{key: value})))
+        assert refusal(config.environ) == (
+            f"{key} of profile dev is a placeholder that was not replaced with its value"
+        )
+
+    def test_an_account_in_an_api_keys_place_is_refused(self, config: Config) -> None:
+        wrong = "is an Account SID (AC...), not an API key (SK...)\n"
+        assert refusal({**PAIR, API_KEY: ACCOUNT}).startswith(f"{API_KEY} {wrong}")
+        config.write(profiles(dev=profile(apiKey=ACCOUNT)))
+        assert refusal(config.environ).startswith(f"apiKey of profile dev {wrong}")
 
     @pytest.mark.parametrize("value", ["a b", "a:b", "XaX", "a'b", 'a"b', "~!@#$%^&*()_+{}|<>?"])
     def test_printable_ascii_inside_is_let_through(self, value: str) -> None:
@@ -310,7 +388,7 @@ class TestAccount:
 
         assert credentials.find({**config.environ, ACCOUNT_SID: "AC1"}, None).account == account
 
-    def test_an_api_key_in_its_place_works_and_is_remarked_on(self) -> None:
+    def test_an_api_key_in_its_place_works_and_is_pointed_out(self) -> None:
         found = credentials.find({ACCOUNT_SID: KEY, AUTH_TOKEN: SECRET}, None)
 
         assert (found.username, found.password) == (KEY, SECRET)
@@ -379,8 +457,8 @@ class TestProfiles:
 
         assert refusal(config.environ, "new") == (
             f"no profile new in {config.path}\n"
-            "it has 2 profiles: dev, prod\n"
-            "twilio profiles:create -p new makes it"
+            "It has 2 profiles: dev, prod\n"
+            "Create it with: twilio profiles:create -p new"
         )
 
     @pytest.mark.parametrize("content", [{}, {"profiles": {}}, {"profiles": {}, "projects": []}])
@@ -389,8 +467,8 @@ class TestProfiles:
 
         assert refusal(config.environ, "dev") == (
             f"no profile dev in {config.path}\n"
-            "it has no profiles\n"
-            "twilio profiles:create -p dev makes it"
+            "It has no profiles.\n"
+            "Create it with: twilio profiles:create -p dev"
         )
         assert refusal(config.environ).startswith("no credentials found")
 
@@ -406,9 +484,9 @@ class TestProfiles:
 
         assert refusal(config.environ) == (
             f"no profile is active in {config.path}\n"
-            "it has 1 profile: dev\n"
-            "twilio profiles:use dev makes one active\n"
-            "or -p dev, on the same command, uses it for once"
+            "It has 1 profile: dev\n"
+            "Make one active with: twilio profiles:use dev\n"
+            "Or use one for once with: twbuild wait -p dev"
         )
 
     def test_no_active_profile_at_all(self, config: Config) -> None:
@@ -430,8 +508,8 @@ class TestProfiles:
         config.write({"projects": ["junk", {}, entry], "profiles": {}, "activeProject": "old"})
 
         assert refusal(config.environ, name) == (
-            f"profile old in {config.path} holds no secret: it is of an old twilio-cli\n"
-            "twilio profiles:create -p old makes it anew"
+            f"profile old in {config.path} has no secret: an old twilio-cli wrote it\n"
+            "Recreate it with: twilio profiles:create -p old"
         )
 
     @pytest.mark.parametrize(
@@ -451,7 +529,7 @@ class TestProfiles:
 
         assert refusal(config.environ) == (
             f"profile dev in {config.path} has no {key}\n"
-            "twilio profiles:create -p dev makes it anew"
+            "Recreate it with: twilio profiles:create -p dev"
         )
 
     @pytest.mark.parametrize("listed", [None, [], ["dev"], "dev", 3, {"dev": None}, {"dev": "x"}])
@@ -460,6 +538,31 @@ class TestProfiles:
 
         assert refusal(config.environ).startswith(f"no profile dev in {config.path}\n")
         assert credentials.profile_names(config.environ) == []
+
+    @pytest.mark.parametrize("name", NAMES)
+    def test_every_command_in_a_message_can_be_pasted(self, config: Config, name: str) -> None:
+        create = ["twilio", "profiles:create", "-p", name]
+        dashes = ["--"] if name.startswith("-") else []
+
+        config.write(profiles(active=None, **{name: profile()}))
+        assert commands(refusal(config.environ)) == [
+            ["twilio", "profiles:use", *dashes, name],
+            ["twbuild", "wait", "-p", name],
+        ]
+        config.write(profiles(active=name, **{name: {}}))
+        assert commands(refusal(config.environ)) == [create]
+        config.write({"projects": [{"id": name}]})
+        assert commands(refusal(config.environ, name)) == [create]
+        config.write(profiles())
+        assert commands(refusal(config.environ, name)) == [create]
+
+    def test_of_many_profiles_ten_are_listed(self, config: Config) -> None:
+        config.write(profiles(active=None, **{f"p{n}": {} for n in range(60_000)}))
+
+        for told in (refusal(config.environ), refusal(config.environ, "none")):
+            assert "It has 60000 profiles: p0, p1, " in told
+            assert ", p9, and 59990 more\n" in told
+            assert len(told) < 1000
 
     def test_a_hostile_profile_is_shown_and_does_nothing(self, config: Config) -> None:
         hostile = "\x1b[2J##[error]\n::error::x\u202e\ud800"
@@ -525,7 +628,7 @@ class TestConfigFile:
 
         assert credentials.find({**config.environ, **TOKENS}, None).username == ACCOUNT
         assert refusal(config.environ) == (
-            f"{config.path} cannot be read: {why}\ntwilio login writes it anew"
+            f"{config.path} cannot be read: {why}\nRun twilio login to write it again."
         )
         assert why in refusal({**config.environ, **TOKENS}, "dev")
 
@@ -552,6 +655,27 @@ class TestConfigFile:
         assert credentials.find(environ, None).username == PROFILE_KEY
         environ = {**config.environ, "TWILIO_CONFIG_DIR": ""}
         assert credentials.find(environ, None).username == KEY
+
+    @pytest.mark.parametrize("name", [None, "dev"])
+    def test_where_there_is_no_file_its_path_and_a_wrong_config_dir_are_named(
+        self, config: Config, name: str | None
+    ) -> None:
+        config.write(profiles())
+        tilde = {**config.environ, "TWILIO_CONFIG_DIR": "~/.twilio-cli"}
+        itself = {**config.environ, "TWILIO_CONFIG_DIR": str(config.path)}
+        elsewhere = {**config.environ, "TWILIO_CONFIG_DIR": str(config.path.parent / "x")}
+
+        assert "~/.twilio-cli/config.json" in refusal(tilde, name)
+        assert "TWILIO_CONFIG_DIR begins with ~, which was not expanded" in refusal(tilde, name)
+        assert f"{config.path}/config.json" in refusal(itself, name)
+        assert "TWILIO_CONFIG_DIR is a file. Set it to the folder" in refusal(itself, name)
+        assert f"{config.path.parent}/x/config.json" in refusal(elsewhere, name)
+        assert "TWILIO_CONFIG_DIR" not in refusal(elsewhere, name)
+
+    def test_a_file_without_profiles_is_named(self, config: Config) -> None:
+        config.write({})
+
+        assert f"{config.path} has no profiles" in refusal(config.environ).splitlines()
 
     @pytest.mark.parametrize("home", ["", "relative", "."])
     def test_the_working_directory_never_becomes_the_home_folder(

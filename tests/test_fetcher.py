@@ -31,7 +31,7 @@ from tests.support.sockets import (
 from tests.support.twilio import Twilio, build_body, page, status_body
 from twbuild import __version__
 from twbuild.errors import FatalError, FetchError, NotFoundError, PassingError
-from twbuild.events import Build, BuildStatus, Kind, Page, Question, Status
+from twbuild.events import Build, BuildStatus, Dependency, Kind, Page, Question, Status
 
 STATUS = Question(Kind.STATUS, BUILD)
 DETAILS = Question(Kind.BUILD, BUILD)
@@ -393,7 +393,7 @@ BUILDS: Mapping[str, tuple[Mapping[str, object], Mapping[str, object]]] = {
     ),
     "odd dependencies": (
         {"dependencies": [{"name": 7}, "x", None, {"name": "a", "version": "1"}, {"name": "b"}]},
-        {"dependencies": ("", "a 1", "b")},
+        {"dependencies": (Dependency("a", "1"), Dependency("b"))},
     ),
     "a runtime of another type": ({"runtime": {"name": "node18"}}, {"runtime": None}),
 }

@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import os
+import subprocess
+import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -81,6 +84,78 @@ def test_anything_else_is_refused_with_its_reason(content: bytes, why: str) -> N
 
     assert str(raised.value) == why
     assert raised.value.__cause__ is None
+
+
+def nested(levels: int) -> bytes:
+    """An object that many levels deep, lists and objects in turn."""
+    pairs = [(b'{"a":', b"}") if n % 2 == 0 else (b"[", b"]") for n in range(levels)]
+    opened = b"".join(opening for opening, _ in pairs)
+    return opened + b"1" + b"".join(closing for _, closing in reversed(pairs))
+
+
+def test_100_levels_are_read_and_one_more_is_refused() -> None:
+    assert jsonobject.parse(nested(100))
+    assert jsonobject.parse(b'{"a":[' + b"[]," * 1000 + b"{}]}")
+    with pytest.raises(NotAnObjectError, match="nested too deep"):
+        jsonobject.parse(nested(101))
+    with pytest.raises(NotAnObjectError, match="nested too deep"):
+        jsonobject.parse(b'{"a": "]]]]", "b":' + nested(100) + b"}")
+
+
+@given(st.text(st.sampled_from('[{]}"\\/a"\n\u2028'), max_size=30), st.integers(98, 101))
+@example("[" * 150, 100)
+@example("\\", 101)
+@example('\\"[', 100)
+@example('"' + "]" * 30, 101)
+def test_brackets_within_strings_are_no_levels(text: str, levels: int) -> None:
+    string = json.dumps(text).encode()
+    content = b"{" + string + b":[" + string + b"," + nested(levels - 2) + b"," + string + b"]}"
+
+    if levels <= 100:
+        assert list(jsonobject.parse(content)) == [text]
+    else:
+        with pytest.raises(NotAnObjectError, match="nested too deep"):
+            jsonobject.parse(content)
+
+
+IN_A_SMALL_STACK = """
+import threading
+from twbuild import jsonobject
+def parse(content):
+    try:
+        jsonobject.parse(content)
+    except jsonobject.NotAnObjectError as error:
+        told.append(str(error))
+told = []
+threading.stack_size(1 << 16)
+for content in (b"[" * 200_000, b'{"a":' * 200_000, b'{"a":[' * 100_000, b"[" * 500):
+    thread = threading.Thread(target=parse, args=(content,))
+    thread.start()
+    thread.join()
+print(*told, sep="\\n")
+"""
+
+
+def test_a_thread_with_a_small_stack_is_safe_from_deep_json() -> None:
+    words = [sys.executable, "-c", IN_A_SMALL_STACK]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == ["JSON nested too deep"] * 4
+
+
+@pytest.mark.measured
+@pytest.mark.parametrize("part", [b"[],", b'"",', b'"\\\\",', b'"\\"[",'])
+def test_looking_for_depth_takes_no_more_memory_than_a_few_times_the_text(part: bytes) -> None:
+    content = b'{"a":[' + part * ((1 << 20) // len(part)) + b"1]}"
+    tracemalloc.start()
+    try:
+        assert not jsonobject._is_too_deep(content)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 3 * len(content)
 
 
 def test_the_reason_holds_nothing_of_the_content() -> None:

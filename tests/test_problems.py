@@ -90,6 +90,14 @@ def test_both_of_twilios_error_shapes_are_read(twilio: Twilio) -> None:
     )
 
 
+@pytest.mark.parametrize("code", [10**4199, -(10**4199), 10**9, -1])
+def test_a_number_that_is_no_code_of_twilios_is_not_repeated(twilio: Twilio, code: int) -> None:
+    refused = refusal(twilio, reply({"code": code, "message": "Bad"}, 400))
+
+    assert refused.code is None
+    assert max(map(len, [refused.message, *refused.hints])) <= 300
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -151,7 +159,7 @@ def test_an_answer_that_makes_no_sense_is_told_with_its_status_and_request(twili
 def test_a_key_in_the_accounts_place_is_pointed_at(twilio: Twilio) -> None:
     refused = refusal(twilio, error(401), TWILIO_ACCOUNT_SID=KEY)
 
-    assert "an API key (SK...) stands in TWILIO_ACCOUNT_SID" in " ".join(refused.hints)
+    assert "TWILIO_ACCOUNT_SID contains an API key (SK...)" in " ".join(refused.hints)
 
 
 @pytest.mark.parametrize("token", ["t", "code", "Authenticate"])

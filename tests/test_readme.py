@@ -242,6 +242,6 @@ def test_the_picture_shows_no_path_and_no_host_but_loopback() -> None:
     shown = "\n".join(re.findall("<text[^>]*>([^<]*)</text>", picture))
 
     assert "ready to deploy" in shown
-    assert "Twilio's API gives no reason" in shown.replace("&#39;", "'")
+    assert "gives no reason" in shown
     assert set(re.findall(r"https?://[\w.-]+", shown)) == {"http://127.0.0.1"}
     assert not re.search(r"/(home|root|Users|tmp|work)/", shown)

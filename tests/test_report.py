@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import subprocess
 from datetime import datetime, timedelta, timezone
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from tests.support.command import ACCOUNT, BUILD, SERVICE
 from twbuild import report
 from twbuild.errors import CredentialsError, NotFoundError, PassingError, UnauthorizedError
-from twbuild.events import Build, BuildStatus, Made, Outcome, Status
+from twbuild.events import Build, BuildStatus, Dependency, Made, Outcome, Status
 from twbuild.text import Line, plain
 from twbuild.watch import Over
 
@@ -170,15 +171,34 @@ class TestResume:
     command = ("twbuild", "wait", "my-service")
 
     @pytest.mark.parametrize("outcome", [Outcome.TIMEOUT, Outcome.INTERRUPTED])
-    def test_the_build_goes_on_and_how_to_wait_again(self, outcome: Outcome) -> None:
+    def test_the_build_continues_and_how_to_wait_again(self, outcome: Outcome) -> None:
         assert text(report.resume([over(outcome)], self.command)) == (
-            f"  It goes on at Twilio. To wait again:\n    twbuild wait my-service {BUILD}"
+            f"  The build continues at Twilio. To wait again:\n    twbuild wait my-service {BUILD}"
         )
 
     def test_without_a_build_that_was_picked(self) -> None:
         lines = report.resume([over(Outcome.TIMEOUT, sid=None, answer=None)], self.command)
 
         assert plain(lines[-1]) == "    twbuild wait my-service"
+
+    @pytest.mark.parametrize(
+        ("known", "unknown", "told"),
+        [
+            (0, 1, "The state of the build is unknown"),
+            (0, 2, "The state of 2 builds is unknown"),
+            (1, 1, "1 build still building at Twilio; the state of 1 is unknown"),
+            (2, 3, "2 builds still building at Twilio; the state of 3 is unknown"),
+        ],
+    )
+    @pytest.mark.parametrize("outcome", [Outcome.TIMEOUT, Outcome.INTERRUPTED])
+    def test_only_what_twilio_called_building_is_said_to_continue(
+        self, outcome: Outcome, known: int, unknown: int, told: str
+    ) -> None:
+        ended = [over(outcome)] * known + [over(outcome, answer=None)] * unknown
+
+        lines = report.resume(ended, self.command)
+
+        assert plain(lines[0]) == f"  {told}. To wait again:"
 
     def test_only_builds_that_are_not_over(self) -> None:
         ended = [
@@ -190,7 +210,7 @@ class TestResume:
         ]
 
         assert text(report.resume(ended, self.command)) == (
-            "  2 builds go on at Twilio. To wait again:\n    twbuild wait my-service ZB2 ZB5"
+            "  2 builds continue at Twilio. To wait again:\n    twbuild wait my-service ZB2 ZB5"
         )
 
     @pytest.mark.parametrize("outcome", [Outcome.UNAUTHORIZED, Outcome.UNAVAILABLE])
@@ -200,8 +220,8 @@ class TestResume:
         told = text(report.resume([over(outcome, 38, error=error)], self.command))
 
         assert told == (
-            f"  {BUILD} was still building, after 38s\n"
-            "  It goes on at Twilio. To wait again:\n"
+            f"  {BUILD} was still building after 38s\n"
+            "  The build continues at Twilio. To wait again:\n"
             f"    twbuild wait my-service {BUILD}"
         )
         assert report.resume([over(outcome, answer=None, error=error)], self.command) == []
@@ -280,16 +300,20 @@ def test_printable_names_are_quoted_as_a_shell_reads_them(name: str) -> None:
         assert shlex.split(typed) == ["twbuild", "wait", "-p", name, BUILD]
 
 
-def test_the_summary_of_several_builds_counts_each_outcome() -> None:
+def test_the_summary_of_several_builds_counts_each_outcome_in_plain_words() -> None:
     ended = [
         over(Outcome.COMPLETED, 12),
         over(Outcome.COMPLETED, 72),
         over(Outcome.FAILED, 30),
         over(Outcome.TIMEOUT, 60),
+        over(Outcome.TIMEOUT, 60, answer=None),
+        over(Outcome.NOT_FOUND, answer=None),
+        over(Outcome.UNAUTHORIZED),
     ]
 
     assert plain(report.summary(ended)) == (
-        "4 builds: 2 completed, 1 failed, 1 timeout (waited 1m 12s)"
+        "7 builds: 2 completed, 1 failed, 1 still building, 1 unknown, 1 not found, 1 refused"
+        " (waited 1m 12s)"
     )
 
 
@@ -302,31 +326,39 @@ class TestMade:
             runtime="node18",
             functions=12,
             assets=4,
-            dependencies=("@twilio/runtime-handler 1.3.0", "lodash 4.17.21", "twilio 4.23.0"),
+            dependencies=(
+                Dependency("@twilio/runtime-handler", "1.3.0"),
+                Dependency("lodash", "4.17.21"),
+                Dependency("twilio", "4.23.0"),
+            ),
             created=CREATED,
             updated=CREATED + timedelta(seconds=36),
             request_id="RQ1",
         )
 
         assert told == (
-            "  Twilio's API gives no reason. What the build was made of:\n"
+            "  Twilio gives no reason for a failed build. What it was made of:\n"
             "    runtime       node18\n"
             "    contents      12 functions, 4 assets\n"
             "    dependencies  @twilio/runtime-handler 1.3.0, lodash 4.17.21, twilio 4.23.0\n"
-            "    created       14:02:11 UTC, failed after 36s\n"
-            "    request       RQ1, for Twilio's support"
+            "    created       2026-11-24 14:02:11 UTC, failed after 36s\n"
+            "  Compare it with your last completed build.\n"
+            "  Or send request RQ1 to Twilio's support."
         )
 
     def test_several_builds_are_told_apart(self) -> None:
         lines = report.made(Made(BUILD, Build(BUILD, "failed", runtime="x")), several=True)
 
-        assert plain(lines[0]) == f"  What {BUILD} was made of; the API gives no reason:"
+        assert plain(lines[0]) == f"  What {BUILD} was made of; Twilio gives no reason:"
         assert len(plain(lines[0])) < 80
 
     def test_where_twilio_did_not_tell_in_time_it_still_gives_no_reason(self) -> None:
-        told = text(report.made(Made(BUILD, None), several=False))
+        next_step = "\n  Compare it with your last completed build."
 
-        assert told.startswith("  Twilio's API gives no reason.")
+        told = text(report.made(Made(BUILD, None), several=False))
+        assert told == f"  Twilio gives no reason for a failed build.{next_step}"
+        told = text(report.made(Made(BUILD, None), several=True))
+        assert told == f"  Twilio gives no reason for {BUILD}.{next_step}"
 
     @pytest.mark.parametrize(
         ("fields", "row"),
@@ -338,16 +370,16 @@ class TestMade:
             ({"functions": 0, "assets": 2}, "    contents      0 functions, 2 assets"),
             ({"functions": 3}, "    contents      3 functions"),
             ({"assets": 3}, "    contents      3 assets"),
-            ({"created": CREATED}, "    created       14:02:11 UTC"),
+            ({"created": CREATED}, "    created       2026-11-24 14:02:11 UTC"),
             (
                 {"created": CREATED, "updated": CREATED - timedelta(seconds=1)},
-                "    created       14:02:11 UTC",
+                "    created       2026-11-24 14:02:11 UTC",
             ),
             (
                 {"created": CREATED, "updated": CREATED},
-                "    created       14:02:11 UTC, failed after 0s",
+                "    created       2026-11-24 14:02:11 UTC",
             ),
-            ({"dependencies": ("\n::error::x",)}, "    dependencies   ::error::x"),
+            ({"dependencies": (Dependency("\n::error::x"),)}, "    dependencies   ::error::x"),
         ],
     )
     def test_each_row_stands_as_sent_where_there_is_something_to_tell(
@@ -357,26 +389,29 @@ class TestMade:
 
         assert lines[1].split() == row.split()
         assert lines[1].startswith(row[:18])
-        assert len(lines) == 2
+        assert len(lines) == 3
 
     def test_ten_dependencies_and_how_many_more(self) -> None:
-        names = tuple(f"package-{n} 1.0.{n}" for n in range(17))
+        packages = tuple(Dependency(f"package-{n}", f"1.0.{n}") for n in range(17))
+        names = [f"package-{n} 1.0.{n}" for n in range(17)]
 
-        rows = self.made(dependencies=names).splitlines()[1:]
+        rows = self.made(dependencies=packages).splitlines()[1:-1]
         told = " ".join(row[18:] for row in rows)
 
         assert told == ", ".join([*names[:10], "and 7 more"])
         assert all(row[:18].strip() in ("dependencies", "") for row in rows)
         assert max(map(len, rows)) <= 80
-        assert "more" not in self.made(dependencies=names[:10])
+        assert "more" not in self.made(dependencies=packages[:10])
 
     def test_a_long_name_of_a_dependency_is_cut(self) -> None:
-        told = "".join(row[18:] for row in self.made(dependencies=("a" * 500,)).splitlines()[1:])
+        rows = self.made(dependencies=(Dependency("a" * 500),)).splitlines()[1:-1]
+        told = "".join(row[18:] for row in rows)
 
         assert told == "a" * 97 + "..."
 
     def test_dependencies_are_named_in_one_column_and_none_is_broken_at_a_hyphen(self) -> None:
-        rows = self.made(dependencies=("a" * 50, "left-" * 6 + "right")).splitlines()[1:]
+        packages = (Dependency("a" * 50), Dependency("left-" * 6 + "right"))
+        rows = self.made(dependencies=packages).splitlines()[1:-1]
 
         assert rows == [f"    dependencies  {'a' * 50},", " " * 18 + "left-" * 6 + "right"]
 
@@ -417,9 +452,10 @@ class TestStyles:
             ("1 build: 1 failed", ""),
             (" (waited 3s)", "time"),
         ]
-        assert [line[0][1] for line in report.made(Made(BUILD, None), several=False)] == ["hint"]
+        lines = report.made(Made(BUILD, None), several=False)
+        assert [[style for _, style in line] for line in lines] == [["hint"], [""]]
         lines = report.made(Made(BUILD, Build(BUILD, "failed", runtime="x")), several=False)
-        assert [[style for _, style in line] for line in lines] == [["hint"], ["hint", ""]]
+        assert [[style for _, style in line] for line in lines] == [["hint"], ["hint", ""], [""]]
 
 
 class TestJson:
@@ -429,7 +465,7 @@ class TestJson:
 
         assert list(found) == [
             *("sid", "account_sid", "service_sid", "status", "url"),
-            *("outcome", "waited_seconds", "polls", "error"),
+            *("outcome", "waited_seconds", "polls", "error", "build"),
         ]
         assert found == {
             "sid": BUILD,
@@ -441,6 +477,7 @@ class TestJson:
             "waited_seconds": 12.346,
             "polls": 4,
             "error": None,
+            "build": None,
         }
 
     def test_what_is_unknown_is_null(self) -> None:
@@ -481,6 +518,46 @@ class TestJson:
     def test_an_error_tells_what_is_known(self, error: Any, told: dict[str, object]) -> None:
         assert json.loads(report.as_json(over(Outcome.UNAVAILABLE, error=error)))["error"] == told
 
+    def test_a_failed_build_comes_with_what_twilio_tells_of_it(self) -> None:
+        build = Build(
+            BUILD,
+            "failed",
+            created=CREATED,
+            updated=CREATED + timedelta(seconds=36),
+            runtime="node24",
+            functions=12,
+            assets=0,
+            dependencies=(Dependency("lodash", "4.17.21"), Dependency("odd")),
+            request_id="RQ1",
+        )
+
+        assert json.loads(report.as_json(over(Outcome.FAILED), build))["build"] == {
+            "runtime": "node24",
+            "functions": 12,
+            "assets": 0,
+            "dependencies": [
+                {"name": "lodash", "version": "4.17.21"},
+                {"name": "odd", "version": None},
+            ],
+            "date_created": "2026-11-24T14:02:11Z",
+            "date_updated": "2026-11-24T14:02:47Z",
+        }
+
+    def test_what_twilio_does_not_tell_of_a_failed_build_is_null(self) -> None:
+        found = json.loads(report.as_json(over(Outcome.FAILED), Build(BUILD, "failed")))
+
+        assert found["build"] == {
+            **dict.fromkeys(["runtime", "functions", "assets", "date_created", "date_updated"]),
+            "dependencies": [],
+        }
+
+
+def test_a_build_of_today_is_told_without_its_date() -> None:
+    now = datetime.now(timezone.utc)
+    lines = report.made(Made(BUILD, Build(BUILD, "failed", created=now)), several=False)
+
+    assert plain(lines[1]) == f"    created       {now:%H:%M:%S} UTC"
+
 
 def test_each_line_of_a_log_is_one_line() -> None:
     error = PassingError("r", "m", "hint", http_status=500)
@@ -493,14 +570,21 @@ def test_each_line_of_a_log_is_one_line() -> None:
 
 
 @example("\x7f##")
-@given(st.text(st.characters(exclude_categories=()) | st.sampled_from("#\n\r\x1b\x7f\ud800[]")))
-def test_one_line_that_no_log_obeys_and_that_reads_back_as_it_was(foreign: str) -> None:
-    answer = BuildStatus(Status.BUILDING, BUILD, foreign, None, f"##{foreign}##")
+@example("\ud800")
+@example("\ud83d\ude00")
+@example("\\ud800")
+@given(st.text(st.characters(exclude_categories=()) | st.sampled_from("#\n\r\x1b\x7f\ud800[]\\")))
+def test_one_line_that_no_log_obeys_and_that_strict_parsers_read_back(foreign: str) -> None:
+    answer = BuildStatus(Status.FAILED, BUILD, foreign, None, f"##{foreign}##")
+    build = Build(BUILD, "failed", runtime=foreign, dependencies=(Dependency(foreign, foreign),))
 
-    line = report.as_json(over(Outcome.BUILDING, answer=answer))
+    line = report.as_json(over(Outcome.FAILED, answer=answer), build)
 
     assert "##" not in line
     assert line.isascii()
     assert line.isprintable()
+    sent = re.sub("[\ud800-\udfff]", "\ufffd", foreign)
     found = json.loads(line)
-    assert (found["account_sid"], found["url"]) == (foreign, f"##{foreign}##")
+    assert (found["account_sid"], found["url"]) == (sent, f"##{sent}##")
+    assert found["build"]["runtime"] == sent
+    assert found["build"]["dependencies"] == [{"name": sent, "version": sent}]

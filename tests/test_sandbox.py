@@ -385,7 +385,7 @@ def test_ctrl_c_in_the_default_rehearsal_has_the_last_words_once_and_stops_the_s
         terminal.see(" building ")
         terminal.type("\x03")
         assert terminal.end() == -signal.SIGINT
-        assert terminal.text.count("It goes on at Twilio") == 1
+        assert terminal.text.count("The build continues at Twilio") == 1
         assert "went on" not in terminal.text
         assert not terminal.cursor_hidden
 

@@ -72,20 +72,27 @@ class TestRegionAndEdge:
     def test_anything_but_one_small_label_is_refused_by_name(self, name: str, value: str) -> None:
         told = refusal(**{"TWILIO_REGION": "us1", name: value})
 
-        assert told.startswith(f"{name} is not well formed: ")
-        assert "small letters, digits and hyphens" in told
+        assert told.startswith(f"{name} is not valid: ")
+        assert "lowercase letters, digits and hyphens" in told
         assert told.replace("\n", "").isprintable()
         assert "##" not in told
 
+    @pytest.mark.parametrize("blank", ["", " ", "\n", "\t\r\n"])
+    def test_one_of_white_space_only_counts_as_unset(self, tmp_path: Path, blank: str) -> None:
+        found = loaded(TWILIO_REGION=blank, TWILIO_EDGE=blank)
+        assert found.base_url == "https://serverless.twilio.com"
+
+        environ = {**profile_in(tmp_path, {"region": blank, "edge": "tokyo"}), "TWILIO_EDGE": blank}
+        assert settings.load(environ, "dev").base_url == "https://serverless.tokyo.us1.twilio.com"
+
     def test_a_region_whose_edge_nobody_knows_asks_for_one(self) -> None:
         assert refusal(TWILIO_REGION="xx9") == (
-            "region xx9 has no edge that twbuild knows\nset TWILIO_EDGE to the region's edge"
+            "twbuild does not know the edge of region xx9\nSet TWILIO_EDGE to the region's edge."
         )
 
     def test_both_in_one_are_told_apart(self) -> None:
         assert refusal(TWILIO_REGION="dublin.ie1") == (
-            "TWILIO_REGION is not well formed: 'dublin.ie1'\n"
-            "write region ie1 and edge dublin, each on its own"
+            "TWILIO_REGION is not valid: 'dublin.ie1'\nSet region ie1 and edge dublin separately."
         )
 
     @pytest.mark.parametrize(
@@ -108,24 +115,24 @@ class TestRegionAndEdge:
         [
             (
                 {"region": "dublin.ie1"},
-                "the region of profile dev in {} is not well formed: 'dublin.ie1'",
-                "write region ie1 and edge dublin, each on its own",
+                "the region of profile dev in {} is not valid: 'dublin.ie1'",
+                "Set region ie1 and edge dublin separately.",
             ),
-            ({"region": ["ie1"]}, "the region of profile dev in {} is not well formed", "expected"),
+            ({"region": ["ie1"]}, "the region of profile dev in {} is not valid", "Use lowercase"),
             (
                 {"region": {"a": 1}},
-                "the region of profile dev in {} is not well formed",
-                "expected",
+                "the region of profile dev in {} is not valid",
+                "Use lowercase",
             ),
             (
                 {"region": True},
-                "the region of profile dev in {} is not well formed: 'True'",
-                "expected",
+                "the region of profile dev in {} is not valid: 'True'",
+                "Use lowercase",
             ),
-            ({"region": 1.5}, "the region of profile dev in {} is not well formed", "expected"),
-            ({"edge": 5}, "the edge of profile dev in {} is not well formed: '5'", "expected"),
-            ({"edge": "a/b"}, "the edge of profile dev in {} is not well formed", "expected"),
-            ({"edge": {"a": 1}}, "the edge of profile dev in {} is not well formed", "expected"),
+            ({"region": 1.5}, "the region of profile dev in {} is not valid", "Use lowercase"),
+            ({"edge": 5}, "the edge of profile dev in {} is not valid: '5'", "Use lowercase"),
+            ({"edge": "a/b"}, "the edge of profile dev in {} is not valid", "Use lowercase"),
+            ({"edge": {"a": 1}}, "the edge of profile dev in {} is not valid", "Use lowercase"),
         ],
     )
     def test_a_bad_one_of_a_profile_names_profile_and_file(
@@ -138,7 +145,7 @@ class TestRegionAndEdge:
         assert raised.value.hints[0].startswith(hint)
 
     def test_a_bad_edge_of_the_file_names_the_file(self, tmp_path: Path) -> None:
-        with pytest.raises(UsageError, match=r"^the edge in .*config.json is not well formed"):
+        with pytest.raises(UsageError, match=r"^the edge in .*config.json is not valid"):
             settings.load(profile_in(tmp_path, {}, "a.b"), "dev")
 
 
@@ -164,6 +171,16 @@ class TestAddressInTwiliosPlace:
             ("https://192.0.2.1", "https://192.0.2.1"),
             ("https://192.0.2.1/X", "https://192.0.2.1/X"),
             ("https://[2001:db8::1]/x", "https://[2001:db8::1]/x"),
+            ("https://serverless.twilio.com/v1", "https://serverless.twilio.com"),
+            ("https://serverless.twilio.com/v1/", "https://serverless.twilio.com"),
+            ("http://127.0.0.1:8123/v1//", "http://127.0.0.1:8123"),
+            ("https://gateway.example.test/twilio/v1", "https://gateway.example.test/twilio"),
+            ("https://gateway.example.test/apiv1", "https://gateway.example.test/apiv1"),
+            ("https://gateway.example.test/v1/x", "https://gateway.example.test/v1/x"),
+            ("https://gateway.example.test/v11", "https://gateway.example.test/v11"),
+            ("https://gateway.example.test/a.b/..c", "https://gateway.example.test/a.b/..c"),
+            ("https://v1", "https://v1"),
+            ("https://v1/v1", "https://v1"),
         ],
     )
     def test_https_or_http_to_this_machine(self, url: str, base_url: str) -> None:
@@ -208,7 +225,7 @@ class TestAddressInTwiliosPlace:
                 )
             ),
             *(
-                (url, "is no http or https URL")
+                (url, "is not an http or https URL")
                 for url in (
                     "hunter2",
                     "127.0.0.1:8123",
@@ -222,7 +239,7 @@ class TestAddressInTwiliosPlace:
                 )
             ),
             *(
-                (url, "is no URL")
+                (url, "is not a valid URL")
                 for url in (
                     "https://hunter2.example:99999",
                     "https://hunter2.example:port",
@@ -231,7 +248,7 @@ class TestAddressInTwiliosPlace:
                 )
             ),
             *(
-                (url, "has a host that no name in the DNS can be")
+                (url, "has a host that is neither an address nor a valid DNS name")
                 for url in (
                     "https://.hunter2.example",
                     "https://hunter2..example",
@@ -241,7 +258,7 @@ class TestAddressInTwiliosPlace:
                 )
             ),
             *(
-                (url, "holds a user name; credentials have variables of their own")
+                (url, "contains a user name; credentials have variables of their own")
                 for url in (
                     "https://hunter2@api.example",
                     "https://user:hunter2@api.example",
@@ -251,7 +268,7 @@ class TestAddressInTwiliosPlace:
                 )
             ),
             *(
-                (url, "holds a query or a fragment")
+                (url, "contains a query or a fragment")
                 for url in (
                     "https://api.example?hunter2",
                     "https://api.example/?",
@@ -261,7 +278,19 @@ class TestAddressInTwiliosPlace:
                 )
             ),
             *(
-                (url, "holds a blank, a backslash or a character that no URL has")
+                (url, "contains a dot segment (. or ..) in its path")
+                for url in (
+                    "https://api.example/..",
+                    "https://api.example/../hunter2",
+                    "https://api.example/a/./hunter2",
+                    "https://api.example/a/.",
+                    "https://api.example/a/%2e%2E/hunter2",
+                    "https://api.example/a/.%2e",
+                    "https://api.example/a/../v1",
+                )
+            ),
+            *(
+                (url, "contains a space, a backslash or a character that is not valid in a URL")
                 for url in (
                     "http://hunter2.example\\@127.0.0.1/",
                     "https://api.example\\hunter2",
@@ -275,14 +304,19 @@ class TestAddressInTwiliosPlace:
                     "https://hunter2\x00",
                     "https://hunter2\x7f",
                     " ",
+                    '"https://hunter2.example"',
+                    "https://<hunter2>/",
+                    "https://api.example/{hunter2}",
+                    "https://api.example/hunter2|",
+                    "https://api.example/%hunter2",
+                    "https://api.example/hunter2%2",
                 )
             ),
         ],
     )
     def test_anything_else_is_refused_and_not_repeated(self, url: str, why: str) -> None:
         assert refusal(TWBUILD_API_URL=url) == (
-            f"TWBUILD_API_URL {why}\n"
-            "expected https://HOST[:PORT][/PATH], or http:// to this machine"
+            f"TWBUILD_API_URL {why}\nUse https://HOST[:PORT][/PATH], or http:// to this machine."
         )
 
     @pytest.mark.parametrize(

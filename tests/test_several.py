@@ -100,7 +100,7 @@ def test_one_deadline_holds_for_all_and_only_builds_not_over_are_resumed(
     assert (ended.code, ended.stdout) == (124, f"{A} completed\n")
     assert ended.seconds < 15
     assert ended.stderr.endswith(
-        "twbuild:   2 builds go on at Twilio. To wait again:\n"
+        "twbuild:   1 build still building at Twilio; the state of 1 is unknown. To wait again:\n"
         f"twbuild:     twbuild wait {SERVICE} {B} {C}\n"
     )
 

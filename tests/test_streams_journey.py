@@ -318,7 +318,7 @@ def objects(stdout: str) -> list[dict[str, object]]:
 
 KEYS = [
     *("sid", "account_sid", "service_sid", "status", "url"),
-    *("outcome", "waited_seconds", "polls", "error"),
+    *("outcome", "waited_seconds", "polls", "error", "build"),
 ]
 
 

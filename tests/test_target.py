@@ -113,57 +113,72 @@ class TestArguments:
         ("typed", "wanted"),
         [
             # Too short, too long
-            (["ZS" + HEX[1:]], r"SERVICE: 31 hex digits after ZS, 32 expected\W+.*'ZS\w+'"),
-            (["ZS" + HEX + "0"], "SERVICE: 33 hex digits after ZS, 32 expected"),
-            (["ZS"], "SERVICE: 0 hex digits after ZS, 32 expected"),
-            (["ZB" + HEX[1:]], "BUILD: 31 hex digits after ZB, 32 expected"),
-            (["ZB"], "BUILD: 0 hex digits after ZB, 32 expected"),
-            ([SERVICE, "ZB" + HEX + "00"], "BUILD: 34 hex digits after ZB, 32 expected"),
+            (
+                ["ZS" + HEX[1:]],
+                "SERVICE 'Z.* is not a Service SID: it has 31 hex digits after ZS, not 32",
+            ),
+            (
+                ["ZS" + HEX + "0"],
+                "SERVICE 'Z.* is not a Service SID: it has 33 hex digits after ZS, not 32",
+            ),
+            (["ZS"], "SERVICE 'Z.* is not a Service SID: it has 0 hex digits after ZS, not 32"),
+            (
+                ["ZB" + HEX[1:]],
+                "BUILD 'Z.* is not a Build SID: it has 31 hex digits after ZB, not 32",
+            ),
+            (["ZB"], "BUILD 'Z.* is not a Build SID: it has 0 hex digits after ZB, not 32"),
+            (
+                [SERVICE, "ZB" + HEX + "00"],
+                "BUILD 'Z.* is not a Build SID: it has 34 hex digits after ZB, not 32",
+            ),
             # A stray character, shown visibly
-            (["ZSservice"], "SERVICE holds 's', which is no hex digit"),
-            ([SERVICE + "\r"], r"SERVICE holds '\\r', which is no hex digit: 'ZS\w+\\r'"),
-            ([SERVICE + "\n"], r"SERVICE holds '\\n', which is no hex digit"),
-            ([SERVICE, BUILD + "\r"], r"BUILD holds '\\r', which is no hex digit"),
-            ([SERVICE, BUILD + " "], "BUILD holds ' ', which is no hex digit"),
-            ([SERVICE, BUILD + '"'], "BUILD holds '\"', which is no hex digit"),
-            ([SERVICE, "ZB" + HEX[1:] + "g"], "BUILD holds 'g', which is no hex digit"),
-            ([SERVICE, "ZB" + HEX[1:] + "٣"], "BUILD holds '٣', which is no hex digit"),
-            ([SERVICE, BUILD + "\u200b"], r"BUILD holds '\\u200b', which is no hex digit"),
-            ([SERVICE, BUILD + "/Status"], "BUILD holds '/', which is no hex digit"),
-            (['"' + SERVICE + '"'], "SERVICE is no Service SID and no unique name: .* holds '\"'"),
-            ([" " + SERVICE], "SERVICE is no Service SID and no unique name: .* holds ' '"),
-            ([SERVICE, "\ufeff" + BUILD], r"BUILD is no Build SID .* holds '\\ufeff'"),
-            ([SERVICE, "'" + BUILD + "'"], 'BUILD is no Build SID .* holds "\'"'),
-            ([SERVICE, f"{BUILD} {OTHER_BUILD}"], "BUILD holds ' '"),
+            (["ZSservice"], "SERVICE contains 's', which is not a hex digit"),
+            ([SERVICE + "\r"], r"SERVICE contains '\\r', which is not a hex digit: 'ZS\w+\\r'"),
+            ([SERVICE + "\n"], r"SERVICE contains '\\n', which is not a hex digit"),
+            ([SERVICE, BUILD + "\r"], r"BUILD contains '\\r', which is not a hex digit"),
+            ([SERVICE, BUILD + " "], "BUILD contains ' ', which is not a hex digit"),
+            ([SERVICE, BUILD + '"'], "BUILD contains '\"', which is not a hex digit"),
+            ([SERVICE, "ZB" + HEX[1:] + "g"], "BUILD contains 'g', which is not a hex digit"),
+            ([SERVICE, "ZB" + HEX[1:] + "٣"], "BUILD contains '٣', which is not a hex digit"),
+            ([SERVICE, BUILD + "\u200b"], r"BUILD contains '\\u200b', which is not a hex digit"),
+            ([SERVICE, BUILD + "/Status"], "BUILD contains '/', which is not a hex digit"),
+            (
+                ['"' + SERVICE + '"'],
+                "SERVICE is not a Service SID or unique name: .* contains '\"'",
+            ),
+            ([" " + SERVICE], "SERVICE is not a Service SID or unique name: .* contains ' '"),
+            ([SERVICE, "\ufeff" + BUILD], r"BUILD is not a Build SID: .* contains '\\ufeff'"),
+            ([SERVICE, "'" + BUILD + "'"], 'BUILD is not a Build SID: .* contains "\'"'),
+            ([SERVICE, f"{BUILD} {OTHER_BUILD}"], "BUILD contains ' '"),
             # Another kind
-            (["VA" + HEX], "SERVICE is another kind of SID: 'VA.*\nexpected ZS and 32 hex digits"),
+            (["VA" + HEX], "SERVICE is another kind of SID: 'VA.*\nUse ZS and 32 hex digits"),
             (["AC" + HEX], "SERVICE is another kind of SID: 'AC"),
-            (["ZB" + HEX, "ZN" + HEX], "BUILD is no Build SID .ZB and 32 hex digits.: 'ZN"),
-            ([SERVICE, "AC" + HEX], "BUILD is no Build SID .ZB and 32 hex digits.: 'AC"),
-            ([SERVICE, "my-build"], "BUILD is no Build SID .ZB and 32 hex digits.: 'my-build'"),
+            (["ZB" + HEX, "ZN" + HEX], "BUILD is not a Build SID: 'ZN"),
+            ([SERVICE, "AC" + HEX], "BUILD is not a Build SID: 'AC"),
+            ([SERVICE, "my-build"], "BUILD is not a Build SID: 'my-build'"),
             # Small letters
-            (["zs" + HEX], "SERVICE is no Service SID(.|\n)*ZS is written in capitals"),
-            (["zb" + HEX], "SERVICE is no Service SID(.|\n)*ZB is written in capitals"),
-            (["Zs" + HEX], "ZS is written in capitals"),
-            ([SERVICE, "zb" + HEX], "BUILD is no Build SID(.|\n)*ZB is written in capitals"),
+            (["zs" + HEX], "SERVICE is not a Service SID(.|\n)*Write ZS in capitals"),
+            (["zb" + HEX], "SERVICE is not a Service SID(.|\n)*Write ZB in capitals"),
+            (["Zs" + HEX], "Write ZS in capitals"),
+            ([SERVICE, "zb" + HEX], "BUILD is not a Build SID(.|\n)*Write ZB in capitals"),
             # A wrong order
             ([BUILD, SERVICE], "BUILD is a Service SID: 'ZS.*\n.*SERVICE BUILD"),
             ([SERVICE, SERVICE], "BUILD is a Service SID: 'ZS.*\n.*SERVICE BUILD"),
             (["my-service", BUILD, "ZS"], "BUILD is a Service SID: 'ZS'"),
             # No unique name
-            (["MY service"], "no unique name: 'MY service' holds ' '"),
-            (["my service"], "no unique name: 'my service' holds ' '\nexpected ZS .*1 to 50"),
-            (["a" * 51], "no unique name: 'a+'\nexpected ZS and 32 hex digits, or 1 to 50"),
-            (["dienst-ü"], "no unique name: 'dienst-ü' holds 'ü'"),
-            (["a?b"], "holds '\\?'"),
-            (["a%2Fb"], "holds '%'"),
-            (["$SERVICE"], r"holds '\$'"),
-            (["name\n"], r"holds '\\n'"),
+            (["MY service"], "or unique name: 'MY service' contains ' '"),
+            (["my service"], "or unique name: 'my service' contains ' '\nUse ZS .*1 to 50"),
+            (["a" * 51], "or unique name: 'a+'\nUse ZS and 32 hex digits, or 1 to 50"),
+            (["dienst-ü"], "or unique name: 'dienst-ü' contains 'ü'"),
+            (["a?b"], "contains '\\?'"),
+            (["a%2Fb"], "contains '%'"),
+            (["a$SERVICE"], r"contains '\$'"),
+            (["name\n"], r"contains '\\n'"),
             # Looks like a file name
-            (["functions/a.js", "Makefile"], "file name\n.*pass_filenames: false"),
-            (["package.json"], "file name\n.*pass_filenames: false"),
-            ([r"functions\a"], "file name\n.*pass_filenames: false"),
-            (["service", "README.md"], "file name\n.*pass_filenames: false"),
+            (["functions/a.js", "Makefile"], "file name.\n.*pass_filenames: false"),
+            (["package.json"], "file name.\n.*pass_filenames: false"),
+            ([r"functions\a"], "file name.\n.*pass_filenames: false"),
+            (["service", "README.md"], "file name.\n.*pass_filenames: false"),
             ([".."], "file name"),
         ],
     )
@@ -178,20 +193,109 @@ class TestArguments:
         with pytest.raises(UsageError) as raised:
             target.parse(["functions/a.js"])
         assert raised.value.hints == (
-            "expected ZS and 32 hex digits, or 1 to 50 letters, digits, - and _",
-            "it looks like a file name",
-            "a pre-commit hook needs pass_filenames: false, or it is handed the changed files",
+            "Use ZS and 32 hex digits, or 1 to 50 letters, digits, - and _.",
+            "It looks like a file name.",
+            "A pre-commit hook needs pass_filenames: false, or it gets the changed files.",
         )
 
         with pytest.raises(UsageError) as raised:
             target.parse([BUILD, SERVICE])
-        assert raised.value.hints == ("the service comes first, once: SERVICE BUILD",)
+        assert raised.value.hints == (
+            "The service comes first, once: SERVICE BUILD",
+            f"Did you mean: twbuild wait {SERVICE} {BUILD}",
+        )
+
+    @pytest.mark.parametrize(
+        ("typed", "command"),
+        [
+            ([f"https://serverless.twilio.com/v1/Services/{SERVICE}/Builds/{BUILD}"], "SB"),
+            ([f"https://serverless.twilio.com/v1/Services/{SERVICE}/Builds/{BUILD}/Status"], "SB"),
+            ([f"https://serverless.twilio.com/v1/Services/{SERVICE}/Builds?PageSize=20"], "S"),
+            ([f"https://serverless.twilio.com/v1/Services/my-app/Builds/{BUILD}"], "NB"),
+            ([f"https://console.twilio.com/us1/develop/functions/editor/{SERVICE}/x"], "S"),
+            (
+                [SERVICE, f"https://serverless.twilio.com/v1/Services/{SERVICE}/Builds/{BUILD}"],
+                "SB",
+            ),
+            (["my-app", f"https://api.example.test/Builds/{BUILD}/Status"], "NB"),
+            ([f"{SERVICE}/{BUILD}"], "SB"),
+            ([f"{SERVICE}:{BUILD}"], "SB"),
+            ([f"{SERVICE} {BUILD}"], "SB"),
+            ([SERVICE, f"{BUILD},{OTHER_BUILD}"], "SBO"),
+            ([f"{BUILD}/Status"], "B"),
+            ([SERVICE, f'"{BUILD}"'], "SB"),
+            ([SERVICE, f"{BUILD}\r"], "SB"),
+            (["my-app", f"sid={BUILD}"], "NB"),
+            ([BUILD, SERVICE], "SB"),
+        ],
+    )
+    def test_sids_within_something_else_are_given_as_the_command_to_type(
+        self, typed: list[str], command: str
+    ) -> None:
+        names = {"S": SERVICE, "B": BUILD, "O": OTHER_BUILD, "N": "my-app"}
+        words = [names[letter] for letter in command]
+
+        for name in ("status", "wait"):
+            with pytest.raises(UsageError) as raised:
+                target.parse(typed, name)
+
+            name = "wait" if "O" in command else name  # noqa: PLW2901 - status takes one build
+            assert raised.value.hints[-1] == f"Did you mean: twbuild {name} {' '.join(words)}"
+        assert target.parse(words).builds == tuple(w for w in words if w.startswith("ZB"))
+
+    @pytest.mark.parametrize(
+        "typed",
+        [
+            [SERVICE, SERVICE],
+            [SERVICE, "my-build"],
+            [SERVICE, OTHER_SERVICE, BUILD],
+            ["my-app", f"https://api.example.test/v1/Services/{SERVICE}/Builds/{BUILD}"],
+            ["https://api.example.test/v1/Services/ZS12/Builds"],
+            [f"{BUILD}0"],
+            ["functions/a.js"],
+            ["my-app", ""],
+        ],
+    )
+    def test_no_command_is_made_up_where_it_would_be_a_guess(self, typed: list[str]) -> None:
+        with pytest.raises(UsageError) as raised:
+            target.parse(typed)
+
+        assert "Did you mean" not in told(raised.value)
+
+    def test_a_url_is_called_one_and_not_repeated_as_it_may_contain_a_password(self) -> None:
+        url = f"https://SK1:hunter2@serverless.twilio.com/v1/Services/{SERVICE}/Builds/{BUILD}"
+        for typed, name in (([url], "SERVICE"), ([SERVICE, url], "BUILD")):
+            with pytest.raises(UsageError) as raised:
+                target.parse(typed)
+
+            assert raised.value.message == f"{name} is a URL, not a SID"
+            assert "hunter2" not in told(raised.value)
+
+    @pytest.mark.parametrize(
+        "value", ["null", "undefined", "None", "$SERVICE", "${{ vars.SERVICE }}", "<service>"]
+    )
+    def test_a_placeholder_that_was_not_replaced_is_called_one(self, value: str) -> None:
+        why = f"is '{value}', a placeholder that was not replaced with its value"
+        for typed, name in (
+            ([value], "SERVICE"),
+            ([value, BUILD], "SERVICE"),
+            ([BUILD, value], "BUILD"),
+        ):
+            with pytest.raises(UsageError) as raised:
+                target.parse(typed)
+            assert raised.value.message == f"{name} {why}"
+        with pytest.raises(UsageError) as raised:
+            located(environ={"TWBUILD_SERVICE": value})
+        assert raised.value.message == f"TWBUILD_SERVICE {why}"
 
     def test_a_plain_word_is_not_called_a_file_name(self) -> None:
         with pytest.raises(UsageError) as raised:
             target.parse([SERVICE, "latest"])
 
-        assert raised.value.hints == ("the service comes first, then Build SIDs",)
+        assert raised.value.hints == (
+            "Use ZB and 32 hex digits.",
+            "The service comes first, then Build SIDs.",
+        )
 
     def test_a_hostile_argument_is_shown_and_does_nothing(self) -> None:
         for typed in ["\x1b]0;x\x07", "##[error]", "\u202e", "ZB##", "ZS\n::error::"]:
@@ -225,11 +329,14 @@ class TestWhereTheServiceComesFrom:
     @pytest.mark.parametrize(
         ("value", "wanted"),
         [
-            (BUILD, "TWBUILD_SERVICE is a Build SID: .*; a Service SID begins with ZS"),
-            ("ZS12", "TWBUILD_SERVICE: 2 hex digits after ZS, 32 expected"),
+            (BUILD, "TWBUILD_SERVICE is a Build SID: "),
+            (
+                "ZS12",
+                "TWBUILD_SERVICE 'Z.* is not a Service SID: it has 2 hex digits after ZS, not 32",
+            ),
             ("VA" + HEX, "TWBUILD_SERVICE is another kind of SID"),
-            (SERVICE + "\n", r"TWBUILD_SERVICE holds '\\n'"),
-            ('"name"', "TWBUILD_SERVICE is no Service SID and no unique name: .* holds '\"'"),
+            (SERVICE + "\n", r"TWBUILD_SERVICE contains '\\n'"),
+            ('"name"', "TWBUILD_SERVICE is not a Service SID or unique name: .* contains '\"'"),
         ],
     )
     def test_a_bad_variable_is_named(self, project: Path, value: str, wanted: str) -> None:
@@ -240,12 +347,19 @@ class TestWhereTheServiceComesFrom:
 
     @pytest.mark.usefixtures("project")
     def test_no_service_anywhere_lists_the_three_ways_to_name_one(self) -> None:
-        with pytest.raises(UsageError, match=r"^no service named") as raised:
+        with pytest.raises(UsageError, match=r"^no service given") as raised:
             located()
 
         ways = told(raised.value)
         assert all(way in ways for way in ("SERVICE", "TWBUILD_SERVICE", ".twiliodeployinfo"))
         assert len(raised.value.hints) == 3
+
+    @pytest.mark.usefixtures("project")
+    def test_an_empty_variable_is_named_where_there_is_no_service(self) -> None:
+        with pytest.raises(UsageError) as raised:
+            located(environ={"TWBUILD_SERVICE": ""})
+
+        assert raised.value.hints[-1].startswith("TWBUILD_SERVICE is set but empty.")
 
     def test_a_working_directory_that_is_gone_is_no_crash(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -255,7 +369,7 @@ class TestWhereTheServiceComesFrom:
         monkeypatch.chdir(gone)
         gone.rmdir()
 
-        with pytest.raises(UsageError, match=r"^no service named"):
+        with pytest.raises(UsageError, match=r"^no service given"):
             located()
         assert located(Arguments("typed", ())).service == "typed"
         monkeypatch.undo()
@@ -304,7 +418,7 @@ class TestWhereTheProjectFileIsLookedFor:
             (inner / ".git").symlink_to("nowhere")
         monkeypatch.chdir(below)
 
-        with pytest.raises(UsageError, match=r"^no service named"):
+        with pytest.raises(UsageError, match=r"^no service given"):
             located()
 
         path = write(inner, self.entries)
@@ -326,7 +440,7 @@ class TestWhereTheProjectFileIsLookedFor:
         below.mkdir()
         monkeypatch.chdir(below)
 
-        with pytest.raises(UsageError, match=r"^no service named"):
+        with pytest.raises(UsageError, match=r"^no service given"):
             located()
 
         path = write(below, self.entries)
@@ -379,14 +493,14 @@ class TestWhichEntryIsTaken:
                 {f"{OTHER_ACCOUNT}:us1": entry()},
                 ACCOUNT,
                 "us1",
-                f"no entry of account {ACCOUNT} in region us1\n.*{OTHER_ACCOUNT}:us1",
+                f"no entry for account {ACCOUNT} in region us1\n.*{OTHER_ACCOUNT}:us1",
             ),
-            ({OTHER_ACCOUNT: entry()}, ACCOUNT, "us1", f"entries: {OTHER_ACCOUNT}"),
+            ({OTHER_ACCOUNT: entry()}, ACCOUNT, "us1", f"Its entries: {OTHER_ACCOUNT}"),
             (
                 {f"{ACCOUNT}:us1": entry()},
                 ACCOUNT,
                 "ie1",
-                f"no entry of account {ACCOUNT} in region ie1\n.*{ACCOUNT}:us1",
+                f"no entry for account {ACCOUNT} in region ie1\n.*{ACCOUNT}:us1",
             ),
             (
                 {f"{ACCOUNT}:us1": entry(), f"{OTHER_ACCOUNT}:us1": entry()},
@@ -401,9 +515,9 @@ class TestWhichEntryIsTaken:
                 "us1",
                 "no entry that is surely yours",
             ),
-            ({}, ACCOUNT, "us1", "its entries: none"),
-            ({}, None, "us1", "its entries: none"),
-            ({f"{ACCOUNT}:us1": None}, ACCOUNT, "us1", "no entry of account"),
+            ({}, ACCOUNT, "us1", "Its entries: none"),
+            ({}, None, "us1", "Its entries: none"),
+            ({f"{ACCOUNT}:us1": None}, ACCOUNT, "us1", "no entry for account"),
         ],
     )
     def test_without_a_fitting_entry_all_are_listed(
@@ -416,7 +530,7 @@ class TestWhichEntryIsTaken:
 
         assert re.search(wanted, told(raised.value)), told(raised.value)
         assert str(path) in told(raised.value)
-        assert "the credentials are from TWILIO_API_KEY" in told(raised.value)
+        assert "The credentials are from TWILIO_API_KEY" in told(raised.value)
 
     @pytest.mark.parametrize(
         "value",
@@ -445,6 +559,24 @@ class TestWhichEntryIsTaken:
 
         assert told(raised.value) == f"{path} cannot be used: its entry has no serviceSid"
 
+    def test_an_account_is_compared_without_regard_to_ascii_case_only(self, project: Path) -> None:
+        account = "AC" + "ff" * 16
+        write(project, {f"AC{'FF' * 16}:us1": entry()})
+        assert located(known=settings(account)).service == SERVICE
+
+        write(project, {f"AC{chr(0xFB00) * 16}:us1": entry()})
+        with pytest.raises(UsageError, match="no entry for account"):
+            located(known=settings(account))
+
+    def test_of_many_entries_ten_are_listed(self, project: Path) -> None:
+        write(project, {f"AC{n:032x}:us1": entry() for n in range(5000)})
+
+        with pytest.raises(UsageError) as raised:
+            located()
+
+        assert raised.value.hints[0].endswith(", and 4990 more")
+        assert len(raised.value.hints[0]) < 500
+
     def test_a_malformed_service_sid_names_file_and_mistake(self, project: Path) -> None:
         path = write(project, {f"{ACCOUNT}:us1": entry("ZS12")})
 
@@ -452,7 +584,7 @@ class TestWhichEntryIsTaken:
             located()
 
         assert told(raised.value).startswith(
-            f"serviceSid in {path}: 2 hex digits after ZS, 32 expected"
+            f"serviceSid in {path} 'ZS12' is not a Service SID: it has 2 hex digits"
         )
 
     def test_the_latest_build_is_never_used(self, project: Path) -> None:

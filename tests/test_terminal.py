@@ -363,13 +363,16 @@ def test_a_failed_build_shows_what_it_was_made_of(twilio: Twilio, environ: dict[
     told = f"""\
 ✗ failed     {BUILD}  (waited 38s)
 
-  Twilio's API gives no reason. What the build was made of:
+  Twilio gives no reason for a failed build. What it was made of:
     runtime       node18
     contents      12 functions, 4 assets
     dependencies  @twilio/runtime-handler 1.3.0, lodash 4.17.21, twilio 4.23.0
-    created       14:02:11 UTC, failed after 36s"""
+    created       2026-11-24 14:02:11 UTC, failed after 36s"""
     assert lines[1 : len(told.splitlines()) + 1] == told.splitlines()
-    assert lines[8:] == [f"    request       RQ{'d4' * 16}, for Twilio's support"]
+    assert lines[8:] == [
+        "  Compare it with your last completed build.",
+        f"  Or send request RQ{'d4' * 16} to Twilio's support.",
+    ]
 
 
 def test_a_timeout_says_that_the_build_goes_on_and_how_to_wait_again(
@@ -382,7 +385,7 @@ def test_a_timeout_says_that_the_build_goes_on_and_how_to_wait_again(
     assert terminal.lines == [
         asking(twilio),
         f"! still building after 1s (--timeout)  {BUILD}",
-        "  It goes on at Twilio. To wait again:",
+        "  The build continues at Twilio. To wait again:",
         f"    twbuild wait {SERVICE} {BUILD}",
     ]
 
@@ -413,14 +416,16 @@ def test_an_error_is_told_as_progress_would_have_been(
 def test_without_credentials_three_ways_lead_on(base: dict[str, str]) -> None:
     key = "TWILIO_API_KEY and TWILIO_API_SECRET"
     account = "TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN"
-    terminal = Xterm(wait(), base)
+    terminal = Xterm(wait(), base, 200)
     with terminal:
         assert terminal.end() == 4
-    assert terminal.lines == [
-        "error: no credentials found",
+    lines = [line.replace(base["HOME"], "~") for line in terminal.lines]
+    assert lines == [
+        "error: no credentials found. Do one of these:",
         f"  set    {key}, or {account}",
-        "  or     twilio login, then twbuild -p NAME",
-        "  or     twbuild sandbox, to see it work without an account",
+        "  run    twilio login, then twbuild wait -p NAME ...",
+        "  try    twbuild sandbox, which needs no account",
+        "  no file ~/.twilio-cli/config.json",
     ]
 
 

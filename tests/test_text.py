@@ -14,6 +14,8 @@ from twbuild.text import (
     clock,
     counted,
     duration,
+    is_placeholder,
+    listed,
     parse_duration,
     printable,
     quoted,
@@ -87,6 +89,31 @@ def test_text_is_cut_at_300_characters_and_shows_that_it_was(length: int, shown:
     assert printable("a" * length) == shown
 
 
+def test_a_number_is_text_too() -> None:
+    assert printable(10**4200) == "1" + "0" * 296 + "..."
+
+
+def test_line_ends_do_not_hide_that_text_was_cut() -> None:
+    assert printable("\r\n" * 200 + "a" * 200) == " " * 200 + "a" * 97 + "..."
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"), [(0, ""), (1, "n0"), (10, "n0, n1, n2, n3, n4, n5, n6, n7, n8, n9")]
+)
+def test_up_to_ten_names_are_listed(count: int, shown: str) -> None:
+    assert listed([f"n{n}" for n in range(count)]) == shown
+
+
+def test_of_more_names_the_first_ten_are_listed_and_the_others_counted() -> None:
+    assert listed([f"n{n}" for n in range(17)]).endswith(", n9, and 7 more")
+    assert listed(["\x1b##", "a" * 20], 10) == "\\x1b# #, aaaaaaa..."
+
+
+@pytest.mark.parametrize("value", ["a$b", "a{b", "5%", "<a", "a*", "nullable", "none-such", "a:b"])
+def test_what_only_resembles_a_placeholder_is_none(value: str) -> None:
+    assert not is_placeholder(value)
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [("aaaaaaaaaa", "aaaaaaaaaa"), ("aaaaaaaaaab", "aaaaaaa..."), ("\x1b" * 3, "\\x1b\\x1...")],
@@ -133,6 +160,9 @@ def test_a_long_argument_is_quoted_in_part() -> None:
         ("1h30m15s", 5415),
         ("1h15s", 3615),
         ("1m0.5s", 60.5),
+        ("1d", 86400),
+        ("7d", 604800),
+        ("1d2h30m", 95400),
         ("9" * 400, float("inf")),
     ],
 )
@@ -149,9 +179,9 @@ BAD_DURATIONS = [
     *("", " ", "s", "h", "ms", "m", "."),
     *("-5", "+5", "-5s", "1e3", "0x10", "1_000", "inf", "nan", "NaN"),
     *("5 m", " 5", "5 ", "5\n", "5s\n", "5\r", "\t5"),
-    *("5S", "5M", "5min", "5 minutes", "5sec", "5d", "1w", "5us"),
+    *("5S", "5M", "5min", "5 minutes", "5sec", "1w", "5us"),
     *("1.5", "1.5m", "1.5h", "1.5ms", ".5s", "5.s", "1..5s", "1,5s"),
-    *("30m1h", "5s5m", "1h1h", "5m5m", "1s500ms", "1h30", "1:30"),
+    *("30m1h", "2h1d", "1.5d", "1d1d", "5s5m", "1h1h", "5m5m", "1s500ms", "1h30", "1:30"),
     *("٥", "٥s", "५m", "５s", "²s", "1٫5s"),
     "5s;rm",
     "5m\0",

@@ -44,18 +44,25 @@ WRONG: list[tuple[list[str], list[str]]] = [
     (["sandbox", "--outcome", ""], [f"--outcome {EMPTY}"]),
     (["sandbox", "--build-time="], [f"--build-time {EMPTY}"]),
     (["sandbox", ""], [f"COMMAND {EMPTY}"]),
-    (["wait", SERVICE[:-1], BUILD], ["31 hex digits after ZS, 32 expected"]),
-    (["wait", SERVICE, BUILD + "0"], ["33 hex digits after ZB, 32 expected"]),
+    (["wait", SERVICE[:-1], BUILD], ["31 hex digits after ZS, not 32"]),
+    (["wait", SERVICE, BUILD + "0"], ["33 hex digits after ZB, not 32"]),
     (["wait", SERVICE, BUILD + "\r"], [r"'\r'"]),
     (["wait", SERVICE, f'"{BUILD}"'], ["'\"'"]),
     (["wait", SERVICE, BUILD[:-1] + "g"], ["'g'"]),
     (["wait", SERVICE, BUILD[:-1] + "\x1b"], [r"\x1b"]),
     (["wait", SERVICE, BUILD[:-1] + "٣"], ["hex digit"]),
     (["status", "VA" + "0" * 32, BUILD], ["another kind of SID"]),
-    (["status", BUILD, SERVICE], ["BUILD is a Service SID", "the service comes first"]),
+    (["status", BUILD, SERVICE], ["BUILD is a Service SID", "The service comes first"]),
     (["wait", "-q", "functions/a.js", "Makefile"], ["file name", "pass_filenames: false"]),
     (["wait", "x" * 51, BUILD], ["1 to 50 letters, digits"]),
     (["wait", SERVICE, "[bold]x"], ["[bold]x"]),
+    (
+        ["status", f"https://serverless.twilio.com/v1/Services/{SERVICE}/Builds/{BUILD}/Status"],
+        ["SERVICE is a URL", f"Did you mean: twbuild status {SERVICE} {BUILD}"],
+    ),
+    (["wait", f"{SERVICE}/{BUILD}"], ["'/'", f"Did you mean: twbuild wait {SERVICE} {BUILD}"]),
+    (["wait", "null", BUILD], ["SERVICE is 'null', a placeholder"]),
+    (["wait", "${{ vars.SERVICE }}", BUILD], ["a placeholder"]),
     (["status", SERVICE, BUILD, OTHER_BUILD], ["unexpected extra argument", OTHER_BUILD]),
     (["status", BUILD, OTHER_BUILD], ["status looks at one build"]),
     (["wait", "-t", "9999999h", SERVICE, BUILD], ["--timeout", "9999999h", "168h"]),
@@ -107,6 +114,7 @@ ADDRESSES = [
     "https://api.example.test/?x=5ecretpw",
     "https://api.example.test/#5ecretpw",
     "http://evil.example\\@127.0.0.1/",
+    "https://api.example.test/a/../5ecretpw",
     "https://api.example.test/a b",
     "127.0.0.1:8080",
     "https://:99",
@@ -126,13 +134,22 @@ def test_a_bad_address_is_2_and_is_not_repeated(environ: dict[str, str], url: st
 @pytest.mark.parametrize(
     ("env", "code", "told"),
     [
-        ({"TWBUILD_SERVICE": "ZS12"}, 2, "TWBUILD_SERVICE: 2 hex digits after ZS, 32 expected"),
+        ({"TWBUILD_SERVICE": "ZS12"}, 2, "2 hex digits after ZS, not 32"),
         ({"TWBUILD_SERVICE": "a b"}, 2, "TWBUILD_SERVICE"),
-        ({"TWBUILD_SERVICE": ""}, 2, "no service named"),
+        ({"TWBUILD_SERVICE": ""}, 2, "no service given"),
         ({"TWILIO_EDGE": "evil.example#", "TWBUILD_API_URL": ""}, 2, "TWILIO_EDGE"),
         ({"TWILIO_AUTH_TOKEN": ""}, 4, "no credentials found"),
         ({"TWILIO_ACCOUNT_SID": f'"{ACCOUNT}"'}, 4, "begins with a quotation mark"),
         ({"TWILIO_API_KEY": KEY}, 4, "TWILIO_API_SECRET"),
+        ({"TWILIO_AUTH_TOKEN": "op://vault/item"}, 4, "TWILIO_AUTH_TOKEN is a placeholder"),
+        ({"TWILIO_API_KEY": ACCOUNT, "TWILIO_API_SECRET": SECRET}, 4, "is an Account SID"),
+        ({"TWBUILD_SERVICE": "undefined"}, 2, "TWBUILD_SERVICE is 'undefined', a placeholder"),
+        ({"TWILIO_AUTH_TOKEN": "", "AUTH_TOKEN": TOKEN}, 4, "name should be TWILIO_AUTH_TOKEN"),
+        (
+            {"TWILIO_AUTH_TOKEN": "", "TWILIO_CONFIG_DIR": "~/.twilio-cli"},
+            4,
+            "no file ~/.twilio-cli/config.json",
+        ),
     ],
     ids=str,
 )
@@ -147,6 +164,36 @@ def test_a_bad_environment_is_named_and_nothing_is_asked(
     assert told in ended.stderr
     assert not shown(ended.stderr)
     assert twilio.server.log == []
+
+
+@pytest.mark.parametrize("tail", ["/v1", "/v1/"])
+def test_an_address_with_the_version_at_its_end_works(
+    twilio: Twilio, environ: dict[str, str], tail: str
+) -> None:
+    twilio.says("completed")
+    ended = run("status", SERVICE, BUILD, env={**environ, "TWBUILD_API_URL": twilio.url + tail})
+
+    assert (ended.code, ended.stdout) == (0, "completed\n")
+
+
+@pytest.mark.parametrize("name", ["Sample CLI Example", "it's", "-n", "$(touch x)", "a\x1b##"])
+def test_a_profile_of_any_name_can_be_used_as_the_message_says(
+    twilio: Twilio, environ: dict[str, str], tmp_path: Path, name: str
+) -> None:
+    folder = Path(environ["HOME"]) / ".twilio-cli"
+    folder.mkdir()
+    entry = {"accountSid": ACCOUNT, "apiKey": KEY, "apiSecret": SECRET}
+    (folder / "config.json").write_text(json.dumps({"profiles": {name: entry}}))
+    env = {**environ, "TWILIO_AUTH_TOKEN": ""}
+    refused = run("wait", SERVICE, BUILD, env=env)
+    pasted = refused.stderr.splitlines()[-1].partition("with: ")[2]
+    twilio.says("completed")
+
+    assert refused.code == 4
+    ended = run_words(["bash", "-c", f"{pasted} {SERVICE} {BUILD}"], env=env, cwd=tmp_path)
+    assert (ended.code, ended.stdout) == (0, "completed\n")
+    assert twilio.requests[0].authorization is not None
+    assert twilio.requests[0].authorization.username == KEY
 
 
 def test_an_api_key_in_the_accounts_place_works_and_is_told_of_when_refused(
@@ -194,7 +241,7 @@ def test_a_working_directory_that_is_gone_matters_only_for_its_project_file(
     ended = run_words(["sh", "-c", script], env=environ, cwd=tmp_path)
 
     assert ended.stdout.splitlines() == ["completed", "0", "2"]
-    assert "no service named" in ended.stderr
+    assert "no service given" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

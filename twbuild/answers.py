@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from twbuild import jsonobject, problems
-from twbuild.events import Build, BuildStatus, Kind, Page, Question, Status
+from twbuild.events import Build, BuildStatus, Dependency, Kind, Page, Question, Status
 from twbuild.leanrequests import requests
 from twbuild.text import printable
 
@@ -100,8 +100,9 @@ def _build(found: dict[str, Any]) -> Build:
         functions=_count(found.get("function_versions")),
         assets=_count(found.get("asset_versions")),
         dependencies=tuple(
-            " ".join(part for part in (_text(d.get("name")), _text(d.get("version"))) if part)
+            Dependency(name, _text(d.get("version")))
             for d in dependencies
+            if (name := _text(d.get("name")))
         ),
     )
 

@@ -9,16 +9,31 @@ from __future__ import annotations
 import base64
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from twbuild import jsonobject
 from twbuild.errors import CredentialsError
-from twbuild.text import counted, printable
+from twbuild.text import counted, is_placeholder, listed, pasteable, printable
 
 KEY, SECRET = "TWILIO_API_KEY", "TWILIO_API_SECRET"
 ACCOUNT, TOKEN = "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"
 REGION, EDGE = "TWILIO_REGION", "TWILIO_EDGE"
+CONFIG_DIR = "TWILIO_CONFIG_DIR"
+
+# Names that people and other tools use, and the one that Twilio's own tools read.
+NEAR_MISSES = {
+    "TWILIO_API_KEY_SID": KEY,
+    "TWILIO_API_KEY_SECRET": SECRET,
+    "TWILIO_API_SECRET_KEY": SECRET,
+    "TWILIO_SID": ACCOUNT,
+    "TWILIO_ACCOUNT": ACCOUNT,
+    "ACCOUNT_SID": ACCOUNT,
+    "TWILIO_TOKEN": TOKEN,
+    "TWILIO_AUTHTOKEN": TOKEN,
+    "TWILIO_ACCOUNT_TOKEN": TOKEN,
+    "AUTH_TOKEN": TOKEN,
+}
 
 
 class Credentials(NamedTuple):
@@ -46,9 +61,9 @@ class Credentials(NamedTuple):
 
     @property
     def remark(self) -> str | None:
-        """What is odd about them and worth a word once Twilio refused them."""
+        """What is odd about them, worth telling once Twilio has refused them."""
         if self.source.startswith(ACCOUNT) and self.username.startswith("SK"):
-            return f"an API key (SK...) stands in {ACCOUNT}; its secret belongs in {SECRET}"
+            return f"{ACCOUNT} contains an API key (SK...): set {KEY} and {SECRET} instead"
         return None
 
 
@@ -57,31 +72,52 @@ def find(environ: Mapping[str, str], profile: str | None) -> Credentials:
     if profile is None and any(environ.get(name) for name in (KEY, SECRET, TOKEN)):
         return _from_environment(environ)
     path = _config_path(environ)
+    place = printable(path) if path else f"a folder that HOME or {CONFIG_DIR} names"
     try:
         config = jsonobject.read(path) if path else None
     except jsonobject.NotAnObjectError as error:
         raise CredentialsError(
-            f"{printable(path)} cannot be read: {error}", "twilio login writes it anew"
+            f"{place} cannot be read: {error}", "Run twilio login to write it again."
         ) from None
-    if config is None and profile is None:
-        raise _none_found(environ)
-    place = printable(path) if path else "a folder that HOME or TWILIO_CONFIG_DIR names"
-    if config is None:
-        raise _no_profile(printable(profile), place, "there is no such file")
-    return _from_profile(environ, config, profile, place)
+    if config is not None:
+        return _from_profile(environ, config, profile, place)
+    if profile is None:
+        raise _none_found(environ, f"no file {place}", *_config_dir_remark(environ))
+    raise _no_profile(profile, place, "There is no such file.", *_config_dir_remark(environ))
 
 
-def _none_found(environ: Mapping[str, str]) -> CredentialsError:
-    lone = f"{ACCOUNT} is set; {TOKEN}, or {KEY} and {SECRET}, is missing"
+def _none_found(environ: Mapping[str, str], *remarks: str) -> CredentialsError:
+    lone = f"{ACCOUNT} is set, but neither {TOKEN} nor {KEY} and {SECRET}."
     empty = [name for name in (KEY, SECRET, ACCOUNT, TOKEN) if environ.get(name) == ""]
     return CredentialsError(
-        "no credentials found",
+        "no credentials found. Do one of these:",
         f"set    {KEY} and {SECRET}, or {ACCOUNT} and {TOKEN}",
-        "or     twilio login, then twbuild -p NAME",
-        "or     twbuild sandbox, to see it work without an account",
+        "run    twilio login, then twbuild wait -p NAME ...",
+        "try    twbuild sandbox, which needs no account",
+        *remarks,
         *([lone] if environ.get(ACCOUNT) else []),
-        *(f"{name} is set but empty: does CI lack the secret?" for name in empty),
+        *(f"{name} is set but empty. Does CI lack the secret?" for name in empty),
+        *_near_misses(environ, (KEY, SECRET, ACCOUNT, TOKEN)),
     )
+
+
+def _near_misses(environ: Mapping[str, str], wanted: Sequence[str]) -> list[str]:
+    """Variables that are set under a name that is not read, in place of one of `wanted`."""
+    return [
+        f"{name} is set, but its name should be {right}."
+        for name, right in NEAR_MISSES.items()
+        if right in wanted and environ.get(name) and not environ.get(right)
+    ]
+
+
+def _config_dir_remark(environ: Mapping[str, str]) -> list[str]:
+    """What is wrong with a TWILIO_CONFIG_DIR in which there is no file."""
+    folder = environ.get(CONFIG_DIR, "")
+    if folder.startswith("~"):
+        return [f"{CONFIG_DIR} begins with ~, which was not expanded. Write $HOME in its place."]
+    if os.path.isfile(folder):
+        return [f"{CONFIG_DIR} is a file. Set it to the folder that contains config.json."]
+    return []
 
 
 def _from_environment(environ: Mapping[str, str]) -> Credentials:
@@ -89,9 +125,14 @@ def _from_environment(environ: Mapping[str, str]) -> Credentials:
     values = []
     for name in pair:
         if not (value := environ.get(name, "").strip()):
-            state = "empty" if name in environ else "not set"
-            raise CredentialsError(f"{name} is {state}; {pair[0]} and {pair[1]} go together")
+            raise CredentialsError(
+                f"{name} is {'empty' if name in environ else 'not set'}."
+                f" Set both {pair[0]} and {pair[1]}.",
+                *_near_misses(environ, pair),
+            )
         values.append(_checked(value, name))
+    if pair[0] == KEY:
+        _check_key(values[0], KEY)
     return Credentials(
         values[0],
         values[1],
@@ -112,23 +153,21 @@ def _from_profile(
         if not isinstance(name, str) or not name:
             raise _none_active(environ, profiles, path)
     shown = printable(name)
+    recreate = f"Recreate it with: {pasteable(['twilio', 'profiles:create', '-p', name])}"
     entry = profiles.get(name)
     if entry is None:
         if name in _old_names(config):
             raise CredentialsError(
-                f"profile {shown} in {path} holds no secret: it is of an old twilio-cli",
-                f"twilio profiles:create -p {shown} makes it anew",
+                f"profile {shown} in {path} has no secret: an old twilio-cli wrote it", recreate
             )
-        raise _no_profile(shown, path, _listed(profiles))
+        raise _no_profile(name, path, _listed(profiles))
     values = []
     for key in ("apiKey", "apiSecret"):
         value = entry.get(key)
         if not isinstance(value, str) or not value.strip():
-            raise CredentialsError(
-                f"profile {shown} in {path} has no {key}",
-                f"twilio profiles:create -p {shown} makes it anew",
-            )
+            raise CredentialsError(f"profile {shown} in {path} has no {key}", recreate)
         values.append(_checked(value.strip(), f"{key} of profile {shown}"))
+    _check_key(values[0], f"apiKey of profile {shown}")
     edges = [
         (environ.get(EDGE), EDGE),
         (entry.get("edge"), f"the edge of profile {shown} in {path}"),
@@ -140,13 +179,18 @@ def _from_profile(
         source=f"{'the active ' if active else ''}profile {shown} in {path}",
         account=_account(entry.get("accountSid"), f"accountSid of profile {shown}"),
         region=(entry.get("region"), f"the region of profile {shown} in {path}"),
-        edge=next((edge for edge in edges if edge[0]), edges[-1]),
+        edge=next((edge for edge in edges if not is_blank(edge[0])), edges[-1]),
     )
 
 
-def _no_profile(name: str, path: str, there: str) -> CredentialsError:
-    make = f"twilio profiles:create -p {name} makes it"
-    return CredentialsError(f"no profile {name} in {path}", there, make)
+def is_blank(value: object) -> bool:
+    """Whether a setting counts as not set: null, empty, or nothing but white space."""
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _no_profile(name: str, path: str, *hints: str) -> CredentialsError:
+    create = f"Create it with: {pasteable(['twilio', 'profiles:create', '-p', name])}"
+    return CredentialsError(f"no profile {printable(name)} in {path}", *hints, create)
 
 
 def _old_names(config: Mapping[str, Any]) -> list[Any]:
@@ -159,20 +203,21 @@ def _none_active(
     environ: Mapping[str, str], profiles: Mapping[str, Any], path: str
 ) -> CredentialsError:
     if not profiles:
-        return _none_found(environ)
-    first = printable(next(iter(profiles)))
+        return _none_found(environ, f"{path} has no profiles")
+    first = next(iter(profiles))
+    use = ["twilio", "profiles:use", *(["--"] if first.startswith("-") else []), first]
     return CredentialsError(
         f"no profile is active in {path}",
         _listed(profiles),
-        f"twilio profiles:use {first} makes one active",
-        f"or -p {first}, on the same command, uses it for once",
+        f"Make one active with: {pasteable(use)}",
+        f"Or use one for once with: {pasteable(['twbuild', 'wait', '-p', first])}",
     )
 
 
 def _listed(profiles: Mapping[str, Any]) -> str:
     if not profiles:
-        return "it has no profiles"
-    return f"it has {counted(len(profiles), 'profile')}: {', '.join(map(printable, profiles))}"
+        return "It has no profiles."
+    return f"It has {counted(len(profiles), 'profile')}: {listed(list(profiles))}"
 
 
 def profile_names(environ: Mapping[str, str]) -> list[str]:
@@ -193,7 +238,7 @@ def profile_entries(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _config_path(environ: Mapping[str, str]) -> str | None:
-    if folder := environ.get("TWILIO_CONFIG_DIR"):
+    if folder := environ.get(CONFIG_DIR):
         return os.path.join(folder, "config.json")
     home = environ.get("HOME") or _home_of_user()
     return os.path.join(home, ".twilio-cli", "config.json") if os.path.isabs(home) else None
@@ -222,6 +267,21 @@ def _checked(value: str, name: str) -> str:
     for where, character in (("begins", value[0]), ("ends", value[-1])):
         if character in "\"'`":
             raise CredentialsError(f"{name} {where} with a quotation mark ({character})")
+    if is_placeholder(value):
+        raise CredentialsError(f"{name} is a placeholder that was not replaced with its value")
     if stray := re.search(r"[^ -~]", value):
-        raise CredentialsError(f"{name} holds U+{ord(stray[0]):04X}, which no credential does")
+        kind = "non-ASCII" if ord(stray[0]) > 0x7F else "control"
+        raise CredentialsError(
+            f"{name} contains a {kind} character (U+{ord(stray[0]):04X})",
+            "Copy it again from the Twilio Console.",
+        )
     return value
+
+
+def _check_key(value: str, name: str) -> None:
+    """Refuse an account in an API key's place."""
+    if value.startswith("AC"):
+        raise CredentialsError(
+            f"{name} is an Account SID (AC...), not an API key (SK...)",
+            f"An account's token belongs in {TOKEN}, beside {ACCOUNT}.",
+        )

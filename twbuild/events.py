@@ -62,6 +62,13 @@ class BuildStatus(NamedTuple):
     request_id: str | None = None
 
 
+class Dependency(NamedTuple):
+    """A package that a build installs; `version` is None where Twilio does not tell it."""
+
+    name: str
+    version: str | None = None
+
+
 class Build(NamedTuple):
     """What the Build resource tells of a build beyond its status; None where it does not."""
 
@@ -72,7 +79,7 @@ class Build(NamedTuple):
     runtime: str | None = None
     functions: int | None = None
     assets: int | None = None
-    dependencies: tuple[str, ...] = ()
+    dependencies: tuple[Dependency, ...] = ()
     request_id: str | None = None
 
 

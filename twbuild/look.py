@@ -67,7 +67,7 @@ def look(arguments: Sequence[str], wishes: Wishes) -> int:
 
 def _look(arguments: Sequence[str], wishes: Wishes) -> int:
     stderr = Stderr(wishes.progress)
-    named = target.parse(arguments)
+    named = target.parse(arguments, "status" if wishes.once else "wait")
     if wishes.once and len(named.builds) > 1:
         raise UsageError("status looks at one build", "twbuild wait takes several")
     result = Result(as_json=wishes.json, several=len(named.builds) > 1, once=wishes.once)

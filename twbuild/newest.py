@@ -22,7 +22,7 @@ class Listing:
     def add(self, page: Page) -> None:
         """Take one page. Raises FatalError after too many: a part never yields a newest build."""
         self._pages += 1
-        self._builds.update((build.sid.upper(), build) for build in page.builds)
+        self._builds.update((build.sid.lower(), build) for build in page.builds)
         if page.next_query is not None and self._pages >= MOST_PAGES:
             raise _incomplete(f"the list of builds goes on after {MOST_PAGES} pages")
 

@@ -150,6 +150,8 @@ def _told(body: bytes | None, credentials: Credentials) -> tuple[int | None, str
     code = found.get("code")
     if isinstance(code, str) and re.fullmatch(r"[0-9]{1,9}", code):
         code = int(code)
+    if isinstance(code, int) and not 0 <= code < 10**9:
+        return None, ""  # not a code that Twilio gives
     texts = [found.get(name) for name in ("message", "title", "detail")]
     said = ": ".join(
         printable(credentials.hide(text)) for text in texts if isinstance(text, str) and text

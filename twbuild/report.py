@@ -6,21 +6,21 @@ Nothing is written here.
 from __future__ import annotations
 
 import json
-import shlex
+import re
 import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
 from typing import Any
 
 from twbuild.errors import TwbuildError
-from twbuild.events import Build, Made, Outcome
-from twbuild.text import Line, counted, duration, printable
+from twbuild.events import Build, Dependency, Made, Outcome, Status
+from twbuild.text import Line, counted, duration, listed, pasteable, printable
 from twbuild.watch import Over
 
 VERDICTS = (Outcome.COMPLETED, Outcome.FAILED, Outcome.BUILDING)
 GOES_ON = (Outcome.TIMEOUT, Outcome.INTERRUPTED)
 CUT_OFF = (Outcome.UNAUTHORIZED, Outcome.UNAVAILABLE)
-MOST_DEPENDENCIES = 10
 DETAILS_COLUMNS = 60  # beside their names, in a window of 80
 
 _MARKS = {Outcome.COMPLETED: "✓", Outcome.FAILED: "✗", Outcome.BUILDING: "•"}
@@ -68,7 +68,7 @@ def hints(overs: Sequence[Over]) -> list[Line]:
 
 
 def resume(overs: Sequence[Over], command: Sequence[str]) -> list[Line]:
-    """That builds go on at Twilio, and the command that waits for them again."""
+    """What is known of builds that may continue, and the command that waits for them again."""
     left = [o for o in overs if o.outcome in GOES_ON or (o.answer and o.outcome in CUT_OFF)]
     if not left:
         return []
@@ -76,58 +76,72 @@ def resume(overs: Sequence[Over], command: Sequence[str]) -> list[Line]:
     for over in left:
         if over.outcome in CUT_OFF:
             waited = duration(over.waited_seconds)
-            lines.append([(f"  {over.sid} was still building, after {waited}", "hint")])
-    goes_on = "It goes on" if len(left) == 1 else f"{len(left)} builds go on"
-    words = [*command, *(over.sid for over in left if over.sid)]
-    typed = " ".join(map(_typed, words))
+            lines.append([(f"  {over.sid} was still building after {waited}", "hint")])
     return [
         *lines,
-        [(f"  {goes_on} at Twilio. To wait again:", "hint")],
-        [(f"    {typed}", "command")],
+        [(f"  {_state_of(left)}. To wait again:", "hint")],
+        [(f"    {pasteable([*command, *(over.sid for over in left if over.sid)])}", "command")],
     ]
 
 
-def _typed(word: str) -> str:
-    """The word as a shell reads it back, and no terminal or CI log obeys it."""
-    quoted = shlex.quote(word)
-    if quoted == printable(quoted, len(quoted)):
-        return quoted
-    safe = (c if c.isalnum() and c.isascii() else f"\\x{ord(c):02x}" for c in _as_bytes(word))
-    return f"$'{''.join(safe)}'"
+def _state_of(left: Sequence[Over]) -> str:
+    """What Twilio has said of builds whose end nobody saw."""
+    unknown = sum(not _was_building(over) for over in left)
+    if not unknown:
+        one = len(left) == 1
+        return "The build continues at Twilio" if one else f"{len(left)} builds continue at Twilio"
+    if unknown < len(left):
+        known = counted(len(left) - unknown, "build")
+        return f"{known} still building at Twilio; the state of {unknown} is unknown"
+    whose = "the build" if unknown == 1 else f"{unknown} builds"
+    return f"The state of {whose} is unknown"
 
 
-def _as_bytes(word: str) -> str:
-    return word.encode("utf-8", "surrogateescape").decode("latin-1")
+def _was_building(over: Over) -> bool:
+    return over.answer is not None and over.answer.status is Status.BUILDING
 
 
 def summary(overs: Sequence[Over]) -> Line:
-    """What several builds came to, on one line."""
-    counts = Counter(over.outcome for over in overs)
-    told = ", ".join(f"{count} {outcome.value}" for outcome, count in counts.items())
+    """How several builds ended, on one line."""
+    counts = Counter(map(_in_words, overs))
+    told = ", ".join(f"{count} {words}" for words, count in counts.items())
     waited = duration(max(over.waited_seconds for over in overs))
     return [(f"{counted(len(overs), 'build')}: {told}", ""), (f" (waited {waited})", "time")]
 
 
+def _in_words(over: Over) -> str:
+    if over.outcome is Outcome.BUILDING or (over.outcome in GOES_ON and _was_building(over)):
+        return "still building"
+    if over.outcome is Outcome.UNAUTHORIZED:
+        return "refused"
+    if over.outcome is Outcome.NOT_FOUND:
+        return "not found"
+    return over.outcome.value if over.outcome in VERDICTS else "unknown"
+
+
 def made(event: Made, *, several: bool) -> list[Line]:
-    """What a failed build was made of."""
+    """What Twilio tells of a failed build, and what to do next."""
     build = event.build
-    no_reason = "  Twilio's API gives no reason."
-    if build is None:
-        return [[(no_reason, "hint")]]
-    head = f"{no_reason} What the build was made of:"
-    if several:
-        head = f"  What {event.sid} was made of; the API gives no reason:"
-    rows = [
-        ("runtime", printable(build.runtime) if build.runtime else None),
-        ("contents", _contents(build)),
-        *_dependencies(build.dependencies),
-        ("created", _times(build)),
-        ("request", build.request_id and f"{build.request_id}, for Twilio's support"),
+    next_steps: list[Line] = [[("  Compare it with your last completed build.", "")]]
+    if build and build.request_id:
+        next_steps.append([(f"  Or send request {build.request_id} to Twilio's support.", "")])
+    rows: list[tuple[str, str | None]] = []
+    if build:
+        rows = [
+            ("runtime", printable(build.runtime) if build.runtime else None),
+            ("contents", _contents(build)),
+            *_dependencies(build.dependencies),
+            ("created", _times(build)),
+        ]
+    lines: list[Line] = [
+        [(f"    {name:<12}  ", "hint"), (value, "")] for name, value in rows if value
     ]
-    return [
-        [(head, "hint")],
-        *([(f"    {name:<12}  ", "hint"), (value, "")] for name, value in rows if value),
-    ]
+    head = f"Twilio gives no reason for {event.sid if several else 'a failed build'}."
+    if lines and several:
+        head = f"What {event.sid} was made of; Twilio gives no reason:"
+    elif lines:
+        head += " What it was made of:"
+    return [[(f"  {head}", "hint")], *lines, *next_steps]
 
 
 def _contents(build: Build) -> str | None:
@@ -135,25 +149,28 @@ def _contents(build: Build) -> str | None:
     return ", ".join(counted(count, noun) for count, noun in counts if count is not None) or None
 
 
-def _dependencies(names: Sequence[str]) -> list[tuple[str, str]]:
-    shown = [printable(name, 100) for name in names[:MOST_DEPENDENCIES]]
-    if len(names) > len(shown):
-        shown.append(f"and {len(names) - len(shown)} more")
-    lines = textwrap.wrap(", ".join(shown), DETAILS_COLUMNS, break_on_hyphens=False)
+def _dependencies(dependencies: Sequence[Dependency]) -> list[tuple[str, str]]:
+    told = listed([" ".join(filter(None, d)) for d in dependencies], 100)
+    lines = textwrap.wrap(told, DETAILS_COLUMNS, break_on_hyphens=False)
     return [("" if number else "dependencies", text) for number, text in enumerate(lines)]
 
 
 def _times(build: Build) -> str | None:
     if build.created is None:
         return None
-    told = f"{build.created:%H:%M:%S} UTC"
-    if build.updated is None or build.updated < build.created:
+    today = build.created.date() == datetime.now(timezone.utc).date()
+    told = f"{build.created:{'%H:%M:%S' if today else '%Y-%m-%d %H:%M:%S'}} UTC"
+    if build.updated is None or build.updated <= build.created:
         return told
     return f"{told}, failed after {duration((build.updated - build.created).total_seconds())}"
 
 
-def as_json(over: Over) -> str:
-    """One object on one line; no `##` in it, which GitHub and Azure obey anywhere in a line."""
+def as_json(over: Over, build: Build | None = None) -> str:
+    """One object on one line of ASCII that strict parsers read, with what `build` tells.
+
+    There is no `##` in it, which GitHub and Azure obey anywhere in a line. A lone surrogate is
+    U+FFFD: RFC 8259, section 8.2, lets parsers refuse it.
+    """
     answer = over.answer
     found: dict[str, Any] = {
         "sid": (answer and answer.sid) or over.sid,
@@ -165,8 +182,26 @@ def as_json(over: Over) -> str:
         "waited_seconds": round(over.waited_seconds, 3),
         "polls": over.polls,
         "error": _error(over.error),
+        "build": build and _details(build),
     }
-    return json.dumps(found).replace("##", "#\\u0023").replace("\x7f", "\\u007f")
+    text = re.sub("[\ud800-\udfff]", "\ufffd", json.dumps(found, ensure_ascii=False))
+    return json.dumps(json.loads(text)).replace("##", "#\\u0023").replace("\x7f", "\\u007f")
+
+
+def _details(build: Build) -> Mapping[str, Any]:
+    return {
+        "runtime": build.runtime,
+        "functions": build.functions,
+        "assets": build.assets,
+        "dependencies": [dependency._asdict() for dependency in build.dependencies],
+        "date_created": build.created and _iso(build.created),
+        "date_updated": build.updated and _iso(build.updated),
+    }
+
+
+def _iso(time: datetime) -> str:
+    """A time in UTC as Twilio writes it."""
+    return time.isoformat().replace("+00:00", "Z")
 
 
 def _error(error: TwbuildError | None) -> Mapping[str, Any] | None:

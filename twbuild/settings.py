@@ -33,8 +33,7 @@ _DNS_LABEL = re.compile(r"[a-zA-Z0-9_]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?")
 class Settings(NamedTuple):
     """Credentials, and the API's base URL without a slash at its end.
 
-    `replaced` says that TWBUILD_API_URL stands in Twilio's place; `routed` that region or edge
-    chose the host.
+    `replaced`: the URL is TWBUILD_API_URL's; `routed`: region or edge chose the host.
     """
 
     credentials: credentials.Credentials
@@ -63,16 +62,16 @@ def load(environ: Mapping[str, str], profile: str | None) -> Settings:
 
 
 def _label(value: object, place: str) -> str | None:
-    if value is None or value == "":
+    if credentials.is_blank(value):
         return None
     text = str(value).strip()
     if isinstance(value, str) and _LABEL.fullmatch(text):
         return text
-    told = f"{place} is not well formed: {quoted(text)}"
+    told = f"{place} is not valid: {quoted(text)}"
     edge, _, region = text.partition(".")
     if region in DEFAULT_EDGES and _LABEL.fullmatch(edge):
-        raise UsageError(told, f"write region {region} and edge {edge}, each on its own")
-    raise UsageError(told, "expected small letters, digits and hyphens, like us1 or ashburn")
+        raise UsageError(told, f"Set region {region} and edge {edge} separately.")
+    raise UsageError(told, "Use lowercase letters, digits and hyphens, like us1 or ashburn.")
 
 
 def _host(region: str | None, edge: str | None) -> str:
@@ -82,8 +81,8 @@ def _host(region: str | None, edge: str | None) -> str:
     edge = edge or DEFAULT_EDGES.get(region)
     if not edge:
         raise UsageError(
-            f"region {region} has no edge that twbuild knows",
-            "set TWILIO_EDGE to the region's edge",
+            f"twbuild does not know the edge of region {region}",
+            "Set TWILIO_EDGE to the region's edge.",
         )
     return f"serverless.{edge}.{region}.twilio.com"
 
@@ -96,26 +95,30 @@ def _checked_url(url: str) -> str:
     def refused(why: str) -> UsageError:
         return UsageError(
             f"TWBUILD_API_URL {why}",
-            "expected https://HOST[:PORT][/PATH], or http:// to this machine",
+            "Use https://HOST[:PORT][/PATH], or http:// to this machine.",
         )
 
-    if re.search(r"[^!-~]|\\", url):
-        raise refused("holds a blank, a backslash or a character that no URL has")
+    if re.search(r"[^!-~]|[\\\"<>^`{|}]|%(?![0-9a-fA-F]{2})", url):
+        raise refused("contains a space, a backslash or a character that is not valid in a URL")
     try:
         parts = parse_url(url)
     except LocationParseError:
-        raise refused("is no URL") from None
+        raise refused("is not a valid URL") from None
     if parts.scheme not in ("http", "https") or not parts.host or parts.port == 0:
-        raise refused("is no http or https URL")
+        raise refused("is not an http or https URL")
     if "@" in url:
-        raise refused("holds a user name; credentials have variables of their own")
+        raise refused("contains a user name; credentials have variables of their own")
     if "?" in url or "#" in url:
-        raise refused("holds a query or a fragment")
+        raise refused("contains a query or a fragment")
+    if re.search(r"/(\.|%2e){1,2}(/|$)", url, re.IGNORECASE):
+        raise refused("contains a dot segment (. or ..) in its path")
     if not is_host(parts.host):
-        raise refused("has a host that no name in the DNS can be")
+        raise refused("has a host that is neither an address nor a valid DNS name")
     if parts.scheme == "http" and not is_loopback(parts.host):
         raise refused("would send credentials unencrypted to another machine")
-    return parts.url.rstrip("/")
+    # Twilio's pages write the version as a part of the base URL.
+    path = (parts.path or "").rstrip("/").removesuffix("/v1").rstrip("/")
+    return parts._replace(path=path or None).url
 
 
 def is_host(host: str) -> bool:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from twbuild import jsonobject
 from twbuild.errors import UsageError
 from twbuild.settings import Settings
-from twbuild.text import printable, quoted
+from twbuild.text import is_placeholder, listed, pasteable, printable, quoted
 
 PROJECT_FILE = ".twiliodeployinfo"
 
@@ -18,6 +18,10 @@ _HEX_DIGITS = 32
 _UNIQUE_NAME = re.compile(r"[A-Za-z0-9_-]{1,50}")
 _OTHER_SID = re.compile(r"[A-Z]{2}[0-9a-fA-F]{32}")
 _SMALL_SID = re.compile(r"[zZ][sSbB][0-9a-fA-F]{32}")
+# What a URL or a list of SIDs names: services and builds.
+_NAMED = re.compile(
+    r"(?<![A-Za-z0-9])Z[SB][0-9a-fA-F]{32}(?![A-Za-z0-9])|(?<=/Services/)(?!Z[SB])[A-Za-z0-9_-]{1,50}(?=/|$)"
+)
 
 
 class Target(NamedTuple):
@@ -38,19 +42,54 @@ class Arguments(NamedTuple):
     builds: tuple[str, ...]
 
 
-def parse(arguments: Sequence[str]) -> Arguments:
+def parse(arguments: Sequence[str], command: str = "wait") -> Arguments:
     """Tell the service from the builds; a build named twice counts once.
 
-    Raises UsageError that names the mistake.
+    Raises UsageError that names the mistake, and how to type `command` with the SIDs that the
+    arguments contain.
     """
+    try:
+        return _parse(arguments)
+    except UsageError as error:
+        words = _named_in(arguments)
+        if not words:
+            raise
+        several = sum(word.startswith("ZB") for word in words) > 1
+        dashes = ["--"] if words[0].startswith("-") else []
+        typed = pasteable(["twbuild", "wait" if several else command, *dashes, *words])
+        raise UsageError(error.message, *error.hints, f"Did you mean: {typed}") from None
+
+
+def _parse(arguments: Sequence[str]) -> Arguments:
     service: str | None = None
     builds: dict[str, str] = {}
     for position, argument in enumerate(arguments):
         if position == 0 and not argument.startswith("ZB"):
             service = _service(argument, "SERVICE")
         else:
-            builds.setdefault(_build(argument).upper(), argument)
+            builds.setdefault(_build(argument).lower(), argument)
     return Arguments(service, tuple(builds.values()))
+
+
+def _named_in(arguments: Sequence[str]) -> list[str]:
+    """The service and the builds that the arguments contain; none where one contains no more."""
+    found: dict[str, str] = {}
+    for position, argument in enumerate(arguments):
+        names = _NAMED.findall(argument)
+        if position == 0 and not names:
+            names = [argument]
+        new = {name.lower(): name for name in names if name.lower() not in found}
+        if not new:
+            return []
+        found.update(new)
+    builds = [name for name in found.values() if name.startswith("ZB")]
+    services = [name for name in found.values() if name not in builds]
+    words = [*services, *builds]
+    try:
+        _parse(words)
+    except UsageError:
+        return []
+    return words
 
 
 def locate(arguments: Arguments, environ: Mapping[str, str], settings: Settings) -> Target:
@@ -60,7 +99,8 @@ def locate(arguments: Arguments, environ: Mapping[str, str], settings: Settings)
     """
     if arguments.service:
         return Target(arguments.service, arguments.builds)
-    if value := environ.get("TWBUILD_SERVICE"):
+    value = environ.get("TWBUILD_SERVICE")
+    if value:
         return Target(_service(value, "TWBUILD_SERVICE"), arguments.builds, "TWBUILD_SERVICE")
     for path in _project_files():
         try:
@@ -70,11 +110,13 @@ def locate(arguments: Arguments, environ: Mapping[str, str], settings: Settings)
         if entries is not None:
             service = _entry(path, entries, settings)
             return Target(service, arguments.builds, printable(path))
+    empty = "TWBUILD_SERVICE is set but empty. Does CI lack the variable?"
     raise UsageError(
-        "no service named; one of these names it:",
-        "the argument SERVICE: a Service SID (ZS...) or its unique name",
-        "the environment variable TWBUILD_SERVICE",
-        f"{PROJECT_FILE}, written by twilio serverless:deploy, in the project's folder",
+        "no service given. Do one of these:",
+        "pass   SERVICE, a Service SID (ZS...) or a unique name",
+        "set    TWBUILD_SERVICE",
+        f"run    in a project with {PROJECT_FILE}, which twilio serverless:deploy writes",
+        *([empty] if value == "" else []),
     )
 
 
@@ -100,19 +142,19 @@ def _project_files() -> list[str]:
 
 def _entry(path: str, entries: Mapping[str, object], settings: Settings) -> str:
     """The service of the account and region in force."""
-    folded = {key.casefold(): entry for key, entry in entries.items()}
+    by_key = {key.lower(): entry for key, entry in entries.items()}
     account = settings.credentials.account
-    owners = {account.casefold()} if account else {key.partition(":")[0] for key in folded}
+    owners = {account.lower()} if account else {key.partition(":")[0] for key in by_key}
     found = None
     if len(owners) == 1:
         owner = owners.pop()
-        found = folded.get(f"{owner}:{settings.region}", folded.get(owner))
+        found = by_key.get(f"{owner}:{settings.region}", by_key.get(owner))
     if found is None:
-        whose = f"of account {printable(account)}" if account else "that is surely yours"
+        whose = f"for account {printable(account)}" if account else "that is surely yours"
         raise UsageError(
             f"{printable(path)} has no entry {whose} in region {settings.region}",
-            "its entries: " + (", ".join(map(printable, entries)) or "none"),
-            f"the credentials are from {settings.credentials.source}",
+            f"Its entries: {listed(list(entries)) or 'none'}",
+            f"The credentials are from {settings.credentials.source}.",
         )
     service = found.get("serviceSid") if isinstance(found, dict) else None
     if not isinstance(service, str) or not service.startswith("ZS"):
@@ -121,16 +163,16 @@ def _entry(path: str, entries: Mapping[str, object], settings: Settings) -> str:
 
 
 def _service(value: str, name: str) -> str:
-    _check_filled(value, name)
+    _check(value, name, _SERVICE_FORMS)
     if value.startswith("ZB"):
-        raise UsageError(f"{name} is a Build SID: {quoted(value)}; a Service SID begins with ZS")
+        raise UsageError(f"{name} is a Build SID: {quoted(value)}", "A Service SID begins with ZS.")
     if value.startswith("ZS"):
-        return _sid(value, name)
+        return _sid(value, name, "Service")
     if _OTHER_SID.fullmatch(value):
         raise UsageError(f"{name} is another kind of SID: {quoted(value)}", _SERVICE_FORMS)
     if _SMALL_SID.fullmatch(value) or not _UNIQUE_NAME.fullmatch(value):
         raise UsageError(
-            f"{name} is no Service SID and no unique name: {_shown(value)}",
+            f"{name} is not a Service SID or unique name: {_shown(value)}",
             _SERVICE_FORMS,
             *_hints(value),
         )
@@ -138,53 +180,60 @@ def _service(value: str, name: str) -> str:
 
 
 def _build(value: str) -> str:
-    _check_filled(value, "BUILD")
+    _check(value, "BUILD", _BUILD_FORM)
     if value.startswith("ZS"):
         raise UsageError(
             f"BUILD is a Service SID: {quoted(value)}",
-            "the service comes first, once: SERVICE BUILD",
+            "The service comes first, once: SERVICE BUILD",
         )
     if not value.startswith("ZB"):
-        raise UsageError(
-            f"BUILD is no Build SID (ZB and {_HEX_DIGITS} hex digits): {_shown(value)}",
-            *_hints(value),
-        )
-    return _sid(value, "BUILD")
+        raise UsageError(f"BUILD is not a Build SID: {_shown(value)}", _BUILD_FORM, *_hints(value))
+    return _sid(value, "BUILD", "Build")
 
 
-_SERVICE_FORMS = "expected ZS and 32 hex digits, or 1 to 50 letters, digits, - and _"
+_SERVICE_FORMS = "Use ZS and 32 hex digits, or 1 to 50 letters, digits, - and _."
+_BUILD_FORM = "Use ZB and 32 hex digits."
 
 
-def _check_filled(value: str, name: str) -> None:
+def _check(value: str, name: str, forms: str) -> None:
+    """Refuse what is no name of anything; a URL is not repeated, as it may contain a password."""
     if not value:
         raise UsageError(f"{name} is empty: is the variable set?")
+    if "://" in value:
+        raise UsageError(f"{name} is a URL, not a SID", forms)
+    if is_placeholder(value):
+        raise UsageError(
+            f"{name} is {quoted(value)}, a placeholder that was not replaced with its value"
+        )
 
 
-def _sid(value: str, name: str) -> str:
+def _sid(value: str, name: str, kind: str) -> str:
     prefix, digits = value[:2], value[2:]
     if stray := re.search(r"[^0-9a-fA-F]", digits):
-        raise UsageError(f"{name} holds {quoted(stray[0])}, which is no hex digit: {quoted(value)}")
+        raise UsageError(
+            f"{name} contains {quoted(stray[0])}, which is not a hex digit: {quoted(value)}"
+        )
     if len(digits) != _HEX_DIGITS:
         raise UsageError(
-            f"{name}: {len(digits)} hex digits after {prefix}, {_HEX_DIGITS} expected",
-            f"it is {quoted(value)}",
+            f"{name} {quoted(value)} is not a {kind} SID:"
+            f" it has {len(digits)} hex digits after {prefix}, not {_HEX_DIGITS}"
         )
     return value
 
 
 def _shown(value: str) -> str:
     stray = re.search(r"[^A-Za-z0-9_-]", value)
-    return f"{quoted(value)} holds {quoted(stray[0])}" if stray else quoted(value)
+    return f"{quoted(value)} contains {quoted(stray[0])}" if stray else quoted(value)
 
 
 def _hints(value: str) -> list[str]:
     if re.search(r"[/\\.]", value):
         return [
-            "it looks like a file name",
-            "a pre-commit hook needs pass_filenames: false, or it is handed the changed files",
+            "It looks like a file name.",
+            "A pre-commit hook needs pass_filenames: false, or it gets the changed files.",
         ]
-    if _UNIQUE_NAME.fullmatch(value) and not _SMALL_SID.fullmatch(value):
-        return ["the service comes first, then Build SIDs"]
     if _SMALL_SID.fullmatch(value):
-        return [f"{value[:2].upper()} is written in capitals"]
+        return [f"Write {value[:2].upper()} in capitals."]
+    if _UNIQUE_NAME.fullmatch(value):
+        return ["The service comes first, then Build SIDs."]
     return []

@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 Line = Sequence[tuple[str, str]]  # spans: a text, and the name of its style in screen.THEME
 
 MOST_CHARACTERS = 300
-DURATION_FORMS = "90, 90s, 1.5s, 500ms, 5m, 1h30m"
+MOST_LISTED = 10
+DURATION_FORMS = "90, 90s, 1.5s, 500ms, 5m, 1h30m, 1d"
 
 _DURATION = re.compile(
     r"(?P<bare>[0-9]+)"
-    r"|(?=[0-9])(?:(?P<h>[0-9]+)h)?(?:(?P<m>[0-9]+)m)?(?:(?P<s>[0-9]+(?:\.[0-9]+)?)s)?"
+    r"|(?=[0-9])(?:(?P<d>[0-9]+)d)?(?:(?P<h>[0-9]+)h)?(?:(?P<m>[0-9]+)m)?"
+    r"(?:(?P<s>[0-9]+(?:\.[0-9]+)?)s)?"
     r"|(?P<ms>[0-9]+)ms"
 )
-_SECONDS = {"bare": 1.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_SECONDS = {"bare": 1.0, "d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+
+# What templates, CI systems, secret stores and JavaScript leave where they had no value to put.
+_PLACEHOLDER = re.compile(
+    r"\$.+|.*(\$[{(]|\{\{|#\{).*|<.*>|%.+%|\*+|[a-z][a-z0-9+.-]*://.*"
+    r"|null|undefined|none|nil",
+    re.DOTALL | re.IGNORECASE,
+)
 
 
 def printable(text: object, limit: int = MOST_CHARACTERS) -> str:
     r"""`text` on one line, without a character that a terminal or a CI log would obey.
 
-    Line ends become blanks, other unprintable characters escapes like `\x1b`; `##` becomes
+    Line ends become spaces, other unprintable characters escapes like `\x1b`; `##` becomes
     `# #`, because GitHub and Azure obey `##[…]` anywhere in a line.
     """
-    line = re.sub(r"\r\n|\r|\n", " ", str(text)[: limit + 1])
+    line = re.sub(r"\r\n|\r|\n", " ", str(text)[: 2 * limit + 2])
     shown = "".join(c if c.isprintable() else _escape(c) for c in line)
     return _harmless(shown, limit)
 
@@ -34,9 +43,39 @@ def quoted(text: str) -> str:
     return _harmless(repr(text[:MOST_CHARACTERS]), MOST_CHARACTERS)
 
 
+def pasteable(words: Iterable[str]) -> str:
+    """A command as a shell reads it back, and no terminal or CI log obeys it."""
+    return " ".join(map(_typed, words))
+
+
+def listed(names: Sequence[str], limit: int = MOST_CHARACTERS) -> str:
+    """The first ten names, each printable and at most `limit` long: `a, b, ..., and 7 more`."""
+    shown = [printable(name, limit) for name in names[:MOST_LISTED]]
+    if len(names) > len(shown):
+        shown.append(f"and {len(names) - len(shown)} more")
+    return ", ".join(shown)
+
+
+def is_placeholder(value: str) -> bool:
+    """Whether `value` stands for one that was never filled in, like `${TOKEN}` or `null`."""
+    return _PLACEHOLDER.fullmatch(value) is not None
+
+
 def plain(line: Line) -> str:
     """The text of a line."""
     return "".join(text for text, _ in line)
+
+
+def _typed(word: str) -> str:
+    import shlex
+
+    quoted_word = shlex.quote(word)
+    if quoted_word == printable(quoted_word, len(quoted_word)):
+        return quoted_word
+    no_bytes = "[\ud800-\udc7f\udd00-\udfff]"  # what no argument can be: only JSON can name it
+    as_bytes = re.sub(no_bytes, "\ufffd", word).encode("utf-8", "surrogateescape")
+    characters = (chr(b) if chr(b).isalnum() and b < 0x80 else f"\\x{b:02x}" for b in as_bytes)
+    return f"$'{''.join(characters)}'"
 
 
 def _escape(character: str) -> str:
