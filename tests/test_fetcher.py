@@ -376,6 +376,39 @@ def test_a_build_may_be_2_mib_a_page_8_and_no_larger(question: Question, mib: in
         assert "larger than any" in refusal(server, question).reason
 
 
+@pytest.mark.parametrize("unit", [b"{},", b"[],", b"[{}],", b'{"":0},', b"[0,0,0,0,0],"])
+def test_memory_stays_bounded_whatever_a_list_is_made_of(unit: bytes) -> None:
+    content = b'{"builds": [' + unit * ((8 * MIB - 100) // len(unit)) + b'{}], "meta": {}}'
+    with Server(answering(http(content))) as server:
+        tracemalloc.start()
+        try:
+            assert "too many values" in refusal(server, PAGE).reason
+            assert tracemalloc.get_traced_memory()[1] < 48 * MIB
+        finally:
+            tracemalloc.stop()
+
+
+def test_the_largest_page_that_twilio_can_give_is_read() -> None:
+    version = {
+        **dict.fromkeys(("sid", "account_sid", "service_sid", "function_sid"), BUILD),
+        "path": "/path",
+        "visibility": "protected",
+        "date_created": "2026-11-24T14:02:11Z",
+    }
+    build = {
+        **build_body(),
+        "function_versions": [version] * 50,
+        "asset_versions": [version] * 1000,
+    }
+    content = json.dumps(page(*[build] * 20)).encode()
+    assert len(content) > 5 * MIB
+    with Server(answering(http(content))) as server:
+        found = fetcher(server.url).ask(PAGE)
+
+    assert isinstance(found, Page)
+    assert [build.assets for build in found.builds] == [1000] * 20
+
+
 BUILDS: Mapping[str, tuple[Mapping[str, object], Mapping[str, object]]] = {
     "as documented": ({}, {"runtime": "node18", "functions": 12, "assets": 4}),
     "a runtime nobody knew": ({"runtime": "node24"}, {"runtime": "node24"}),
