@@ -99,20 +99,24 @@ ROWS: Mapping[str, Row] = {
     "401 of something in between": Row(
         http(LOGIN_PAGE, "401 Unauthorized", HTML),
         3,
-        ("HTTP 401", "not Twilio's answer", "proxy or gateway"),
+        ("HTTP 401", "rejected the request, not Twilio", "proxy or gateway"),
         not_words=("Authentication required", "<h1>"),
     ),
     "401 in another JSON": Row(
-        http(b'{"error": "invalid_token"}', "401 Unauthorized"), 3, ("not Twilio's answer",)
+        http(b'{"error": "invalid_token"}', "401 Unauthorized"),
+        3,
+        ("rejected the request, not Twilio",),
     ),
-    "401 with an empty body": Row(http(b"", "401 Unauthorized"), 3, ("not Twilio's answer",)),
+    "401 with an empty body": Row(
+        http(b"", "401 Unauthorized"), 3, ("rejected the request, not Twilio",)
+    ),
     "403 for test credentials": Row(
         http(twilio_error(403, 20008), "403 Forbidden"),
         4,
-        ("code 20008", "test credentials", "live"),
+        ("code 20008", "Test credentials", "live"),
     ),
     "403 of something in between": Row(
-        http(LOGIN_PAGE, "403 Forbidden", HTML), 3, ("HTTP 403", "not Twilio's answer")
+        http(LOGIN_PAGE, "403 Forbidden", HTML), 3, ("HTTP 403", "rejected the request, not Twilio")
     ),
     "404": Row(
         http(
@@ -125,7 +129,13 @@ ROWS: Mapping[str, Row] = {
             "TWILIO_AUTH_TOKEN",
         ),
     ),
-    "404 in HTML": Row(http(LOGIN_PAGE, "404 Not Found", HTML), 5, ("HTTP 404", "text/html")),
+    "404 in HTML": Row(
+        http(LOGIN_PAGE, "404 Not Found", HTML),
+        3,
+        ("HTTP 404", "text/html", "This is not Twilio's answer"),
+        tries=3,
+    ),
+    "304": Row(http(b"", "304 Not Modified"), 3, ("unexpected HTTP 304",), not_words=("redirect",)),
     "407": Row(
         http(LOGIN_PAGE, "407 Proxy Authentication Required", HTML), 3, ("HTTP 407", "proxy")
     ),
@@ -181,7 +191,7 @@ ROWS: Mapping[str, Row] = {
     "Content-Length twice": Row(
         closing(http(b"{}", "200 OK", "Content-Length: 5, 7")),
         3,
-        ("the connection broke",),
+        ("connection lost",),
         3,
     ),
     "a status nobody knew": Row(says(status="canceled"), 3, ("canceled",), 3),

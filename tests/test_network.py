@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import ssl
 import sys
+import warnings
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import trustme
@@ -24,6 +27,7 @@ from tests.support.sockets import (
     http,
     proxying,
     silent,
+    socks5,
     unused_port,
 )
 from twbuild import network
@@ -173,7 +177,7 @@ def test_a_proxys_name_that_does_not_resolve_is_the_one_that_is_told(
 
     environ.setattr(socket, "getaddrinfo", unknown)
     environ.setenv("HTTPS_PROXY", "http://proxy.invalid:3128")
-    with pytest.raises(PassingError, match=r"name of proxy proxy\.invalid:3128 \(HTTPS_PROXY\)"):
+    with pytest.raises(PassingError, match=r"resolve proxy proxy\.invalid:3128 \(HTTPS_PROXY\)"):
         fetcher("https://api.example.test").ask(STATUS)
 
 
@@ -282,7 +286,7 @@ def test_a_certificate_of_tomorrow_makes_one_look_at_the_clock(
     with Server(answering(good()), early) as server, pytest.raises(FatalError) as refused:
         fetcher(server.url).ask(STATUS)
 
-    assert "it is not valid yet" in refused.value.message
+    assert "certificate is not yet valid" in refused.value.message
     assert "clock" in " ".join(refused.value.hints)
     assert server.accepted == 1
 
@@ -295,7 +299,7 @@ def test_a_certificate_for_another_address_is_told_as_such(
     with Server(answering(good()), other) as server, pytest.raises(FatalError) as refused:
         fetcher(server.url).ask(STATUS)
 
-    assert "it is for another address" in refused.value.message
+    assert "IP address mismatch" in refused.value.message
 
 
 def test_a_tls_handshake_that_hangs_takes_4_seconds_at_most(environ: pytest.MonkeyPatch) -> None:
@@ -347,3 +351,194 @@ def test_what_a_proxy_says_to_connect_is_judged_by_its_status(
             fetcher("https://api.example.test").ask(STATUS)
 
     assert refused.value.http_status == status
+
+
+@pytest.mark.parametrize("scheme", ["socks5h", "socks5"])
+@pytest.mark.parametrize("user", [None, (b"svc", PROXY_PASSWORD.encode())])
+def test_a_socks_proxy_leads_to_the_api(
+    environ: pytest.MonkeyPatch,
+    tmp_path: Path,
+    authority: trustme.CA,
+    scheme: str,
+    user: tuple[bytes, bytes] | None,
+) -> None:
+    environ.setenv("REQUESTS_CA_BUNDLE", str(bundle(tmp_path, authority.cert_pem.bytes())))
+    name = "api.example.test"
+    if scheme == "socks5":  # the name is resolved here
+        real = socket.getaddrinfo
+        environ.setattr(
+            socket,
+            "getaddrinfo",
+            lambda host, *more, **named: real(
+                "127.0.0.1" if host == "api.example.test" else host, *more, **named
+            ),
+        )
+    with (
+        Server(answering(good()), context(authority, "api.example.test")) as api,
+        Server(socks5(("127.0.0.1", api.port), user=user)) as proxy,
+    ):
+        who = f"svc:{quote(PROXY_PASSWORD, safe='')}@" if user else ""
+        environ.setenv("ALL_PROXY", f"{scheme}://{who}{proxy.netloc}")
+        ask = fetcher("https://api.example.test").ask
+        for _ in range(3):
+            ask(STATUS)
+
+        asked_for = proxy.requests[0].decode("latin-1")
+        assert asked_for == (f"{name}:443" if scheme == "socks5h" else "\x7f\0\0\1:443")
+        assert (proxy.accepted, len(api.requests)) == (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"), [(2, "not allowed"), (4, "host unreachable"), (5, "connection refused")]
+)
+def test_what_a_socks_proxy_refuses_with_is_told(
+    environ: pytest.MonkeyPatch, reply: int, words: str
+) -> None:
+    with Server(socks5(("127.0.0.1", 1), reply=reply)) as proxy:
+        environ.setenv("ALL_PROXY", f"socks5h://{proxy.netloc}")
+        with pytest.raises(PassingError) as refused:
+            fetcher("https://api.example.test").ask(STATUS)
+
+    assert "could not connect" in refused.value.reason
+    assert words in refused.value.reason
+
+
+def test_a_socks_proxy_that_refuses_the_password_is_told_so(
+    environ: pytest.MonkeyPatch,
+) -> None:
+    with Server(socks5(("127.0.0.1", 1), user=(b"a", b"b"))) as proxy:
+        environ.setenv("ALL_PROXY", f"socks5h://a:{quote(PROXY_PASSWORD, '')}@{proxy.netloc}")
+        with pytest.raises(PassingError, match="refused the user name or password") as refused:
+            fetcher("https://api.example.test").ask(STATUS)
+
+    assert shown(refused.value.message) == []
+
+
+def test_a_scheme_that_requests_does_not_know_is_refused_with_the_one_to_write(
+    environ: pytest.MonkeyPatch,
+) -> None:
+    environ.setenv("all_proxy", "socks://127.0.0.1:1080")
+    with pytest.raises(UsageError, match=r"all_proxy begins with socks://") as refused:
+        network.of(TWILIO)
+
+    assert "socks5h://" in " ".join(refused.value.hints)
+
+
+@pytest.mark.parametrize("path", ["/no/such/folder/keys.log", "/"])
+def test_a_key_log_that_cannot_be_written_is_done_without(
+    environ: pytest.MonkeyPatch, path: str
+) -> None:
+    environ.setenv("SSLKEYLOGFILE", path)
+
+    assert network.of(TWILIO).context
+
+
+def test_ssl_cert_file_counts_after_the_variables_of_requests(
+    environ: pytest.MonkeyPatch, tmp_path: Path, authority: trustme.CA
+) -> None:
+    file = str(bundle(tmp_path, authority.cert_pem.bytes()))
+    environ.setenv("SSL_CERT_FILE", file)
+    found = network.of(TWILIO).context
+    assert found
+    assert len(found.get_ca_certs()) == 1
+
+    environ.setenv("SSL_CERT_FILE", "/no/such.pem")
+    with pytest.raises(UsageError, match="SSL_CERT_FILE cannot be used"):
+        network.of(TWILIO)
+
+    environ.setenv("CURL_CA_BUNDLE", file)
+    assert network.of(TWILIO).context
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.ENETUNREACH, "could not connect to 127.0.0.1:1: network is unreachable"),
+        (errno.EHOSTUNREACH, "no route to host"),
+        (errno.EACCES, "permission denied"),
+        (errno.EPERM, "operation not permitted"),
+        (errno.EMFILE, "too many open files"),
+        (errno.ENOBUFS, "no buffer space available"),
+        (errno.EADDRNOTAVAIL, "cannot assign requested address"),
+        (errno.ECONNREFUSED, "connection refused by 127.0.0.1:1"),
+        (errno.ETIMEDOUT, "connection to 127.0.0.1:1 timed out"),
+        (errno.ECONNRESET, "connection lost"),
+    ],
+)
+def test_why_no_connection_comes_about_is_told_in_the_systems_words(
+    environ: pytest.MonkeyPatch, number: int, words: str
+) -> None:
+    def connect(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    environ.setattr(socket.socket, "connect", connect)
+    with pytest.raises(PassingError) as refused:
+        fetcher("http://127.0.0.1:1").ask(STATUS)
+
+    assert words in refused.value.reason
+
+
+def test_a_region_or_edge_that_does_not_resolve_is_named_with_its_value(
+    environ: pytest.MonkeyPatch,
+) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "unknown")
+
+    environ.setattr(socket, "getaddrinfo", unknown)
+    where = {"TWILIO_REGION": "zz9", "TWILIO_EDGE": "nowhere", "TWBUILD_API_URL": ""}
+    with pytest.raises(PassingError) as refused:
+        fetcher("", where).ask(STATUS)
+
+    told = " ".join(refused.value.hints)
+    assert "could not resolve serverless.nowhere.zz9.twilio.com" in refused.value.message
+    assert "TWILIO_REGION (zz9)" in told
+    assert "TWILIO_EDGE (nowhere)" in told
+
+
+def test_a_proxy_that_does_not_speak_tls_is_told_with_what_to_write(
+    environ: pytest.MonkeyPatch,
+) -> None:
+    with Server(answering(http(b"", "400 Bad Request"), close=True)) as proxy:
+
+        def greet(connection: Connection) -> None:
+            connection.send(http(b"", "400 Bad Request"))
+            connection.stay_silent()
+
+        proxy.handle = greet
+        environ.setenv("HTTPS_PROXY", f"https://{proxy.netloc}")
+        with pytest.raises(PassingError) as refused:
+            fetcher("https://api.example.test").ask(STATUS)
+
+    assert "does not speak TLS" in refused.value.reason
+    assert "write http://" in " ".join(refused.value.hints)
+
+
+def test_a_server_that_wants_a_client_certificate_is_told_in_openssls_words(
+    environ: pytest.MonkeyPatch, tmp_path: Path, authority: trustme.CA
+) -> None:
+    environ.setenv("REQUESTS_CA_BUNDLE", str(bundle(tmp_path, authority.cert_pem.bytes())))
+    wanting = context(authority, "127.0.0.1")
+    wanting.maximum_version = ssl.TLSVersion.TLSv1_2  # in 1.3 it is refused after the handshake
+    wanting.verify_mode = ssl.CERT_REQUIRED
+    authority.configure_trust(wanting)
+    with Server(answering(good()), wanting) as server, pytest.raises(PassingError) as refused:
+        fetcher(server.url).ask(STATUS)
+
+    assert "the TLS handshake failed: sslv3 alert handshake failure" in refused.value.reason
+
+
+def test_a_server_of_old_tls_is_told_in_openssls_words(
+    environ: pytest.MonkeyPatch, tmp_path: Path, authority: trustme.CA
+) -> None:
+    environ.setenv("REQUESTS_CA_BUNDLE", str(bundle(tmp_path, authority.cert_pem.bytes())))
+    old = context(authority, "127.0.0.1")
+    old.set_ciphers("ALL:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        old.minimum_version = ssl.TLSVersion.TLSv1
+        old.maximum_version = ssl.TLSVersion.TLSv1_1
+    with Server(answering(good()), old) as server, pytest.raises(PassingError) as refused:
+        fetcher(server.url).ask(STATUS)
+
+    assert "the TLS handshake failed: " in refused.value.reason
+    assert "version" in refused.value.reason or "protocol" in refused.value.reason

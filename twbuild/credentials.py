@@ -6,7 +6,6 @@ Source: https://www.twilio.com/docs/twilio-cli/general-usage
 
 from __future__ import annotations
 
-import base64
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -53,11 +52,6 @@ class Credentials(NamedTuple):
     def __repr__(self) -> str:
         """Everything but the password."""
         return f"Credentials({self.username!r}, from {self.source!r})"
-
-    def hide(self, text: str) -> str:
-        """`text` without them: a gateway's error may repeat what it was sent."""
-        basic = base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
-        return text.replace(self.password, "[secret]").replace(basic, "[secret]")
 
     @property
     def remark(self) -> str | None:

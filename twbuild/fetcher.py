@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 import urllib3
+from urllib3.util import parse_url
 
 from twbuild import __version__, answers, jsonobject, mishaps, problems
 from twbuild.answers import Answer
@@ -88,7 +89,8 @@ class Fetcher:
         return f"{self._builds_url}/{question.sid}{tail}"
 
     def _ask(self, question: Question) -> Answer:
-        asked = problems.Asked(self.url(question), self._settings, self._network.route)
+        path = self._redacted(parse_url(self._url(question)).request_uri)
+        asked = problems.Asked(path, self._settings, self._network.route)
         body: bytes | None
         try:
             response, body = self._session.fetch(
@@ -125,7 +127,7 @@ class Fetcher:
         if isinstance(value, list):
             return [self._redacted(item) for item in value]
         if isinstance(value, dict):
-            return {self._redacted(name): self._redacted(item) for name, item in value.items()}
+            return {name: self._redacted(item) for name, item in value.items()}
         return value
 
 

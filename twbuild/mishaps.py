@@ -1,10 +1,14 @@
-"""Requests that brought no whole response, told for people: exceptions into FetchErrors.
+"""Requests that brought no whole response: exceptions into FetchErrors.
 
-The text of an exception is never shown: it may quote passwords of proxies or bits of a token.
+The text of an exception is never shown: it may quote passwords of proxies or parts of a token.
+What is shown are the system's and OpenSSL's own words for its number.
 """
 
 from __future__ import annotations
 
+import errno
+import http.client
+import os
 import re
 import socket
 import ssl
@@ -12,62 +16,42 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 
 import urllib3
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from twbuild.errors import FatalError, FetchError, PassingError
 from twbuild.leanrequests import requests
 from twbuild.problems import PASSING_4XX, Asked
+from twbuild.text import strerror
 
-# OpenSSL's X509_V_ERR_* numbers, for people.
-_CERTIFICATE = {
-    9: "it is not valid yet",
-    10: "it has expired",
-    18: "it is signed by itself",
-    19: "an authority that this machine does not know signed it",
-    20: "an authority that this machine does not know signed it",
-    62: "it is for another name",
-    64: "it is for another address",
-}
+# Where distributions keep the certificates that the whole machine trusts.
+_BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
+# OpenSSL's X509_V_ERR_* numbers.
 _CLOCK = (9, 10)
+_UNKNOWN_AUTHORITY = (2, 18, 19, 20, 21)
+_STRICT = range(79, 100)  # what Python 3.13 checks in certificates of authorities, others do not
+
+_LOST = (errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ENOTCONN, errno.ESHUTDOWN)
 
 
 def of_exception(asked: Asked, error: Exception) -> FetchError:
     """A request that brought no whole response."""
     causes = list(_causes(error))
-    if refused := _refused_by_proxy(causes):
-        return _of_connect(asked, refused)
+    if status := _refused_by_proxy(causes):
+        return _of_connect(asked, status)
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return _of_certificate(asked, cause.verify_code)
-    told = next(t for kinds, t in _MISHAPS if any(isinstance(c, kinds) for c in causes))
-    reason = told.format(peer=asked.route or asked.host, name=asked.route or asked.name)
-    hints = []
-    if told is _UNRESOLVED and asked.settings.routed:
-        hints = ["the host's name was made from region and edge: do they exist?"]
-    return PassingError(reason, reason, asked.question, *hints)
-
-
-_UNRESOLVED = "the name of {name} does not resolve"
-
-# The first that is among the causes tells most; an exception may be held by several others.
-_MISHAPS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
-    ((ssl.SSLError,), "the TLS handshake failed"),
-    ((socket.gaierror,), _UNRESOLVED),
-    ((ConnectionRefusedError,), "connection refused by {peer}"),
-    (
-        (urllib3.exceptions.ConnectTimeoutError, requests.ConnectTimeout),
-        "no connection to {peer} in time",
-    ),
-    (
-        (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError),
-        "no answer in time",
-    ),
-    (
-        (urllib3.exceptions.DecodeError, requests.exceptions.ContentDecodingError),
-        "the answer is badly compressed",
-    ),
-    ((urllib3.exceptions.IncompleteRead,), "the answer was cut short"),
-    ((Exception,), "the connection broke"),
-)
+            return _of_certificate(asked, cause)
+    for classify in (_of_tls, _of_name, _of_socks, _of_connecting, _of_answer):
+        if found := classify(asked, causes):
+            reason, *hints = found
+            return PassingError(reason, reason, *hints, asked.question)
+    return PassingError("connection lost", "connection lost", asked.question)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -83,6 +67,98 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
             waiting += current.args
 
 
+Words = tuple[str, ...] | None  # what happened, then what to do
+
+
+def _of_tls(asked: Asked, causes: list[BaseException]) -> Words:
+    """A TLS handshake that failed for another reason than the certificate."""
+    for cause in causes:
+        if isinstance(cause, ssl.SSLError):
+            words = (getattr(cause, "reason", None) or "").replace("_", " ").lower()
+            told = "the TLS handshake failed"
+            if isinstance(cause, ssl.SSLEOFError) or "eof" in words:
+                return (f"{told}: connection lost",)
+            if not re.fullmatch("[a-z0-9 .]{1,80}", words):
+                return (told,)
+            if words in ("wrong version number", "http request", "record layer failure"):
+                who = asked.route or asked.host
+                spoken = f"{told}: {who} does not speak TLS ({words})"
+                hint = "If the proxy's address begins with https://, write http:// there."
+                return (spoken, hint) if asked.route else (spoken,)
+            return (f"{told}: {words}",)
+    return None
+
+
+def _of_name(asked: Asked, causes: list[BaseException]) -> Words:
+    """A host or proxy whose name does not resolve."""
+    if not any(isinstance(cause, socket.gaierror) for cause in causes):
+        return None
+    name = asked.route or asked.name
+    made_from = asked.made_from
+    if made_from and not asked.route:
+        return (f"could not resolve {name}", f"Check {made_from}: the host's name is made of them.")
+    return (f"could not resolve {name}", "Check the network or DNS.")
+
+
+def _of_socks(asked: Asked, causes: list[BaseException]) -> Words:
+    """What a SOCKS proxy answered, in the words that PySocks has for its number."""
+    raised = [cause for cause in causes if type(cause).__module__ == "socks"]
+    for cause in raised:
+        if "Auth" in type(cause).__name__:
+            return (f"{asked.route} refused the user name or password",)
+        text = str(getattr(cause, "msg", ""))
+        if match := re.fullmatch(r"0x[0-9a-fA-F]+: ([A-Za-z ,-]{1,80})", text):
+            return (f"{asked.route} could not connect: {match[1].lower()}",)
+    if any(type(cause).__name__ == "GeneralProxyError" for cause in raised):
+        return (f"{asked.route} did not answer as a SOCKS proxy",)
+    return None
+
+
+def _of_connecting(asked: Asked, causes: list[BaseException]) -> Words:
+    """A connection that could not be made, or did not last."""
+    peer = asked.route or asked.host
+    numbers = [number for cause in causes if isinstance(number := getattr(cause, "errno", 0), int)]
+    numbers = [number for number in numbers if number > 0]
+    if errno.ECONNREFUSED in numbers or _has(causes, ConnectionRefusedError):
+        return (f"connection refused by {peer}",)
+    if any(number in _LOST for number in numbers):
+        return ("connection lost",)
+    if errno.ETIMEDOUT in numbers:
+        return (f"connection to {peer} timed out",)
+    if _has(causes, MemoryError):
+        return (f"could not ask {peer}: {os.strerror(errno.ENOMEM).lower()}",)
+    if numbers:
+        return (f"could not connect to {peer}: {strerror(numbers[0])}",)
+    if _has(causes, ConnectTimeoutError, requests.ConnectTimeout) and not _has(
+        causes, NewConnectionError
+    ):
+        return (f"connection to {peer} timed out",)
+    return None
+
+
+def _of_answer(asked: Asked, causes: list[BaseException]) -> Words:  # noqa: ARG001
+    """An answer that did not come, or not as HTTP has it."""
+    if _has(causes, requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError):
+        return ("timed out waiting for an answer",)
+    if _has(causes, urllib3.exceptions.DecodeError, requests.exceptions.ContentDecodingError):
+        return ("the answer is badly compressed",)
+    if _has(causes, urllib3.exceptions.IncompleteRead, http.client.IncompleteRead):
+        return ("the answer was cut short",)
+    if _has(causes, http.client.RemoteDisconnected):
+        return ("connection lost",)
+    if _has(causes, http.client.LineTooLong):
+        return ("the answer has a header line of over 64 KiB",)
+    if _has(causes, http.client.BadStatusLine, http.client.UnknownProtocol):
+        return ("the answer is not HTTP",)
+    if any(type(cause) is http.client.HTTPException for cause in causes):
+        return ("the answer has over 100 header lines",)
+    return None
+
+
+def _has(causes: list[BaseException], *kinds: type[BaseException]) -> bool:
+    return any(isinstance(cause, kinds) for cause in causes)
+
+
 def _refused_by_proxy(causes: list[BaseException]) -> int | None:
     """The HTTP status of a CONNECT that was refused; http.client tells it in a text only."""
     for cause in causes:
@@ -96,14 +172,26 @@ def _of_connect(asked: Asked, status: int) -> FetchError:
     reason = f"the {asked.route or 'proxy'} refused CONNECT: HTTP {status}"
     if status >= 500 or status in PASSING_4XX:
         return PassingError(reason, reason, asked.question, http_status=status)
-    hints = ["the proxy wants a user name and password of its own"] if status == 407 else []
-    return FatalError(reason, reason, asked.question, *hints, http_status=status)
+    hints = ["The proxy wants a user name and password of its own."] if status == 407 else []
+    return FatalError(reason, reason, *hints, asked.question, http_status=status)
 
 
-def _of_certificate(asked: Asked, code: int) -> FatalError:
-    reason = f"the certificate does not verify: {_CERTIFICATE.get(code, f'OpenSSL error {code}')}"
-    hints = ["REQUESTS_CA_BUNDLE names the authorities of a company's own proxy"]
-    if code in _CLOCK:
+def _of_certificate(asked: Asked, error: ssl.SSLCertVerificationError) -> FatalError:
+    code = error.verify_code
+    words = re.sub(r"[^ -~]", "", error.verify_message)[:200].strip().rstrip(".")
+    hints = []
+    if code in _UNKNOWN_AUTHORITY:
+        hints = ["Set REQUESTS_CA_BUNDLE to a file that has your company's CA certificate."]
+        if own := next(filter(os.path.isfile, _BUNDLES), None):
+            hints = [f"Set REQUESTS_CA_BUNDLE, for this machine's own authorities to {own}"]
+        words = f"signed by an unknown authority ({words})"
+    elif code in _CLOCK:
         now = datetime.now(timezone.utc)
-        hints = [f"is this machine's clock right? It says {now:%Y-%m-%d %H:%M} UTC"]
-    return FatalError(reason, reason, asked.question, *hints)
+        hints = [f"Check this machine's clock: it says {now:%Y-%m-%d %H:%M} UTC."]
+    elif code in _STRICT:
+        hints = [
+            "Python 3.13 and newer are stricter about the certificates of authorities:",
+            "ask for a CA certificate that follows RFC 5280, or run twbuild with Python 3.12.",
+        ]
+    reason = f"the certificate does not verify: {words}"
+    return FatalError(reason, reason, *hints, asked.question)

@@ -11,7 +11,6 @@ from typing import NamedTuple
 from urllib3.util import parse_url
 
 from twbuild import jsonobject
-from twbuild.credentials import Credentials
 from twbuild.errors import FatalError, FetchError, NotFoundError, PassingError, UnauthorizedError
 from twbuild.leanrequests import requests
 from twbuild.settings import Settings
@@ -19,31 +18,46 @@ from twbuild.text import printable
 
 LONGEST_RETRY_AFTER = 300.0
 PASSING_4XX = (408, 425, 429)
+REDIRECTS = (301, 302, 303, 307, 308)
 TEST_CREDENTIALS = 20008
 
 
 class Asked(NamedTuple):
     """What was asked, as whom, and through which proxy."""
 
-    url: str
+    path: str
     settings: Settings
     route: str | None
 
     @property
     def host(self) -> str:
         """Host and port, as people write them."""
-        return printable(parse_url(self.url).netloc)
+        return printable(parse_url(self.settings.base_url).netloc)
 
     @property
     def name(self) -> str:
         """The host's name."""
-        return printable(parse_url(self.url).host)
+        return printable(parse_url(self.settings.base_url).host)
+
+    @property
+    def made_from(self) -> str:
+        """The settings that the host's name was made from, with their values; "" for none."""
+        found = self.settings.credentials
+        used = (found.region, found.edge) if self.settings.routed else ()
+        return " and ".join(f"{place} ({printable(value)})" for value, place in used if value)
+
+    @property
+    def resource(self) -> str:
+        """What was asked for: a build of a service, or a service."""
+        match = re.search(r"/Services/([^/?]+)/Builds(?:/([^/?]+))?", self.path)
+        service, sid = match.groups() if match else ("", None)
+        return f"build {sid} in service {service}" if sid else f"service {service}"
 
     @property
     def question(self) -> str:
         """The request, and where it went."""
         through = f", through {self.route}" if self.route else ""
-        return f"asked: GET {printable(parse_url(self.url).request_uri)} at {self.host}{through}"
+        return f"asked: GET {printable(self.path)} at {self.host}{through}"
 
     @property
     def identity(self) -> str:
@@ -70,15 +84,16 @@ def of_nonsense(
 ) -> PassingError:
     """An answer that came with 200 and is not what the API promises."""
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip()
-    hints = [asked.question]
+    hints = []
     if body is not None and "json" not in kind.lower() and _is_markup(kind, body):
         why = f"HTML came instead of JSON ({_size(body, kind)})"
-        hints.append("a captive portal, a proxy or a gateway may have answered in Twilio's place")
+        hints = ["A captive portal, a proxy or a gateway may have answered in Twilio's place."]
     found_id = request_id(response)
     return PassingError(
         why,
         f"HTTP {response.status_code}, but {why}",
         *hints,
+        asked.question,
         *_for_support(found_id),
         http_status=response.status_code,
         request_id=found_id,
@@ -88,57 +103,73 @@ def of_nonsense(
 def of_response(asked: Asked, response: requests.Response, body: bytes | None) -> FetchError:
     """A response whose HTTP status is not 200."""
     status = response.status_code
-    code, told = _told(body, asked.settings.credentials)
+    code, told = _told(body)
+    is_twilios = code is not None
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip()
     reason = f"HTTP {status}"
     what = told or (_size(body, kind) if body else "")
     message = f"{reason}, {what}" if what else reason
-    found_id = request_id(response)
-    passing = status >= 500 or status < 300 or status in PASSING_4XX
     error: type[FetchError] = FatalError
     hints: list[str] = []
-    if status == 404:
+    if status == 404 and is_twilios:
         error = NotFoundError
-        hints = [asked.identity, "is it another account's, or another region's?"]
-    elif passing:
+        message = f"Twilio found no {asked.resource} (HTTP 404)"
+        hints = [_check_account(asked), told]
+    elif status >= 500 or status < 300 or status in PASSING_4XX or status == 404:
         error = PassingError
-    elif status in (401, 403) and code is not None:
+        hints = [] if is_twilios else _of_a_proxy(status)
+    elif status in (401, 403) and is_twilios:
         error = UnauthorizedError
         message = f"Twilio refused the credentials: {message}"
-        hints = [asked.identity, *_refusal(asked, code)]
+        hints = [*_refusal(asked, code), _check_account(asked)]
     elif status in (401, 403):
-        hints = ["not Twilio's answer: a proxy or gateway in between refused"]
+        message = f"a proxy or gateway rejected the request, not Twilio ({message})"
     elif status == 407:
-        hints = [f"the {asked.route or 'proxy'} wants a user name and password of its own"]
+        hints = [f"The {asked.route or 'proxy'} wants a user name and password of its own."]
+    elif status in REDIRECTS:
+        message = f"{reason}, a redirect"
+        hints = ["Redirects are not followed: the credentials would go with them."]
     elif status < 400:
-        hints = ["a redirect is not followed: the credentials would go with it"]
+        message = f"unexpected {reason}"
+    found_id = request_id(response)
     return error(
         reason,
         message,
-        asked.question,
         *hints,
+        asked.question,
         *_for_support(found_id),
         http_status=status,
         code=code,
         request_id=found_id,
-        retry_after=_retry_after(response) if passing else 0,
+        retry_after=_retry_after(response) if error is PassingError else 0,
     )
+
+
+def _of_a_proxy(status: int) -> list[str]:
+    if status != 404:
+        return []
+    return ["This is not Twilio's answer: a proxy, an ingress or a gateway may have given it."]
+
+
+def _check_account(asked: Asked) -> str:
+    made_from = f", at a host made from {asked.made_from}" if asked.made_from else ""
+    return f"Check the account and the region: this was asked {asked.identity}{made_from}."
 
 
 def _for_support(found_id: str | None) -> list[str]:
     return [f"request {found_id}, for Twilio's support"] if found_id else []
 
 
-def _refusal(asked: Asked, code: int) -> Iterator[str]:
+def _refusal(asked: Asked, code: int | None) -> Iterator[str]:
     if code == TEST_CREDENTIALS:
-        yield "test credentials cannot be used for Serverless: use live ones"
+        yield "Test credentials cannot be used for Serverless: use live ones."
     else:
-        yield "is the secret current, and of this account and region?"
+        yield "Check that the key is active and belongs to this account and region."
     if remark := asked.settings.credentials.remark:
         yield remark
 
 
-def _told(body: bytes | None, credentials: Credentials) -> tuple[int | None, str]:
+def _told(body: bytes | None) -> tuple[int | None, str]:
     """Code and text, if the body has one of Twilio's two error shapes.
 
     `{code, message, more_info, status}`, or RFC 9457's `{type, title, status, code, detail}`.
@@ -153,13 +184,11 @@ def _told(body: bytes | None, credentials: Credentials) -> tuple[int | None, str
     if isinstance(code, int) and not 0 <= code < 10**9:
         return None, ""  # not a code that Twilio gives
     texts = [found.get(name) for name in ("message", "title", "detail")]
-    said = ": ".join(
-        printable(credentials.hide(text)) for text in texts if isinstance(text, str) and text
-    )
+    said = ": ".join(printable(text) for text in texts if isinstance(text, str) and text)
     if not isinstance(code, int) or isinstance(code, bool) or not said:
         return None, ""
     more = found.get("more_info") or found.get("moreInfo") or found.get("type")
-    link = f" ({printable(credentials.hide(more))})" if isinstance(more, str) else ""
+    link = f" ({printable(more)})" if isinstance(more, str) else ""
     return code, f"code {code}: {said}{link}"
 
 

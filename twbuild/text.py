@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 
@@ -59,6 +60,11 @@ def listed(names: Sequence[str], limit: int = MOST_CHARACTERS) -> str:
 def is_placeholder(value: str) -> bool:
     """Whether `value` stands for one that was never filled in, like `${TOKEN}` or `null`."""
     return _PLACEHOLDER.fullmatch(value) is not None
+
+
+def strerror(number: int | None) -> str:
+    """The system's words for an error number, as they stand within a sentence."""
+    return os.strerror(number or 0).lower()
 
 
 def plain(line: Line) -> str:

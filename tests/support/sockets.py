@@ -92,6 +92,18 @@ class Connection:
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         self.socket.close()
 
+    def exactly(self, count: int) -> bytes:
+        """The next `count` bytes."""
+        content = b""
+        while len(content) < count:
+            self._wait_readable()
+            with suppress(OSError):
+                if part := self.socket.recv(count - len(content)):
+                    content += part
+                    continue
+            raise Gone
+        return content
+
     def _receive(self) -> bytes:
         with suppress(OSError):
             if content := self.socket.recv(1 << 16):
@@ -276,6 +288,33 @@ def proxying(to: tuple[str, int], answer: bytes = b"HTTP/1.1 200 Established\r\n
         connection.request()
         connection.send(answer)
         if re.match(rb"HTTP/1\.[01] 200 ", answer):
+            _relay(connection, to)
+
+    return handle
+
+
+def socks5(
+    to: tuple[str, int], *, reply: int = 0, user: tuple[bytes, bytes] | None = None
+) -> Handler:
+    """A SOCKS5 proxy (RFC 1928) that leads `to` a server, or refuses with `reply`.
+
+    With a `user` it wants this name and password (RFC 1929). What was asked for is noted as a
+    request: the name or address, and the port.
+    """
+
+    def handle(connection: Connection) -> None:
+        took = connection.exactly
+        methods = took(took(2)[1])
+        method = b"\x02" if user else b"\0"
+        connection.send(b"\5" + (method if method in methods else b"\xff"))
+        if user:
+            given = (took(took(2)[1]), took(took(1)[0]))
+            connection.send(b"\1\0" if given == user else b"\1\1")
+        kind = took(4)[3]
+        host = took(took(1)[0] if kind == 3 else 4)
+        connection.server.took(host + b":%d" % int.from_bytes(took(2), "big"))
+        connection.send(b"\5" + bytes([reply]) + b"\0\1" + b"\0" * 6)
+        if reply == 0:
             _relay(connection, to)
 
     return handle
