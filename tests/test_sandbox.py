@@ -49,6 +49,10 @@ BUILD_FIELDS: dict[str, str | type] = {
     "links": dict,
 }
 PATH = f"/v1/Services/{SERVICE}/Builds"
+SUPPLIED = (
+    "twbuild: sandbox: TWBUILD_SERVICE=rehearsal and throwaway credentials are set for COMMAND; "
+    "your own are neither used nor checked\n"
+)
 
 
 @pytest.fixture
@@ -287,14 +291,17 @@ def test_it_ends_with_commands_code(base: dict[str, str], words: list[str], code
     ended = run("sandbox", *words, env=base)
 
     assert (ended.code, ended.stdout) == (code, "")
-    assert all(line.startswith("twbuild: error: ") for line in ended.stderr.splitlines())
-    assert bool(ended.stderr) is (code in (126, 127))
+    supplied, *errors = ended.stderr.splitlines(keepends=True)
+    assert supplied == SUPPLIED
+    assert all(line.startswith("twbuild: error: ") for line in errors)
+    assert bool(errors) is (code in (126, 127))
 
 
 def test_stdin_and_stdout_are_commands(base: dict[str, str]) -> None:
     script = f"printf 'refs/heads/main\\n' | {TWBUILD} sandbox sh -c 'cat; echo told >&2'"
     ended = run_words(["sh", "-c", script], env=base)
-    assert (ended.code, ended.stdout, ended.stderr) == (0, "refs/heads/main\n", "told\n")
+    assert (ended.code, ended.stdout) == (0, "refs/heads/main\n")
+    assert ended.stderr == f"{SUPPLIED}told\n"
 
 
 REMEMBER = """
@@ -304,7 +311,7 @@ def remember(signum, _):
     if signum == int(sys.argv[1]):
         signal.signal(signum, signal.SIG_DFL)
         os.kill(os.getpid(), signum)
-for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"):
     signal.signal(getattr(signal, name), remember)
 print("ready", os.getpid(), os.environ["TWILIO_CONFIG_DIR"], flush=True)
 while True:
@@ -312,7 +319,7 @@ while True:
 """
 
 
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT])
 def test_signals_are_forwarded_and_nothing_is_left_behind(
     base: dict[str, str], signum: signal.Signals
 ) -> None:
@@ -325,7 +332,7 @@ def test_signals_are_forwarded_and_nothing_is_left_behind(
     process.send_signal(signum)
     stdout, stderr = process.communicate(timeout=30)
 
-    assert (process.returncode, stderr) == (-signum, "")
+    assert (process.returncode, stderr) == (-signum, SUPPLIED)
     assert stdout.split() == [str(int(signum))]
     assert not os.path.exists(folder)
     with pytest.raises(ProcessLookupError):
@@ -342,9 +349,9 @@ def test_a_command_that_takes_a_signal_calmly_ends_with_its_own_code(base: dict[
     assert process.returncode == 7
 
 
-def counted(text: str) -> int:
-    """How often the command told of a SIGINT; the terminal echoes `^C` before it."""
-    return len(re.findall(r"(?m)^(?:\^C)?2$", text))
+def counted(text: str, signum: int) -> int:
+    """How often the command told of a signal; the terminal echoes `^C` or `^\\` before it."""
+    return len(re.findall(rf"(?m)^(?:\^[C\\])?{signum}$", text))
 
 
 # What is passed on comes late enough to be told apart from what the terminal sent.
@@ -358,18 +365,23 @@ subprocess.Popen.send_signal = late
 """
 
 
-def test_ctrl_c_reaches_command_once(base: dict[str, str], tmp_path: Path) -> None:
+def test_what_a_terminals_keys_send_reaches_command_once(
+    base: dict[str, str], tmp_path: Path
+) -> None:
     words = [TWBUILD, "sandbox", sys.executable, "-c", REMEMBER, "15"]
     terminal = Terminal(words, {**base, "TERM": "xterm", "PYTHONPATH": shim(tmp_path, LATE)}, 200)
     with terminal:
-        terminal.see("ready")
-        pid = int(terminal.text.split()[1])
+        terminal.see("ready ")
+        pid = int(re.findall("ready ([0-9]+)", terminal.text)[0])
         for times in (1, 2):
-            terminal.type("\x03")
-            terminal.see_that(lambda n=times: counted(terminal.text) >= n, "a Ctrl-C")
-            time.sleep(0.5)  # a second one would be here by then
-            terminal.read(0)
-            assert counted(terminal.text) == times
+            for key, signum in (("\x03", 2), ("\x1c", 3)):
+                terminal.type(key)
+                terminal.see_that(
+                    lambda n=signum, t=times: counted(terminal.text, n) >= t, f"a {signum}"
+                )
+                time.sleep(0.5)  # a second one would be here by then
+                terminal.read(0)
+                assert counted(terminal.text, signum) == times
         os.kill(terminal.pid, signal.SIGTERM)
         assert terminal.end() == -signal.SIGTERM
     with pytest.raises(ProcessLookupError):
@@ -398,7 +410,7 @@ def test_a_machine_without_room_for_a_sandbox_is_told_so(
     ended = run("sandbox", env={**base, "PYTHONPATH": shim(tmp_path, code)})
 
     assert ended.code == 3
-    assert "the sandbox needs a port on 127.0.0.1 and a temporary folder" in ended.stderr
+    assert "the sandbox needs a port on 127.0.0.1, a thread and a temporary folder" in ended.stderr
 
 
 def test_a_rehearsal_of_a_hook_stops_a_push_of_a_failed_build(

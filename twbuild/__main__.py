@@ -49,10 +49,6 @@ def _run(arguments: list[str], verbose: bool) -> int:
 
     streams.open_closed_descriptors()
     _show_warnings(verbose)
-    # A shell that completes passes no arguments; Typer would complete all the same, and exit 0.
-    if arguments:
-        os.environ.pop("_TWBUILD_COMPLETE", None)
-
     from twbuild import cli
 
     return cli.run(arguments)
@@ -78,8 +74,11 @@ def _explain(error: BaseException, verbose: bool) -> int:
     from twbuild.streams import Stderr
     from twbuild.text import printable
 
-    expected = isinstance(error, TwbuildError)
-    told = error if expected else BugError(*_unexpected(error, verbose, printable))
+    told = (
+        error
+        if isinstance(error, TwbuildError)
+        else BugError(*_unexpected(error, verbose, printable))
+    )
     Stderr(told.progress).explain(told)
     return told.exit_code
 
@@ -91,7 +90,7 @@ def _explain_alone(error: BaseException, verbose: bool) -> int:
     lines = [f"error: {head}", *(f"  {hint}" for hint in hints)]
     text = "%0A".join(line.replace("%", "%25") for line in lines)
     told = [f"::error title=twbuild::{text}"] if github else [f"twbuild: {line}" for line in lines]
-    try:
+    try:  # noqa: SIM105 - imports nothing
         os.write(2, "".join(f"{line}\n" for line in told).encode("ascii", "backslashreplace"))
     except OSError:
         pass  # nobody reads it; the code stands
@@ -113,8 +112,8 @@ def _unexpected(
         return (
             f"{printable(file)} is used in place of a module that twbuild needs ({kind})",
             *more,
-            "rename it, or take its folder out of PYTHONPATH (for python -m twbuild: run it in "
-            "another folder)",
+            "rename it, or take its folder out of PYTHONPATH",
+            "(python -m twbuild also takes modules from the folder that it is run in)",
         )
     if isinstance(error, ModuleNotFoundError):
         broken = f"{printable(error.name or 'a module')} is missing"
@@ -152,7 +151,10 @@ def _in_the_way(error: BaseException) -> str | None:
     candidates = [
         getattr(error, "filename", None) if isinstance(error, SyntaxError) else None,
         getattr(error, "path", None),  # "cannot import name"
-        *(getattr(m, "__file__", None) for m in (getattr(error, "obj", 0), sys.modules.get(package))),
+        *(
+            getattr(m, "__file__", None)
+            for m in (getattr(error, "obj", 0), sys.modules.get(package))
+        ),
         *(file for file, _, _ in _frames(error)),
         *(getattr(sys.modules.get(name), "__file__", None) for name in needed),
     ]

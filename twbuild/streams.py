@@ -30,13 +30,14 @@ def open_closed_descriptors() -> None:
         try:
             os.fstat(descriptor)
         except OSError:
-            _open_nowhere(descriptor)
+            open_nowhere(descriptor)
     for name, descriptor in (("stdout", STDOUT), ("stderr", STDERR)):
         if getattr(sys, name) is None:
             setattr(sys, name, open(descriptor, "w", closefd=False))  # noqa: SIM115
 
 
-def _open_nowhere(descriptor: int) -> None:
+def open_nowhere(descriptor: int) -> None:
+    """Lead a descriptor to the null device, or into a pipe that has no other end."""
     try:
         opened = os.open(os.devnull, os.O_RDWR)
     except OSError:
