@@ -35,13 +35,22 @@ def main() -> "NoReturn":
         try:
             code = _run(arguments, verbose)
         except signals.Signalled as signalled:
+            _clean_up()
             signals.die(signalled.signum)
         except BaseException as error:  # noqa: BLE001 - SystemExit too: no library ends us
             signals.die_if_signalled()
             code = _explain(error, verbose)
     except BaseException as error:  # noqa: BLE001 - not even the modules that explain can be used
         code = _explain_alone(error, verbose)
+    _clean_up()
     os._exit(code)  # without the interpreter's teardown, which costs a tenth of a short run
+
+
+def _clean_up() -> None:
+    """Do what libraries left for the exit: in a zipapp certifi removes a temporary file."""
+    import atexit
+
+    atexit._run_exitfuncs()  # noqa: SLF001 - its only way
 
 
 def _run(arguments: list[str], verbose: bool) -> int:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")  # Windows has neither SIGHUP nor SIGQUIT
 # Ctrl-C and Ctrl-\\ at a terminal; what runs in the same foreground gets them as well.
-FROM_TERMINAL = [n for n in (getattr(signal, m, None) for m in ("SIGINT", "SIGQUIT")) if n]
+FROM_TERMINAL = [signal.SIGINT, *([signal.SIGQUIT] if hasattr(signal, "SIGQUIT") else [])]
 INSIST_SECONDS = 1.0  # who signals again after that is not to wait for last words
 
 
