@@ -165,7 +165,8 @@ def test_a_library_that_ends_the_program_in_the_middle_of_a_wait_does_not(
     twilio: Twilio, environ: dict[str, str], tmp_path: Path
 ) -> None:
     twilio.says("failed")
-    code = "import http.client, sys\nhttp.client.HTTPConnection.endheaders = lambda *_, **__: sys.exit(0)"
+    code = "import http.client, sys\n"
+    code += "http.client.HTTPConnection.endheaders = lambda *_, **__: sys.exit(0)"
     env = {**environ, "PYTHONPATH": shim(tmp_path, code)}
     ended = run_words([TWBUILD, "wait", SERVICE, BUILD], env=env)
 

@@ -436,3 +436,105 @@ def test_a_sandbox_started_in_the_background_of_a_script_leaves_no_process(
     ended = run_words(["bash", "-c", script], env=base, stderr=subprocess.STDOUT)
     assert ended.stdout.split()[-1] == "143"
     assert ended.seconds < 20
+
+
+def test_a_caller_that_ignores_sigchld_changes_no_code(base: dict[str, str]) -> None:
+    ignoring = "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); "
+    ignoring += "os.execv(sys.argv[1], sys.argv[1:])"
+    words = [sys.executable, "-c", ignoring, TWBUILD, "sandbox"]
+    failed = run_words([*words, "--outcome", "failed", "--build-time", "0s"], env=base)
+    assert (failed.code, failed.stdout) == (1, "failed\n")
+    for script, code in (("exit 7", 7), ("kill -TERM $$", 143)):
+        assert run_words([*words, "sh", "-c", script], env=base).code == code
+
+
+def test_each_answer_on_a_kept_connection_comes_at_once(sandbox: Sandbox) -> None:
+    with requests.Session() as session:
+        session.auth = (sandbox.account, sandbox.token)
+        seconds = []
+        for _ in range(10):
+            since = time.monotonic()
+            session.get(f"{sandbox.url}{PATH}/{BUILD}/Status", timeout=10)
+            seconds.append(time.monotonic() - since)
+    assert sorted(seconds)[len(seconds) // 2] < 0.03  # delayed acknowledgements take 40 ms
+
+
+def script(path: Path, content: str) -> str:
+    path.write_bytes(content.encode())
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_a_script_without_an_interpreter_line_runs_as_in_a_shell(
+    base: dict[str, str], tmp_path: Path
+) -> None:
+    name = script(tmp_path / "hook", 'echo "$0: $2"; exit 9\n')
+    ended = run("sandbox", name, "a", "b c", env=base)
+    assert (ended.code, ended.stdout) == (9, f"{name}: b c\n")
+
+    found = run("sandbox", "hook", "", "x", env={**base, "PATH": f"{tmp_path}:{base['PATH']}"})
+    assert (found.code, found.stdout) == (9, f"{name}: x\n")
+
+    no_script = script(tmp_path / "binary", "\x7fELF\0\0 of another machine")
+    assert run("sandbox", no_script, env=base).code == 126
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("#!/bin/sh\r\n", [r"'/bin/sh\r' is not there", "carriage return"]),
+        ("#! /no/such/shell -e\n", ["'/no/such/shell' is not there"]),
+    ],
+    ids=["carriage return", "missing"],
+)
+def test_an_interpreter_that_is_not_there_is_named(
+    base: dict[str, str], tmp_path: Path, line: str, told: list[str]
+) -> None:
+    ended = run("sandbox", script(tmp_path / "hook", f"{line}echo hello\r\n"), env=base)
+    assert (ended.code, ended.stdout) == (126, "")
+    assert [part for part in told if part not in ended.stderr] == []
+
+
+# Right after the folder was made, and before anything else happens.
+AT_THE_FOLDER = """
+import os, tempfile
+make = tempfile.mkdtemp
+def mkdtemp(*args, **options):
+    made = make(*args, **options)
+    os.kill(os.getpid(), int(os.environ["SIGNAL"]))
+    return made
+tempfile.mkdtemp = mkdtemp
+"""
+
+
+@pytest.mark.parametrize(
+    "signum", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT], ids=str
+)
+def test_a_signal_right_after_the_folder_was_made_leaves_none(
+    base: dict[str, str], tmp_path: Path, signum: signal.Signals
+) -> None:
+    (tmp_path / "tmp").mkdir()
+    env = {**base, "TMPDIR": str(tmp_path / "tmp"), "SIGNAL": str(int(signum))}
+    env["PYTHONPATH"] = shim(tmp_path, AT_THE_FOLDER)
+    ended = run("sandbox", "echo", "started", env=env)
+
+    assert (ended.code, ended.stdout, ended.stderr) == (-signum, "", SUPPLIED)
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_removed_changes_no_code(base: dict[str, str]) -> None:
+    words = ["sh", "-c", 'rmdir "$TWILIO_CONFIG_DIR"; exit 5']
+    assert run("sandbox", *words, env=base).code == 5
+
+
+@pytest.mark.parametrize("command", ["wait", "status", "sandbox"])
+def test_a_command_of_twbuild_as_command_is_2_and_the_one_that_was_meant(
+    base: dict[str, str], command: str
+) -> None:
+    for separator in ([], ["--"]):
+        ended = run("sandbox", *separator, command, SERVICE, BUILD, env=base)
+        assert (ended.code, ended.stdout) == (2, "")
+        assert (
+            f"did you mean: twbuild sandbox twbuild {command} {SERVICE} {BUILD}\n" in ended.stderr
+        )
+        assert "run 'twbuild sandbox --help' for usage" in ended.stderr

@@ -139,7 +139,7 @@ def _why_not(name: str, environment: Mapping[str, str], error: OSError) -> tuple
     path = shutil.which(name, path=environment.get("PATH"))
     head = _head(path) if path else b""
     if isinstance(error, FileNotFoundError) and head.startswith(b"#!"):
-        interpreter = os.fsdecode(head[2:].partition(b"\n")[0].strip(b" \t"))
+        interpreter = os.fsdecode(head[2:].partition(b"\n")[0].strip(b" \t").partition(b" ")[0])
         told = f"{printable(name)}: its interpreter {quoted(interpreter)} is not there"
         if not interpreter.endswith("\r"):
             return TwbuildError(told), NOT_EXECUTABLE
