@@ -435,7 +435,7 @@ def test_completion_offers_words_and_profiles_and_asks_nobody(
     folder.mkdir()
     (folder / "config.json").write_text(
         json.dumps(
-            {"profiles": dict.fromkeys(["dev", "$(touch x)", "`x`", "a;b", "x\n", "stage"], {})}
+            {"profiles": {n: {} for n in ["dev", "$(touch x)", "`x`", "a;b", "x\n", "stage"]}}
         )
     )
     count = str(len(typed.split(" ")) - 1)
