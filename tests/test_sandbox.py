@@ -522,9 +522,12 @@ def test_a_signal_right_after_the_folder_was_made_leaves_none(
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_removed_changes_no_code(base: dict[str, str]) -> None:
-    words = ["sh", "-c", 'rmdir "$TWILIO_CONFIG_DIR"; exit 5']
-    assert run("sandbox", *words, env=base).code == 5
+def test_what_command_makes_of_the_folder_changes_no_code(
+    base: dict[str, str], tmp_path: Path
+) -> None:
+    for does in ('echo > "$0/file"', 'rmdir "$0"', 'rmdir "$0"; echo > "$0"'):
+        words = ["sh", "-c", f'set -- "$TWILIO_CONFIG_DIR"; {does.replace("$0", "$1")}; exit 5']
+        assert run("sandbox", *words, env={**base, "TMPDIR": str(tmp_path)}).code == 5
 
 
 @pytest.mark.parametrize("command", ["wait", "status", "sandbox"])
