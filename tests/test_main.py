@@ -122,3 +122,37 @@ def test_the_version_is_one_line(base: dict[str, str]) -> None:
         assert name == "twbuild"
         assert number.strip().replace(".", "").isdigit()
         assert ended.stdout.endswith("\n")
+
+
+# Tells which signals have a handler of ours when the first import that takes time begins.
+HANDLED = """
+import sys
+def hook(event, args):
+    if event == "import" and args[0] == "typer":
+        import os, signal
+        numbers = [n for n in signal.valid_signals() if callable(signal.getsignal(n))]
+        with open(os.environ["TELL"], "w") as told:
+            told.write(" ".join(sorted(signal.Signals(n).name for n in numbers)))
+sys.addaudithook(hook)
+"""
+
+
+def test_signals_are_handled_before_the_imports_that_take_time(
+    base: dict[str, str], tmp_path: Path
+) -> None:
+    """Process 1 of a container does not die of a signal's default action: it is lost."""
+    told = tmp_path / "told"
+    env = {**base, "PYTHONPATH": shim(tmp_path, HANDLED), "TELL": str(told)}
+    run("--version", env=env)
+
+    assert {"SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM"} <= set(told.read_text().split())
+
+
+def test_a_completion_variable_that_is_left_over_asks_all_the_same(
+    twilio: Twilio, environ: dict[str, str]
+) -> None:
+    twilio.says("failed")
+    env = {**environ, "_TWBUILD_COMPLETE": "complete_bash", "COMP_WORDS": "x", "COMP_CWORD": "1"}
+    ended = run("status", SERVICE, BUILD, env=env)
+
+    assert (ended.code, ended.stdout) == (1, "failed\n")

@@ -49,6 +49,10 @@ BUILD_FIELDS: dict[str, str | type] = {
     "links": dict,
 }
 PATH = f"/v1/Services/{SERVICE}/Builds"
+SUPPLIED = (
+    "twbuild: sandbox: TWBUILD_SERVICE=rehearsal and throwaway credentials are set for COMMAND; "
+    "your own are neither used nor checked\n"
+)
 
 
 @pytest.fixture
@@ -287,14 +291,17 @@ def test_it_ends_with_commands_code(base: dict[str, str], words: list[str], code
     ended = run("sandbox", *words, env=base)
 
     assert (ended.code, ended.stdout) == (code, "")
-    assert all(line.startswith("twbuild: error: ") for line in ended.stderr.splitlines())
-    assert bool(ended.stderr) is (code in (126, 127))
+    supplied, *errors = ended.stderr.splitlines(keepends=True)
+    assert supplied == SUPPLIED
+    assert all(line.startswith("twbuild: error: ") for line in errors)
+    assert bool(errors) is (code in (126, 127))
 
 
 def test_stdin_and_stdout_are_commands(base: dict[str, str]) -> None:
     script = f"printf 'refs/heads/main\\n' | {TWBUILD} sandbox sh -c 'cat; echo told >&2'"
     ended = run_words(["sh", "-c", script], env=base)
-    assert (ended.code, ended.stdout, ended.stderr) == (0, "refs/heads/main\n", "told\n")
+    assert (ended.code, ended.stdout) == (0, "refs/heads/main\n")
+    assert ended.stderr == f"{SUPPLIED}told\n"
 
 
 REMEMBER = """
@@ -304,7 +311,7 @@ def remember(signum, _):
     if signum == int(sys.argv[1]):
         signal.signal(signum, signal.SIG_DFL)
         os.kill(os.getpid(), signum)
-for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"):
     signal.signal(getattr(signal, name), remember)
 print("ready", os.getpid(), os.environ["TWILIO_CONFIG_DIR"], flush=True)
 while True:
@@ -312,7 +319,7 @@ while True:
 """
 
 
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT])
 def test_signals_are_forwarded_and_nothing_is_left_behind(
     base: dict[str, str], signum: signal.Signals
 ) -> None:
@@ -325,7 +332,7 @@ def test_signals_are_forwarded_and_nothing_is_left_behind(
     process.send_signal(signum)
     stdout, stderr = process.communicate(timeout=30)
 
-    assert (process.returncode, stderr) == (-signum, "")
+    assert (process.returncode, stderr) == (-signum, SUPPLIED)
     assert stdout.split() == [str(int(signum))]
     assert not os.path.exists(folder)
     with pytest.raises(ProcessLookupError):
@@ -342,9 +349,9 @@ def test_a_command_that_takes_a_signal_calmly_ends_with_its_own_code(base: dict[
     assert process.returncode == 7
 
 
-def counted(text: str) -> int:
-    """How often the command told of a SIGINT; the terminal echoes `^C` before it."""
-    return len(re.findall(r"(?m)^(?:\^C)?2$", text))
+def counted(text: str, signum: int) -> int:
+    """How often the command told of a signal; the terminal echoes `^C` or `^\\` before it."""
+    return len(re.findall(rf"(?m)^(?:\^[C\\])?{signum}$", text))
 
 
 # What is passed on comes late enough to be told apart from what the terminal sent.
@@ -358,18 +365,23 @@ subprocess.Popen.send_signal = late
 """
 
 
-def test_ctrl_c_reaches_command_once(base: dict[str, str], tmp_path: Path) -> None:
+def test_what_a_terminals_keys_send_reaches_command_once(
+    base: dict[str, str], tmp_path: Path
+) -> None:
     words = [TWBUILD, "sandbox", sys.executable, "-c", REMEMBER, "15"]
     terminal = Terminal(words, {**base, "TERM": "xterm", "PYTHONPATH": shim(tmp_path, LATE)}, 200)
     with terminal:
-        terminal.see("ready")
-        pid = int(terminal.text.split()[1])
+        terminal.see("ready ")
+        pid = int(re.findall("ready ([0-9]+)", terminal.text)[0])
         for times in (1, 2):
-            terminal.type("\x03")
-            terminal.see_that(lambda n=times: counted(terminal.text) >= n, "a Ctrl-C")
-            time.sleep(0.5)  # a second one would be here by then
-            terminal.read(0)
-            assert counted(terminal.text) == times
+            for key, signum in (("\x03", 2), ("\x1c", 3)):
+                terminal.type(key)
+                terminal.see_that(
+                    lambda n=signum, t=times: counted(terminal.text, n) >= t, f"a {signum}"
+                )
+                time.sleep(0.5)  # a second one would be here by then
+                terminal.read(0)
+                assert counted(terminal.text, signum) == times
         os.kill(terminal.pid, signal.SIGTERM)
         assert terminal.end() == -signal.SIGTERM
     with pytest.raises(ProcessLookupError):
@@ -398,7 +410,7 @@ def test_a_machine_without_room_for_a_sandbox_is_told_so(
     ended = run("sandbox", env={**base, "PYTHONPATH": shim(tmp_path, code)})
 
     assert ended.code == 3
-    assert "the sandbox needs a port on 127.0.0.1 and a temporary folder" in ended.stderr
+    assert "the sandbox needs a port on 127.0.0.1, a thread and a temporary folder" in ended.stderr
 
 
 def test_a_rehearsal_of_a_hook_stops_a_push_of_a_failed_build(
@@ -424,3 +436,108 @@ def test_a_sandbox_started_in_the_background_of_a_script_leaves_no_process(
     ended = run_words(["bash", "-c", script], env=base, stderr=subprocess.STDOUT)
     assert ended.stdout.split()[-1] == "143"
     assert ended.seconds < 20
+
+
+def test_a_caller_that_ignores_sigchld_changes_no_code(base: dict[str, str]) -> None:
+    ignoring = "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); "
+    ignoring += "os.execv(sys.argv[1], sys.argv[1:])"
+    words = [sys.executable, "-c", ignoring, TWBUILD, "sandbox"]
+    failed = run_words([*words, "--outcome", "failed", "--build-time", "0s"], env=base)
+    assert (failed.code, failed.stdout) == (1, "failed\n")
+    for script, code in (("exit 7", 7), ("kill -TERM $$", 143)):
+        assert run_words([*words, "sh", "-c", script], env=base).code == code
+
+
+def test_each_answer_on_a_kept_connection_comes_at_once(sandbox: Sandbox) -> None:
+    with requests.Session() as session:
+        session.auth = (sandbox.account, sandbox.token)
+        seconds = []
+        for _ in range(10):
+            since = time.monotonic()
+            session.get(f"{sandbox.url}{PATH}/{BUILD}/Status", timeout=10)
+            seconds.append(time.monotonic() - since)
+    assert sorted(seconds)[len(seconds) // 2] < 0.03  # delayed acknowledgements take 40 ms
+
+
+def script(path: Path, content: str) -> str:
+    path.write_bytes(content.encode())
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_a_script_without_an_interpreter_line_runs_as_in_a_shell(
+    base: dict[str, str], tmp_path: Path
+) -> None:
+    name = script(tmp_path / "hook", 'echo "$0: $2"; exit 9\n')
+    ended = run("sandbox", name, "a", "b c", env=base)
+    assert (ended.code, ended.stdout) == (9, f"{name}: b c\n")
+
+    found = run("sandbox", "hook", "", "x", env={**base, "PATH": f"{tmp_path}:{base['PATH']}"})
+    assert (found.code, found.stdout) == (9, f"{name}: x\n")
+
+    no_script = script(tmp_path / "binary", "\x7fELF\0\0 of another machine")
+    assert run("sandbox", no_script, env=base).code == 126
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("#!/bin/sh\r\n", [r"'/bin/sh\r' is not there", "carriage return"]),
+        ("#! /no/such/shell -e\n", ["'/no/such/shell' is not there"]),
+    ],
+    ids=["carriage return", "missing"],
+)
+def test_an_interpreter_that_is_not_there_is_named(
+    base: dict[str, str], tmp_path: Path, line: str, told: list[str]
+) -> None:
+    ended = run("sandbox", script(tmp_path / "hook", f"{line}echo hello\r\n"), env=base)
+    assert (ended.code, ended.stdout) == (126, "")
+    assert [part for part in told if part not in ended.stderr] == []
+
+
+# Right after the folder was made, and before anything else happens.
+AT_THE_FOLDER = """
+import os, tempfile
+make = tempfile.mkdtemp
+def mkdtemp(*args, **options):
+    made = make(*args, **options)
+    os.kill(os.getpid(), int(os.environ["SIGNAL"]))
+    return made
+tempfile.mkdtemp = mkdtemp
+"""
+
+
+@pytest.mark.parametrize(
+    "signum", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT], ids=str
+)
+def test_a_signal_right_after_the_folder_was_made_leaves_none(
+    base: dict[str, str], tmp_path: Path, signum: signal.Signals
+) -> None:
+    (tmp_path / "tmp").mkdir()
+    env = {**base, "TMPDIR": str(tmp_path / "tmp"), "SIGNAL": str(int(signum))}
+    env["PYTHONPATH"] = shim(tmp_path, AT_THE_FOLDER)
+    ended = run("sandbox", "echo", "started", env=env)
+
+    assert (ended.code, ended.stdout, ended.stderr) == (-signum, "", SUPPLIED)
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_what_command_makes_of_the_folder_changes_no_code(
+    base: dict[str, str], tmp_path: Path
+) -> None:
+    for does in ('echo > "$0/file"', 'rmdir "$0"', 'rmdir "$0"; echo > "$0"'):
+        words = ["sh", "-c", f'set -- "$TWILIO_CONFIG_DIR"; {does.replace("$0", "$1")}; exit 5']
+        assert run("sandbox", *words, env={**base, "TMPDIR": str(tmp_path)}).code == 5
+
+
+@pytest.mark.parametrize("command", ["wait", "status", "sandbox"])
+def test_a_command_of_twbuild_as_command_is_2_and_the_one_that_was_meant(
+    base: dict[str, str], command: str
+) -> None:
+    for separator in ([], ["--"]):
+        ended = run("sandbox", *separator, command, SERVICE, BUILD, env=base)
+        assert (ended.code, ended.stdout) == (2, "")
+        assert (
+            f"did you mean: twbuild sandbox twbuild {command} {SERVICE} {BUILD}\n" in ended.stderr
+        )
+        assert "run 'twbuild sandbox --help' for usage" in ended.stderr

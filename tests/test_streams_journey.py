@@ -426,3 +426,17 @@ def test_a_sigpipe_that_the_caller_left_at_its_default_kills_nobody(
     script = f"trap - PIPE; {TWBUILD} wait -q {SERVICE} {BUILD} | true; exit ${{PIPESTATUS[0]}}"
     ended = run_words(["bash", "-c", script], env=environ)
     assert ended.code == 0
+
+
+def test_no_null_device_changes_nothing(
+    twilio: Twilio, environ: dict[str, str], tmp_path: Path
+) -> None:
+    twilio.says("failed")
+    code = "import os\nos.devnull = '/no/such/device'"
+    env = {**environ, "PYTHONPATH": shim(tmp_path, code)}
+    assert run("status", SERVICE, BUILD, env=env).stdout == "failed\n"
+    for closed in ("<&-", ">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"):
+        script = f"{TWBUILD} status {SERVICE} {BUILD} {closed}"
+        assert run_words(["sh", "-c", script], env=env).code == 1, closed
+    script = f"{TWBUILD} sandbox --build-time 0s --outcome failed <&- >&- 2>&-"
+    assert run_words(["sh", "-c", script], env=env).code == 1

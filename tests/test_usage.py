@@ -23,11 +23,13 @@ from tests.support.command import (
     run,
     run_words,
 )
-from tests.support.moments import until
+from tests.support.moments import shim, until
 from tests.support.secrets import shown
+from tests.support.terminal import Terminal
 from tests.support.twilio import Twilio, error, page
 from twbuild import cli
-from twbuild.errors import UsageError
+from twbuild.errors import ExitCode, UsageError
+from twbuild.text import DURATION_FORMS
 
 EMPTY = "is empty: is the variable set?"
 
@@ -245,6 +247,110 @@ def test_a_working_directory_that_is_gone_matters_only_for_its_project_file(
     assert "Traceback" not in ended.stderr
 
 
+MEANT = [
+    ([BUILD], f"did you mean: twbuild wait {BUILD}", "twbuild"),
+    (["my-service", BUILD], f"did you mean: twbuild wait my-service {BUILD}", "twbuild"),
+    (["help"], "did you mean: twbuild --help", "twbuild"),
+    (["help", "wait"], "did you mean: twbuild wait --help", "twbuild"),
+    (["version"], "did you mean: twbuild --version", "twbuild"),
+    (["wiat", SERVICE[:1]], "Did you mean 'wait'?", "twbuild"),
+    (["--wait", SERVICE, BUILD], f"did you mean: twbuild wait {SERVICE} {BUILD}", "twbuild"),
+    (["status", "--wait", BUILD], f"did you mean: twbuild wait {BUILD}", "twbuild status"),
+    (["-t", "5m", BUILD], f"did you mean: twbuild wait -t 5m {BUILD}", "twbuild"),
+    (["--json", "status", "a b"], "did you mean: twbuild status --json 'a b'", "twbuild"),
+    (["--outcome", "failed"], "did you mean: twbuild sandbox --outcome failed", "twbuild"),
+    (["status", "-t", "5m"], "-t is an option of twbuild wait", "twbuild status"),
+    (["wait", "--timeot", "5m"], "--timeout", "twbuild wait"),
+]
+
+
+@pytest.mark.parametrize(("words", "told", "helps"), MEANT, ids=str)
+def test_a_mistyped_command_or_option_suggests_what_was_meant_and_whose_help_to_read(
+    words: list[str], told: str, helps: str
+) -> None:
+    with pytest.raises(UsageError) as mistake:
+        cli.run(words)
+
+    said = [mistake.value.message, *mistake.value.hints]
+    assert [line for line in said if told in line], said
+    assert said[-1] == f"run '{helps} --help' for usage"
+
+
+def test_no_command_is_suggested_that_cannot_be_pasted() -> None:
+    with pytest.raises(UsageError) as mistake:
+        cli.run([BUILD, "\x1b[2J"])
+
+    assert not [hint for hint in mistake.value.hints if "did you mean" in hint]
+
+
+COLOURS = {
+    "GITHUB_ACTIONS": "true",
+    "FORCE_COLOR": "1",
+    "PY_COLORS": "1",
+    "TTY_COMPATIBLE": "1",
+    "CLICOLOR_FORCE": "1",
+    "TERM": "xterm-256color",
+}
+
+
+@pytest.mark.parametrize("more", [COLOURS, {**COLOURS, "TYPER_USE_RICH": "0"}], ids=["rich", "no"])
+def test_help_in_a_pipe_is_plain_text_with_a_table_of_codes(
+    base: dict[str, str], more: dict[str, str]
+) -> None:
+    for words in ([], ["wait"], ["status"], ["sandbox"]):
+        asked = run(*words, "--help", env={**base, **more})
+        assert asked.stdout == run(*words, "--help", env=base).stdout
+        assert "\x1b" not in asked.stdout
+        assert asked.stdout.lstrip().startswith("Usage: ")
+    codes = [str(code.value) for code in ExitCode]
+    table = run("--help", env={**base, **more}).stdout
+    listed = re.findall(r"^ +([0-9]+)  [a-z]", table, re.MULTILINE)
+    assert listed == codes
+
+
+@pytest.mark.parametrize("command", ["status", "wait", "sandbox"])
+def test_the_help_of_a_command_is_short_and_has_examples_and_codes(
+    base: dict[str, str], command: str
+) -> None:
+    lines = run(command, "--help", env=base).stdout.splitlines()
+
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= 80
+    assert lines[0].startswith(f" Usage: twbuild {command} [OPTIONS]")
+    assert len([line for line in lines if line.startswith(f"   twbuild {command}")]) in (2, 3)
+    assert "".join(lines).count("Exit codes: ") == 1
+    if command != "status":
+        assert DURATION_FORMS in "".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("window", "more", "most"),
+    [
+        (80, {"COLUMNS": "200"}, 80),
+        (80, {"TERMINAL_WIDTH": "200"}, 80),
+        (50, {}, 50),
+        (200, {}, 100),
+    ],
+)
+def test_help_is_as_wide_as_the_window_and_never_over_100_columns(
+    base: dict[str, str], window: int, more: dict[str, str], most: int
+) -> None:
+    with Terminal([TWBUILD, "--help"], {**base, **more, "TERM": "xterm"}, window) as terminal:
+        assert terminal.end() == 0
+        text = re.sub(r"\x1b\[[0-9;]*m", "", terminal.raw.decode())
+    assert max(map(len, text.splitlines())) == most
+
+
+@pytest.mark.parametrize("term", [None, "", "dumb", "unknown", "xterm"])
+def test_help_has_escape_codes_only_for_a_terminal_that_is_known(
+    base: dict[str, str], term: str | None
+) -> None:
+    env = {**base, "FORCE_COLOR": "1", **({} if term is None else {"TERM": term})}
+    with Terminal([TWBUILD, "--help"], env) as terminal:
+        assert terminal.end() == 0
+        assert (b"\x1b" in terminal.raw) is (term == "xterm")
+
+
 def test_without_arguments_there_is_help_and_2(base: dict[str, str]) -> None:
     nothing = run(env=base)
     asked = run("-h", env=base)
@@ -307,7 +413,45 @@ def test_completion_where_no_shell_is_found_is_2_and_a_sentence(
     assert all(line.startswith("twbuild: ") for line in stderr.splitlines())
 
 
-@pytest.mark.parametrize("home", ["", "/dev/null"])
+@pytest.mark.parametrize("option", ["--install-completion", "--show-completion"])
+def test_words_after_a_completion_option_are_2(base: dict[str, str], option: str) -> None:
+    ended = run_words(["bash", "-c", f"twbuild {option} zsh; exit $?"], env=base)
+
+    assert (ended.code, ended.stdout) == (2, "")
+    assert f"{option} takes no argument: zsh" in ended.stderr
+
+
+def test_completion_without_any_home_is_2_and_a_sentence(
+    base: dict[str, str], tmp_path: Path
+) -> None:
+    code = "import pwd\ndef getpwuid(_): raise KeyError\npwd.getpwuid = getpwuid"
+    env = {**base, "PYTHONPATH": shim(tmp_path, code)}
+    del env["HOME"]
+    ended = run_words(["bash", "-c", "twbuild --install-completion; exit $?"], env=env)
+
+    assert (ended.code, ended.stdout) == (2, "")
+    assert "completion cannot be installed: HOME is not set" in ended.stderr
+
+
+def test_completion_into_a_bashrc_that_is_not_text_is_2_and_leaves_it(base: dict[str, str]) -> None:
+    bashrc = Path(base["HOME"], ".bashrc")
+    bashrc.write_bytes(b"\xff\xfe")
+    ended = run_words(["bash", "-c", "twbuild --install-completion; exit $?"], env=base)
+
+    assert (ended.code, ended.stdout) == (2, "")
+    assert bashrc.read_bytes() == b"\xff\xfe"
+
+
+def test_completion_is_shown_and_installed_for_the_shell_around_it(base: dict[str, str]) -> None:
+    shown_ = run_words(["bash", "-c", "twbuild --show-completion; exit $?"], env=base)
+    installed = run_words(["bash", "-c", "twbuild --install-completion; exit $?"], env=base)
+
+    assert (shown_.code, installed.code) == (0, 0)
+    assert "_TWBUILD_COMPLETE=complete_bash" in shown_.stdout
+    assert Path(base["HOME"], ".bash_completions", "twbuild.sh").read_text() == shown_.stdout[:-1]
+
+
+@pytest.mark.parametrize("home", ["", "relative", "/dev/null"])
 def test_completion_without_a_writable_home_is_2_and_a_sentence(
     base: dict[str, str], tmp_path: Path, home: str
 ) -> None:
@@ -336,7 +480,11 @@ def test_completion_offers_words_and_profiles_and_asks_nobody(
 ) -> None:
     folder = Path(environ["HOME"]) / ".twilio-cli"
     folder.mkdir()
-    (folder / "config.json").write_text('{"profiles": {"dev": {}, "stage": {}}}')
+    (folder / "config.json").write_text(
+        json.dumps(
+            {"profiles": {n: {} for n in ["dev", "$(touch x)", "`x`", "a;b", "x\n", "stage"]}}
+        )
+    )
     count = str(len(typed.split(" ")) - 1)
     more = {"_TWBUILD_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": count}
     ended = run(env={**environ, **more})

@@ -1,71 +1,70 @@
 """The console script: every ending becomes a message and a code, or a death by signal.
 
-The only exit.
+The only exit. At the top nothing is imported that Python has not loaded already: a file of the
+user's own may be found in the place of any other module, and what it does is to be told as well.
 """
 
-from __future__ import annotations
-
-import signal
-
-# Before anything that takes time: Python's own handler raises wherever it is, in imports too, where
-# C code may swallow it. While there is nothing to say or to mend yet, SIGINT is to end us at once.
-if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-import gc
-
-gc.disable()  # a wait turns it on again; anything else is over before it pays
-
-import os  # noqa: E402
-import sys  # noqa: E402
-
-from twbuild import signals  # noqa: E402
+import os
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import NoReturn
 
-    from twbuild.errors import TwbuildError
-
 BUG = 70  # errors.ExitCode.BUG, for when even that cannot be imported
+LIBRARIES = ("typer", "rich", "requests", "urllib3")
 
 
-def main() -> NoReturn:
+def main() -> "NoReturn":
     """Run `twbuild` and exit."""
+    arguments = sys.argv[1:]
+    verbose = any(word in ("-v", "--verbose", "-qv", "-vq") for word in arguments)
     try:
-        code = _run(sys.argv[1:])
-    except signals.Signalled as signalled:
-        signals.die(signalled.signum)
-    except Exception:  # noqa: BLE001 - not even the rooms that explain errors can be imported
-        os.write(2, b"twbuild: error: the installation is broken: install twbuild again\n")
-        code = BUG
+        import _signal  # type: ignore[import-not-found] # built in, so that no file replaces it
+        import gc
+
+        # Python's own handler raises wherever it is, in imports too, where C code may swallow it.
+        if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+            _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+        gc.disable()  # a wait turns it on again; anything else is over before it pays
+
+        from twbuild import signals
+
+        signals.die_at_once()  # first of all: the imports that follow take time
+        try:
+            code = _run(arguments, verbose)
+        except signals.Signalled as signalled:
+            _clean_up()
+            signals.die(signalled.signum)
+        except BaseException as error:  # noqa: BLE001 - SystemExit too: no library ends us
+            signals.die_if_signalled()
+            code = _explain(error, verbose)
+    except BaseException as error:  # noqa: BLE001 - not even the modules that explain can be used
+        code = _explain_alone(error, verbose)
+    _clean_up()
     os._exit(code)  # without the interpreter's teardown, which costs a tenth of a short run
 
 
-def _run(arguments: list[str]) -> int:
+def _clean_up() -> None:
+    """Do what libraries left for the exit: in a zipapp certifi removes a temporary file."""
+    import atexit
+
+    atexit._run_exitfuncs()  # noqa: SLF001 - its only way
+
+
+def _run(arguments: list[str], verbose: bool) -> int:
     from twbuild import streams
 
     streams.open_closed_descriptors()
-    verbose = any(word in ("-v", "--verbose", "-qv", "-vq") for word in arguments)
-    _tell_warnings(verbose)
-    completing = os.environ.get("_TWBUILD_COMPLETE", "").startswith(("complete_", "source_"))
-    if not completing:
-        os.environ.pop("_TWBUILD_COMPLETE", None)  # Typer would complete, and exit 0 or 1
-    else:  # who presses Tab is told of no error
-        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
-        os.dup2(sys.stderr.fileno(), streams.STDERR)
-    try:
-        from twbuild import cli
+    _show_warnings(verbose)
+    from twbuild import cli
 
-        code = cli.run(arguments)
-    except Exception as error:  # noqa: BLE001 - whatever it is, people get a sentence and a code
-        signals.die_if_signalled()
-        code = _explain(error, verbose)
-    return 0 if completing else code
+    return cli.run(arguments)
 
 
-def _tell_warnings(verbose: bool) -> None:
-    """Python's own warnings are for who asks for them, whatever PYTHONWARNINGS says."""
+def _show_warnings(verbose: bool) -> None:
+    """Show Python's own warnings with -v only, whatever PYTHONWARNINGS says."""
     import warnings
 
     def show(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
@@ -78,35 +77,111 @@ def _tell_warnings(verbose: bool) -> None:
     warnings.showwarning = show
 
 
-def _explain(error: Exception, verbose: bool) -> int:
+def _explain(error: BaseException, verbose: bool) -> int:
     """Say what went wrong; the code that goes with it."""
-    from twbuild.errors import TwbuildError
+    from twbuild.errors import BugError, TwbuildError
     from twbuild.streams import Stderr
+    from twbuild.text import printable
 
-    told = error if isinstance(error, TwbuildError) else _unexpected(error, verbose)
+    told = (
+        error
+        if isinstance(error, TwbuildError)
+        else BugError(*_unexpected(error, verbose, printable))
+    )
     Stderr(told.progress).explain(told)
     return told.exit_code
 
 
-def _unexpected(error: Exception, verbose: bool) -> TwbuildError:
-    """A bug, told without the exception's own text: it may quote a secret."""
-    import traceback
+def _explain_alone(error: BaseException, verbose: bool) -> int:
+    """The same, with nothing of the package but this module."""
+    github = os.environ.get("GITHUB_ACTIONS") == "true"
+    head, *hints = _unexpected(error, verbose, lambda text: ascii(text)[1:-1])
+    lines = [f"error: {head}", *(f"  {hint}" for hint in hints)]
+    text = "%0A".join(line.replace("%", "%25") for line in lines)
+    told = [f"::error title=twbuild::{text}"] if github else [f"twbuild: {line}" for line in lines]
+    try:  # noqa: SIM105 - imports nothing
+        os.write(2, "".join(f"{line}\n" for line in told).encode("ascii", "backslashreplace"))
+    except OSError:
+        pass  # nobody reads it; the code stands
+    return BUG
 
-    from twbuild import __version__
-    from twbuild.errors import BugError
-    from twbuild.text import printable
 
-    if isinstance(error, ImportError):
-        module = printable(error.name or "a part of it")
-        return BugError(
-            f"twbuild's installation is broken: {module} is missing", "install it again"
+def _unexpected(
+    error: BaseException, verbose: bool, printable: "Callable[[str], str]"
+) -> tuple[str, ...]:
+    """What twbuild did not expect of itself, then hints.
+
+    The exception's own text is not in it: it may quote a secret. Nothing is imported here.
+    """
+    frames = _frames(error)
+    trace = [f"{printable(file)}:{line} in {function}" for file, line, function in frames]
+    more = trace if verbose else ()
+    kind = type(error).__name__
+    if file := _in_the_way(error):
+        return (
+            f"{printable(file)} is used in place of a module that twbuild needs ({kind})",
+            *more,
+            "rename it, or take its folder out of PYTHONPATH",
+            "(python -m twbuild also takes modules from the folder that it is run in)",
         )
-    frames = traceback.extract_tb(error.__traceback__)
-    trace = [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in frames]
-    return BugError(
-        f"a bug in twbuild {__version__}: {type(error).__name__}",
-        *(trace if verbose else ()),
-        "please report it where you got twbuild from, with what -v adds to the same command",
+    if isinstance(error, ModuleNotFoundError):
+        broken = f"{printable(error.name or 'a module')} is missing"
+    elif isinstance(error, SystemExit):
+        broken = f"{printable(frames[-1][0])} ended the program"
+    elif isinstance(getattr(error, "obj", error), type(sys)) or isinstance(error, ImportError):
+        broken = f"a part of it is missing or does not fit ({kind})"
+    elif any(function == "<module>" for _, _, function in frames):
+        broken = f"{printable(frames[-1][0])} cannot be loaded ({kind})"
+    else:
+        version = getattr(sys.modules.get("twbuild"), "__version__", "")
+        return (
+            f"a bug in twbuild {version}: {kind}",
+            *more,
+            "please report it where you got twbuild from, with what -v adds to the same command",
+        )
+    return (f"twbuild's installation is broken: {broken}", *more, "install twbuild again")
+
+
+def _frames(error: BaseException) -> list[tuple[str, int, str]]:
+    """File, line and function of each call that led to it, the innermost last."""
+    found = []
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        found.append((code.co_filename, trace.tb_lineno, code.co_name))
+        trace = trace.tb_next
+    return found
+
+
+def _in_the_way(error: BaseException) -> str | None:
+    """A file of the user's own that was loaded as a module of Python's or of a library."""
+    package = (getattr(error, "name", None) or "").rpartition(".")[0]
+    needed = [*sys.stdlib_module_names, *LIBRARIES]
+    candidates = [
+        getattr(error, "filename", None) if isinstance(error, SyntaxError) else None,
+        getattr(error, "path", None),  # "cannot import name"
+        *(
+            getattr(m, "__file__", None)
+            for m in (getattr(error, "obj", 0), sys.modules.get(package))
+        ),
+        *(file for file, _, _ in _frames(error)),
+        *(getattr(sys.modules.get(name), "__file__", None) for name in needed),
+    ]
+    return next((file for file in candidates if file and _is_users(file)), None)
+
+
+def _is_users(file: str) -> bool:
+    """Whether a file is neither Python's own, nor installed, nor twbuild's."""
+    package = os.path.dirname(__file__)
+    beside = os.path.dirname(package)
+    roots = [os.path.dirname(os.__file__), package]
+    if not os.path.isdir(beside) or os.path.exists(os.path.join(beside, "typer")):
+        roots.append(beside)  # a zipapp, or `pip install --target`
+    installed = ("site-packages", "dist-packages")
+    return not (
+        file.startswith(("<", *(root + os.sep for root in roots)))
+        or any(f"{os.sep}{name}{os.sep}" in file for name in installed)
+        or os.path.basename(file) in ("sitecustomize.py", "usercustomize.py")
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import gc
 import os
@@ -76,6 +77,13 @@ def _look(arguments: Sequence[str], wishes: Wishes) -> int:
 
     from twbuild import network  # what takes time, now that there is something to ask
     from twbuild.fetcher import Fetcher
+
+    # What the ending needs is loaded before the wait: pip may replace it in the meantime.
+    codecs.lookup("utf-8-sig")
+    if stderr.styled or result.for_people:
+        from twbuild import screen
+
+        screen.styled([("✓", "")], 1)  # rich loads its table of widths when it first needs it
 
     way = network.of(found.base_url)
     if not wishes.once:

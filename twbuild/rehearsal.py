@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -17,31 +17,44 @@ from twbuild import signals
 from twbuild.errors import TwbuildError
 from twbuild.sandbox import Sandbox
 from twbuild.streams import Stderr
-from twbuild.text import printable
+from twbuild.text import printable, quoted
 
 SERVICE = "rehearsal"
 NOT_EXECUTABLE, NOT_FOUND = 126, 127  # as POSIX has it for a shell
+SHELL = "/bin/sh"
+HEAD = 256  # as much of a file as Linux reads to find its interpreter
 
 
 def run(command: Sequence[str], outcome: str, build_seconds: float) -> int:
     """Run `command`, or `twbuild wait`, against a sandbox; its exit code, as a shell has it.
 
-    Raises Signalled where a signal to us has ended the command.
+    Raises Signalled where a signal to us has ended the command, or came before it was started.
     """
+    relay = _Relay()  # before there is anything that a signal could leave behind
     with contextlib.ExitStack() as stack:
         try:
             sandbox = Sandbox(outcome, build_seconds)
-            empty = stack.enter_context(tempfile.TemporaryDirectory(prefix="twbuild-"))
-        except OSError as error:
-            why = os.strerror(error.errno or 0).lower()
-            told = "the sandbox needs a port on 127.0.0.1 and a temporary folder"
-            raise TwbuildError(f"{told}: {why}") from None
-        threading.Thread(target=sandbox.serve_forever, daemon=True).start()
-        if not command:
-            arguments = ["wait", SERVICE, sandbox.build]
-            Stderr().say([[(f"$ twbuild {' '.join(arguments)}", "command")]])
-            command = [*_twbuild(), *arguments]
-        return _run(command, _environment(sandbox, empty))
+            empty = stack.enter_context(
+                # what COMMAND leaves in it changes no code
+                tempfile.TemporaryDirectory(prefix="twbuild-", ignore_cleanup_errors=True)
+            )
+            threading.Thread(target=sandbox.serve_forever, daemon=True).start()
+        except (OSError, RuntimeError) as error:  # RuntimeError: no thread can be started
+            why = os.strerror(getattr(error, "errno", None) or errno.EAGAIN).lower()
+            needs = "the sandbox needs a port on 127.0.0.1, a thread and a temporary folder"
+            raise TwbuildError(f"{needs}: {why}") from None
+        _say(command, sandbox)
+        words = command or [*_twbuild(), "wait", SERVICE, sandbox.build]
+        return _run(words, _environment(sandbox, empty), relay)
+
+
+def _say(command: Sequence[str], sandbox: Sandbox) -> None:
+    """What runs, and what a rehearsal cannot find out: whether the user's settings are right."""
+    stderr = Stderr()
+    if not command:
+        stderr.say([[(f"$ twbuild wait {SERVICE} {sandbox.build}", "command")]])
+    set_here = f"sandbox: TWBUILD_SERVICE={SERVICE} and throwaway credentials are set for COMMAND"
+    stderr.say([[(f"{set_here}; your own are neither used nor checked", "hint")]])
 
 
 def _environment(sandbox: Sandbox, config_dir: str) -> dict[str, str]:
@@ -58,47 +71,95 @@ def _environment(sandbox: Sandbox, config_dir: str) -> dict[str, str]:
 
 
 def _twbuild() -> list[str]:
-    """The twbuild that runs; `python -m` searches the working directory: only if started so."""
-    script = shutil.which(sys.argv[0])
-    started_as_module = os.path.basename(sys.argv[0]) == "__main__.py"
-    return [sys.executable, "-m", "twbuild"] if started_as_module or not script else [script]
+    """How this twbuild was started: a script, a zipapp, `python -m`, with Python's own options."""
+    return [sys.executable, *sys.orig_argv[1 : len(sys.orig_argv) - len(sys.argv) + 1]]
 
 
-def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    received: list[int] = []
-    child: subprocess.Popen[bytes] | None = None
+class _Relay:
+    """Passes the signals that would end us on to the command, each one once."""
 
-    def pass_on(signum: int, _: FrameType | None) -> None:
-        received.append(signum)
-        if child is not None:
-            _forward(signum, child)
+    def __init__(self) -> None:
+        self.received: list[int] = []
+        self._pending: list[int] = []
+        self._child: subprocess.Popen[bytes] | None = None
+        signals.handle(self._handle)
 
-    for name in signals.NAMES:
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, pass_on)
+    def connect(self, child: subprocess.Popen[bytes]) -> None:
+        """Pass on to `child` what comes, and what has come since it was asked for."""
+        self._child = child
+        self._pass_on()
+
+    def _handle(self, signum: int, _: FrameType | None) -> None:
+        self.received.append(signum)
+        self._pending.append(signum)
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        while self._child and self._pending:
+            signum = self._pending.pop(0)
+            if signum not in signals.FROM_TERMINAL or not _has_terminal():
+                self._child.send_signal(signum)
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str], relay: _Relay) -> int:
+    if relay.received:
+        raise signals.Signalled(relay.received[0])
     try:
-        child = subprocess.Popen(command, env=environment)  # noqa: S603 - the caller's own
+        child = _start(command, environment)
     except OSError as error:
-        why = os.strerror(error.errno or 0).lower()
-        Stderr().say(TwbuildError(f"{printable(command[0])}: {why}").lines)
-        return NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
-    for signum in received:
-        _forward(signum, child)
-    code = child.wait()
-    if -code in received:
+        told, code = _why_not(command[0], environment, error)
+        Stderr().say(told.lines)
+        return code
+    try:
+        relay.connect(child)
+        code = child.wait()
+    finally:
+        if child.returncode is None:  # only a bug leads here
+            child.kill()
+    if -code in relay.received:
         raise signals.Signalled(-code)
     return code if code >= 0 else 128 - code
 
 
-def _forward(signum: int, child: subprocess.Popen[bytes]) -> None:
-    """Pass a signal on; but a Ctrl-C has reached the command already, as it shares our terminal."""
-    if signum != signal.SIGINT or not _has_terminal():
-        child.send_signal(signum)
+def _start(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Start it as a shell would, a script without a `#!` line too. Raises OSError."""
+    try:
+        return subprocess.Popen(command, env=environment)  # noqa: S603 - the caller's own
+    except OSError as error:
+        path = shutil.which(command[0], path=environment.get("PATH"))
+        if error.errno != errno.ENOEXEC or path is None or b"\0" in _head(path):
+            raise
+        words = [SHELL, path, *command[1:]]
+        return subprocess.Popen(words, env=environment)  # noqa: S603 - the caller's own
+
+
+def _why_not(name: str, environment: Mapping[str, str], error: OSError) -> tuple[TwbuildError, int]:
+    """What to say of a command that cannot be run, and a shell's code for it."""
+    why = os.strerror(error.errno or 0).lower()
+    path = shutil.which(name, path=environment.get("PATH"))
+    head = _head(path) if path else b""
+    if isinstance(error, FileNotFoundError) and head.startswith(b"#!"):
+        interpreter = os.fsdecode(head[2:].partition(b"\n")[0].strip(b" \t").partition(b" ")[0])
+        told = f"{printable(name)}: its interpreter {quoted(interpreter)} is not there"
+        if not interpreter.endswith("\r"):
+            return TwbuildError(told), NOT_EXECUTABLE
+        ends = "its lines end in a carriage return (CRLF): save it with Unix line ends (LF)"
+        return TwbuildError(told, ends), NOT_EXECUTABLE
+    code = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
+    return TwbuildError(f"{printable(name)}: {why}"), code
+
+
+def _head(path: str) -> bytes:
+    """The beginning of a file; nothing where it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(HEAD)
+    except OSError:
+        return b""
 
 
 def _has_terminal() -> bool:
-    """Whether Ctrl-C at our terminal is for us."""
+    """Whether Ctrl-C at our terminal is for us, and so has reached the command already."""
     try:
         terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
         try:

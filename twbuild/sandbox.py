@@ -126,6 +126,7 @@ class Sandbox(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # a body would wait 40 ms for its headers' acknowledgement
     server_version = f"twbuild-sandbox/{__version__}"
     sys_version = ""
     server: Sandbox

@@ -1,4 +1,4 @@
-"""SIGINT, SIGTERM and SIGHUP: unwind everything, say the last words, then die of the signal.
+"""SIGINT, SIGTERM, SIGHUP, SIGQUIT: unwind everything, say the last words, die of the signal.
 
 Dying of it, rather than exiting with 128 + n, tells the shell script around us to stop as well.
 """
@@ -9,15 +9,19 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager
 
 TYPE_CHECKING = False  # typing costs milliseconds in which a Ctrl-C would show a traceback
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from types import FrameType
     from typing import Any, NoReturn
 
-NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+    Handler = Callable[[int, FrameType | None], None]
+
+NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")  # Windows has neither SIGHUP nor SIGQUIT
+# Ctrl-C and Ctrl-\\ at a terminal; what runs in the same foreground gets them as well.
+FROM_TERMINAL = [signal.SIGINT, *([signal.SIGQUIT] if hasattr(signal, "SIGQUIT") else [])]
 INSIST_SECONDS = 1.0  # who signals again after that is not to wait for last words
 
 
@@ -36,14 +40,31 @@ class _First:
     at = 0.0
 
 
+def handle(handler: Handler) -> list[int]:
+    """Give the signals that end us this handler; one that is ignored stays so. Those handled."""
+    numbers = [n for n in (getattr(signal, name, None) for name in NAMES) if n is not None]
+    numbers = [n for n in numbers if signal.getsignal(n) is not signal.SIG_IGN]
+    for number in numbers:
+        signal.signal(number, handler)
+    return numbers
+
+
+def die_at_once() -> None:
+    """Until somebody else handles them, signals end us at once, also as a container's process 1.
+
+    That one never dies of a signal's default action. SIGCHLD gets its default back: where the
+    caller ignored it, every child's exit code would read 0.
+    """
+    handle(lambda signum, _: die(signum))
+    if hasattr(signal, "SIGCHLD"):
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
 @contextmanager
 def caught() -> Iterator[None]:
     """Raise Signalled here on the first signal; one that was ignored stays ignored."""
-    numbers = [n for n in (getattr(signal, name, None) for name in NAMES) if n is not None]
-    numbers = [n for n in numbers if signal.getsignal(n) is not signal.SIG_IGN]
     sys.unraisablehook = _send_again
-    for number in numbers:
-        signal.signal(number, _handle)
+    numbers = handle(_handle)
     try:
         yield
     finally:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from twbuild.errors import TwbuildError, UnwritableError, UsageError
 from twbuild.text import Line, plain
 
-STDOUT, STDERR = 1, 2
+STDIN, STDOUT, STDERR = 0, 1, 2
 PREFIX = "twbuild: "
 
 _MARKS = str.maketrans({"✓": "+", "✗": "x", "•": "*"})
@@ -21,13 +21,34 @@ _PATIENCE_SECONDS = 0.1  # for a stderr whose reader does not read
 
 
 def open_closed_descriptors() -> None:
-    """Put the null device where 0, 1 or 2 is closed, before a socket gets that number."""
-    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= STDERR:
-        os.set_inheritable(descriptor, True)  # noqa: FBT003 - its only way
-    os.close(descriptor)
-    for name in ("stdout", "stderr"):
+    """Open 0, 1 and 2 where they are closed, before a socket or a file gets that number.
+
+    Reading them gives an end of file, and writing goes to the null device, or fails as it does
+    where a reader has gone, on a machine without one.
+    """
+    for descriptor in (STDIN, STDOUT, STDERR):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            open_nowhere(descriptor)
+    for name, descriptor in (("stdout", STDOUT), ("stderr", STDERR)):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - lives as long as we do
+            setattr(sys, name, open(descriptor, "w", closefd=False))  # noqa: SIM115
+
+
+def open_nowhere(descriptor: int) -> None:
+    """Lead a descriptor to the null device, or into a pipe that has no other end."""
+    try:
+        opened = os.open(os.devnull, os.O_RDWR)
+    except OSError:
+        read_end, write_end = os.pipe()
+        opened, other = (read_end, write_end) if descriptor == STDIN else (write_end, read_end)
+        os.close(other)
+    if opened != descriptor:
+        os.dup2(opened, descriptor)
+        os.close(opened)
+    else:
+        os.set_inheritable(descriptor, True)  # noqa: FBT003 - its only way
 
 
 def is_terminal(descriptor: int) -> bool:
