@@ -47,10 +47,10 @@ def test_the_top_level_is_exactly_what_it_is() -> None:
     }
 
 
-def test_three_libraries_are_enough() -> None:
+def test_three_libraries_are_enough_and_what_requests_is_built_on() -> None:
     names = {re.split(r"[<>=~! ]", dependency)[0] for dependency in PROJECT["dependencies"]}
 
-    assert names == {"requests", "rich", "typer"}
+    assert names == {"requests", "rich", "typer", "urllib3"}
 
 
 def test_the_version_stands_in_one_place(base: dict[str, str]) -> None:

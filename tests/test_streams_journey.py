@@ -33,7 +33,7 @@ CODES = {"completed": 0, "failed": 1, "building": 8}
 CRASH = f"""
 import threading
 def start(self):
-    raise RuntimeError("no thread for {TOKEN}")
+    raise LookupError("no thread for {TOKEN}")
 threading.Thread.start = start
 """
 
@@ -389,7 +389,7 @@ def test_a_bug_is_70_with_one_line_and_frames_only_for_v_and_never_a_secret(
     assert plain(ended.stderr)
     lines = ended.stderr.splitlines()
     assert len([line for line in lines if "error: a bug in twbuild" in line]) == 1
-    assert "RuntimeError" in ended.stderr
+    assert "LookupError" in ended.stderr
     assert "please report it" in lines[-1]
     assert bool([line for line in lines if "wait.py" in line]) is verbose
     assert not shown(ended.stderr)

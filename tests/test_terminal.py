@@ -25,7 +25,7 @@ import threading
 began = threading.Thread.start
 def start(self, made=[]):
     if made:
-        raise RuntimeError("no thread for {TOKEN}")
+        raise LookupError("no thread for {TOKEN}")
     made.append(self)
     began(self)
 threading.Thread.start = start
@@ -468,7 +468,7 @@ def test_a_crash_gives_the_cursor_back_and_tells_no_secret(
         assert terminal.end() == 70
     assert HIDE_CURSOR in terminal.raw
     assert not terminal.cursor_hidden
-    assert re.fullmatch("error: a bug in twbuild .*: RuntimeError", terminal.lines[1])
+    assert re.fullmatch("error: a bug in twbuild .*: LookupError", terminal.lines[1])
     assert "please report it" in terminal.lines[2]
     assert len(terminal.lines) == 3
     assert TOKEN.encode() not in terminal.raw
