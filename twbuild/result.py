@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from twbuild import report, streams
+import math
+
+from twbuild import report, signals, streams
 from twbuild.streams import STDOUT
+from twbuild.text import plain
 from twbuild.watch import Over
+
+LAST_SECONDS = 1.0  # for a stdout that nobody reads, after a signal or the deadline
 
 
 class Result:
-    """Tells each outcome as it comes; on a terminal all of them at the end, in the order given."""
+    """Tells each outcome as it comes; on a terminal all of them at the end, in the order given.
+
+    `deadline` is a time of `time.monotonic`.
+    """
+
+    deadline = math.inf
 
     def __init__(self, *, as_json: bool, several: bool, once: bool) -> None:
-        self._on_terminal = streams.is_terminal(STDOUT)
-        self.for_people = self._on_terminal and not as_json
+        self.on_terminal = streams.is_terminal(STDOUT)
         self._as_json = as_json
         self._several = several
         self._once = once
@@ -20,9 +29,9 @@ class Result:
 
     def take(self, over: Over) -> None:
         """One build is over. Raises UnwritableError."""
-        if not self._on_terminal:
-            self._told.add(over.sid)
+        if not self.on_terminal:
             self._tell(over)
+            self._told.add(over.sid)
 
     def finish(self, overs: list[Over]) -> None:
         """All are over; tells those that `take` has not told. Raises UnwritableError."""
@@ -31,16 +40,26 @@ class Result:
                 self._tell(over)
 
     def _tell(self, over: Over) -> None:
-        if self._as_json:
-            self._write(report.as_json(over))
-        elif over.outcome not in report.VERDICTS:
+        verdict = over.outcome in report.VERDICTS
+        if not verdict and not self._as_json:
             return
-        elif self.for_people:
-            from twbuild import screen
+        try:
+            streams.tell(self._line(over), terminal=self.on_terminal, limit=self._limit)
+        except streams.UnreadError:
+            if verdict:  # without one, the code says what there is to say
+                raise
 
-            self._write(screen.styled(report.headline(over, once=self._once)))
-        else:
-            self._write(report.word(over, several=self._several))
+    def _line(self, over: Over) -> str:
+        if self._as_json:
+            return report.as_json(over)
+        if not self.on_terminal:
+            return report.word(over, several=self._several)
+        line = report.headline(over, once=self._once)
+        if not streams.speaks_escapes():
+            return plain(line)
+        from twbuild import screen
 
-    def _write(self, line: str) -> None:
-        streams.tell(line, terminal=self._on_terminal)
+        return screen.wrapped(line, screen.window(STDOUT)[0])
+
+    def _limit(self) -> float:
+        return min(signals.came_at(), self.deadline) + LAST_SECONDS

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from queue import Empty, Queue
 from typing import NamedTuple, Protocol
 
+from twbuild import signals
 from twbuild.errors import FetchError, PassingError
 from twbuild.events import Asked, Build, BuildStatus, Page, Question, Tick
 from twbuild.text import duration, printable
@@ -65,7 +66,7 @@ class Runner:
         self._lanes: list[Lane] = []
         self._due = [(clock(), number) for number in range(len(watches))]
         # No SimpleQueue: stopped in a signal's handler past its timeout, it waits for ever.
-        self._answers: Queue[tuple[Lane, Given]] = Queue()
+        self._answers: Queue[tuple[Lane, Given]] = _Answers()
 
     def run(self) -> Iterator[Event | Asked | Tick]:
         """What happens, until every build is over."""
@@ -125,6 +126,18 @@ class Runner:
         else:
             yield Asked(url, "HTTP 200", seconds, given.request_id)
         yield from self._watches[lane.number].take(given, now)
+
+
+class _Answers(Queue[tuple[Lane, Given]]):
+    """A signal cuts the wait for an answer short, but never loses one."""
+
+    def get(self, block: bool = True, timeout: float | None = None) -> tuple[Lane, Given]:
+        with signals.let_through():
+            return super().get(block, timeout)
+
+    def _get(self) -> tuple[Lane, Given]:
+        signals.hold()
+        return super()._get()
 
 
 def _ask(lane: Lane, answers: Queue[tuple[Lane, Given]]) -> None:
