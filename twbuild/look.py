@@ -17,7 +17,6 @@ from twbuild.errors import (
     CredentialsError,
     ExitCode,
     TwbuildError,
-    UnwritableError,
     UsageError,
     exit_code,
 )
@@ -98,11 +97,7 @@ def _look(arguments: Sequence[str], wishes: Wishes) -> int:
         made = _follow(events, progress, result)
         now = time.monotonic()
         overs = [watch.interrupt(now) for watch in watches]
-        try:
-            result.finish(overs)
-        except UnwritableError:
-            if not signals.came():  # else the signal is what ends us
-                raise
+        result.finish(overs)
         code = exit_code(over.outcome for over in overs)
         lines = _closing(overs, command, wishes, stderr, repeats)
         order = [over.sid for over in overs]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from twbuild import report, signals, streams
+from twbuild.errors import UnwritableError
 from twbuild.streams import STDOUT
 from twbuild.text import plain
 from twbuild.watch import Over
@@ -45,8 +46,9 @@ class Result:
             return
         try:
             streams.tell(self._line(over), terminal=self.on_terminal, limit=self._limit)
-        except streams.UnreadError:
-            if verdict:  # without one, the code says what there is to say
+        except UnwritableError as error:
+            says_it = isinstance(error, streams.UnreadError) and not verdict  # the exit code does
+            if not says_it and not signals.came():  # else the signal is what ends us
                 raise
 
     def _line(self, over: Over) -> str:

@@ -179,19 +179,21 @@ class Stderr:
     def _flush(self) -> None:
         while self._begun or self._waiting:
             self._begun = self._begun or self._waiting.popleft()
-            since = time.monotonic()
             try:
-                if not _takes_more(self._descriptor, max(0.0, self._seconds_left)):
-                    break
+                if not self._is_ready():
+                    return
                 self._begun = self._begun[os.write(self._descriptor, self._begun[:_PIPE_BUF]) :]
             except BlockingIOError:
-                if self._seconds_left <= 0:
-                    break
-                select.select([], [], [], _SLICE_SECONDS)
+                return
             except OSError:  # nobody reads it any more
                 self._begun = b""
                 self._waiting.clear()
-            self._seconds_left -= time.monotonic() - since
+
+    def _is_ready(self) -> bool:
+        since = time.monotonic()
+        ready = _takes_more(self._descriptor, max(0.0, self._seconds_left))
+        self._seconds_left -= time.monotonic() - since
+        return ready
 
 
 def _shortened(lines: Sequence[Line]) -> Sequence[Line]:
