@@ -6,6 +6,7 @@ import io
 import os
 import select
 import sys
+import threading
 import time
 from collections.abc import Iterator
 
@@ -243,6 +244,19 @@ def test_closing_lines_share_one_budget(pipe: tuple[int, int]) -> None:
         stderr.close(LINES)
     stderr.close_badly(LINES)
     assert 0.2 <= time.monotonic() - since < 0.5
+
+
+def test_closing_lines_wait_for_a_reader_that_comes_within_the_budget(
+    pipe: tuple[int, int],
+) -> None:
+    found: list[bytes] = []
+    reader = threading.Timer(0.05, lambda: found.append(drain(pipe[0])))
+    reader.start()
+    Stderr().close(LINES)
+    reader.join()
+
+    told = (b"".join(found) + drain(pipe[0])).lstrip(b"x")
+    assert told == b"twbuild: error: 100% wrong\ntwbuild:   a hint\n"
 
 
 def test_a_line_begun_is_ended_before_the_closing_lines_and_one_not_begun_is_dropped(
