@@ -19,7 +19,7 @@ pytestmark = pytest.mark.measured
 
 # Told at the end by whoever ends the process: twbuild leaves without the interpreter's teardown.
 TELL = """
-import os, sys, threading
+import gc, os, sys, threading
 
 end = os._exit
 def tell(code):
@@ -27,7 +27,7 @@ def tell(code):
     threads = threading.active_count() if "threading" in sys.modules else 1
     descriptors = len(os.listdir("/dev/fd")) - 1
     with open(os.environ["TELL"], "w") as file:
-        print(names, threads, descriptors, sep="\\n", file=file)
+        print(names, threads, descriptors, gc.isenabled(), sep="\\n", file=file)
     end(code)
 os._exit = tell
 """
@@ -43,10 +43,11 @@ class Told:
     """What a process held when it ended."""
 
     def __init__(self, path: Path) -> None:
-        names, threads, descriptors = path.read_text().splitlines()
+        names, threads, descriptors, collecting = path.read_text().splitlines()
         self.modules = set(json.loads(names.replace("'", '"')))
         self.threads = int(threads)
         self.descriptors = int(descriptors)
+        self.collecting = collecting == "True"
 
 
 @pytest.fixture
@@ -105,6 +106,17 @@ def test_where_nothing_is_drawn_nothing_that_draws_is_loaded(
     assert "requests" in found.modules
     assert not (NOTHING_DRAWN | NEVER | {"charset_normalizer", "chardet"}) & found.modules
     assert not {"live", "screen", "sandbox", "rehearsal"} & ours(found)
+
+
+@pytest.mark.parametrize(("command", "collecting"), [("wait", True), ("status", False)])
+def test_garbage_is_collected_in_a_wait_and_in_nothing_shorter(
+    twilio: Twilio, environ: dict[str, str], told: Path, command: str, collecting: bool
+) -> None:
+    twilio.says("completed")
+
+    assert run(command, SERVICE, BUILD, env=environ).code == 0
+
+    assert Told(told).collecting is collecting
 
 
 def test_only_a_live_wait_loads_what_draws(

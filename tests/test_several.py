@@ -182,3 +182,24 @@ def test_one_build_that_hangs_keeps_no_other_from_its_verdict(
     process.communicate(timeout=30)
     over.set()
     assert process.returncode == 124
+
+
+def test_githubs_one_annotation_names_every_build_that_did_not_complete_and_what_is_known_of_it(
+    twilio: Twilio, environ: dict[str, str]
+) -> None:
+    twilio.says("completed", build=A)
+    twilio.says("failed", build=B)
+    twilio.describes("failed", build=B)
+    twilio.says("building", build=C)
+    env = {**environ, "GITHUB_ACTIONS": "true"}
+    for options in ([], ["-q"]):
+        ended = run("wait", *options, "-t", "2s", SERVICE, A, B, C, env=env)
+
+        assert ended.code == 1
+        (told,) = [line for line in ended.stderr.splitlines() if line.startswith("::")]
+        lines = told.split("%0A")
+        assert [line for line in lines if f"failed     {B}" in line]
+        assert [line for line in lines if "still building after 2s" in line and C in line]
+        assert not [line for line in lines if A in line]
+        assert f"    twbuild wait {SERVICE} {C}" in lines
+        assert [line for line in lines if "node18" in line] or options

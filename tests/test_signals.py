@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+import select
 import signal
 import subprocess
 import threading
@@ -19,7 +21,8 @@ from tests.support.moments import disk_full, fill, shim, until, until_more
 from tests.support.terminal import Terminal
 from tests.support.twilio import Twilio, reply, status_body
 
-SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT]
+resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 AT_ONCE = 0.2
 ON_ANY_MACHINE = 10.0  # far from the minutes that a hanging request or an hour's interval takes
 
@@ -144,25 +147,119 @@ def test_more_signals_in_a_row_do_not_cut_the_last_words_short(
         assert stderr.endswith(RESUME)
 
 
-def test_who_signals_again_after_a_second_waits_for_no_last_words(
-    twilio: Twilio, environ: dict[str, str]
-) -> None:
-    twilio.says("building")
-    read_end, write_end = os.pipe()  # a reader that does not read: the result cannot be told
+@pytest.fixture
+def unread() -> Iterator[tuple[int, int]]:
+    """Both ends of a full pipe that nobody reads."""
+    read_end, write_end = os.pipe()
     fill(write_end)
-    process = start("wait", "--json", SERVICE, BUILD, env=environ, stdout=write_end)
-    until(twilio.polls, "a poll")
-
-    process.send_signal(signal.SIGTERM)
-    time.sleep(1.2)
-    assert process.poll() is None
-    process.send_signal(signal.SIGTERM)
-
-    assert process.wait(ON_ANY_MACHINE) == -signal.SIGTERM
+    yield read_end, write_end
     os.close(read_end)
     os.close(write_end)
-    assert process.stderr
-    process.stderr.close()
+
+
+@pytest.mark.parametrize(("status", "words"), [("building", ["--json"]), ("completed", [])])
+def test_a_stdout_that_nobody_reads_holds_a_signals_end_up_for_a_second_at_most(
+    twilio: Twilio,
+    environ: dict[str, str],
+    unread: tuple[int, int],
+    status: str,
+    words: list[str],
+) -> None:
+    twilio.says(status)
+    process = start("wait", *words, SERVICE, BUILD, env=environ, stdout=unread[1])
+    until(twilio.polls, "a poll")
+    time.sleep(0.5)
+    since = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    _, stderr = process.communicate(timeout=ON_ANY_MACHINE)
+
+    assert process.returncode == -signal.SIGTERM
+    assert 0.9 < time.monotonic() - since < 3
+    assert (" completed " if status == "completed" else RESUME) in stderr
+
+
+def test_a_stdout_that_nobody_reads_holds_the_deadlines_end_up_for_a_second_at_most(
+    twilio: Twilio, environ: dict[str, str], unread: tuple[int, int]
+) -> None:
+    twilio.says("building")
+    late = run("wait", "--json", "-t", "1s", SERVICE, BUILD, env=environ, stdout=unread[1])
+    twilio.says("completed")
+    untold = run("wait", "-t", "1s", SERVICE, BUILD, env=environ, stdout=unread[1])
+
+    assert late.code == 124
+    assert late.stderr.endswith(RESUME)
+    assert untold.code == 3
+    assert "could not be written to stdout: nobody reads it" in untold.stderr
+    assert max(late.seconds, untold.seconds) < 5
+
+
+def test_a_signal_while_the_result_waits_for_its_reader_acts_after_it(
+    twilio: Twilio, environ: dict[str, str], unread: tuple[int, int]
+) -> None:
+    read_end, write_end = unread
+    twilio.says({"status": "completed", "url": "x" * 6000})  # more than one page of the pipe
+    process = start("wait", "--json", SERVICE, BUILD, env=environ, stdout=write_end)
+    until(twilio.polls, "a poll")
+    time.sleep(0.5)
+    found = os.read(read_end, 4096)  # the first part fits
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.2)
+    while process.poll() is None or select.select([read_end], [], [], 0)[0]:
+        if select.select([read_end], [], [], 0.05)[0]:
+            found += os.read(read_end, 1 << 16)
+    process.communicate()
+
+    assert process.returncode == -signal.SIGINT
+    (told,) = found.lstrip(b"x").splitlines()
+    assert json.loads(told)["outcome"] == "completed"
+
+
+# Sends the process a signal at the MOMENT-th line that it runs after its first answer has come.
+AFTER_THE_ANSWER = """
+import os, queue, sys
+left = int(os.environ["MOMENT"])
+def trace(frame, event, arg):
+    global left
+    left -= 1
+    if left == 0:
+        sys.settrace(None)
+        os.kill(os.getpid(), int(os.environ["SIGNAL"]))
+    return trace if left > 0 else None
+pop = queue.Queue._get
+def _get(self):
+    found = pop(self)
+    frame = sys._getframe(0)
+    sys.settrace(trace)
+    while frame:
+        frame.f_trace = trace
+        frame = frame.f_back
+    return found
+queue.Queue._get = _get
+"""
+
+
+@pytest.mark.measured
+@pytest.mark.parametrize("options", [[], ["--json"]], ids=["word", "json"])
+def test_a_verdict_that_was_reached_is_told_at_whatever_moment_a_signal_comes(
+    twilio: Twilio, environ: dict[str, str], tmp_path: Path, options: list[str]
+) -> None:
+    twilio.says("completed")
+    env = {**environ, "PYTHONPATH": shim(tmp_path, AFTER_THE_ANSWER)}
+    moments = [*range(1, 24, 2), *range(25, 200, 11), *range(200, 900, 50)]
+    codes = set()
+    for number, moment in enumerate(moments):
+        signum = SIGNALS[number % 4]
+        ended = run(
+            "wait", *options, SERVICE, BUILD,
+            env={**env, "MOMENT": str(moment), "SIGNAL": str(int(signum))},
+        )  # fmt: skip
+        told = json.loads(ended.stdout)["outcome"] if options else ended.stdout.strip()
+
+        assert told == "completed", (moment, ended)
+        assert ended.code in (0, -signum), moment
+        codes.add(ended.code)
+    assert len(codes) > 3, "the moments reach from before the verdict to the end"
 
 
 @pytest.mark.measured
@@ -173,7 +270,7 @@ def test_a_signal_at_any_moment_of_the_start_up_ends_it_without_a_traceback(
     env = {**environ, "PYTHONPATH": shim(tmp_path, AT_AN_IMPORT)}
     moments = [1, 2, 3, 5, 8, 13, 21, 34, 55, 80, 110, 140, 170, 200, 240]
     for number, moment in enumerate(moments):
-        signum = SIGNALS[number % 3] if number > 2 else signal.SIGINT
+        signum = SIGNALS[number % 4] if number > 2 else signal.SIGINT
         ended = run(
             "wait", "-t", "2s", SERVICE, BUILD,
             env={**env, "MOMENT": str(moment), "SIGNAL": str(int(signum))},
@@ -187,7 +284,7 @@ def test_signals_that_were_ignored_at_the_start_stay_ignored(
     twilio: Twilio, environ: dict[str, str]
 ) -> None:
     twilio.says("building")
-    script = f'trap "" INT TERM HUP; exec twbuild wait -i 200ms {SERVICE} {BUILD}'
+    script = f'trap "" INT TERM HUP QUIT; exec twbuild wait -i 200ms {SERVICE} {BUILD}'
     process = subprocess.Popen(
         ["sh", "-c", script], env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -234,7 +331,13 @@ def test_ctrl_c_stops_the_script_around_it_too(twilio: Twilio, environ: dict[str
         assert f"twbuild wait {SERVICE} {BUILD}" in terminal.text
 
 
-@pytest.mark.parametrize("signum", SIGNALS)
+OTHERS = [
+    *(signal.SIGABRT, signal.SIGALRM, signal.SIGUSR1, signal.SIGUSR2),
+    *(signal.SIGVTALRM, signal.SIGPROF, signal.SIGXCPU),
+]
+
+
+@pytest.mark.parametrize("signum", [*SIGNALS, *OTHERS])
 def test_the_live_screen_is_gone_and_the_cursor_back_before_the_last_words(
     twilio: Twilio, environ: dict[str, str], signum: int
 ) -> None:
@@ -395,6 +498,57 @@ def test_ctrl_z_gives_the_terminal_to_the_shell_and_fg_takes_it_back(
         shell.type("echo code $?\r")
         shell.see("code 130")
         assert shell.modes() == modes
+
+
+STOPS_AT_A_WRITE = """
+import os, signal
+write, seen = os.write, []
+def stop_around(descriptor, content):
+    if b"\\x1b[?25l" in content:
+        seen.append(content)
+    moment = os.environ["MOMENT"] if len(seen) == 3 else None
+    seen.extend([b""] if moment else [])
+    if moment == "before":
+        os.kill(os.getpid(), signal.SIGTSTP)
+    written = write(descriptor, content)
+    if moment == "after":
+        os.kill(os.getpid(), signal.SIGTSTP)
+    return written
+os.write = stop_around
+"""
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_stop_right_beside_a_frame_leaves_no_cursor_hidden(
+    twilio: Twilio, environ: dict[str, str], tmp_path: Path, moment: str
+) -> None:
+    twilio.says("building")
+    env = {**environ, "PYTHONPATH": shim(tmp_path, STOPS_AT_A_WRITE), "MOMENT": moment}
+    shell = Shell(env)
+    with shell:
+        shell.type(f"clear; twbuild wait -i 200ms {SERVICE} {BUILD}\r")
+        shell.see("Stopped")
+        shell.see_that(lambda: shell.lines[-1] == "$", "a prompt")
+
+        assert not shell.cursor_hidden
+        assert not [line for line in shell.lines if " building " in line]
+
+
+@pytest.mark.parametrize("around", ["timeout 60", "timeout --foreground 60"])
+def test_a_job_that_may_not_draw_writes_its_lines(
+    twilio: Twilio, environ: dict[str, str], around: str
+) -> None:
+    twilio.says("building", 503, "completed")
+    script = f"{around} twbuild wait -v -i 200ms {SERVICE} {BUILD}; exit $?"
+    with Terminal(["bash", "-c", script], {**environ, "TERM": "xterm"}, columns=200) as terminal:
+        assert terminal.end() == 0
+
+        background = "foreground" not in around
+        assert (b"\x1b[?25l" not in terminal.raw) is background
+        assert terminal.text.count("GET ") == 3
+        assert ("HTTP 503, next try in " in terminal.text) is background
+        assert terminal.text.count("ready to deploy") == 1
+        assert not terminal.cursor_hidden
 
 
 def test_a_build_that_ends_while_its_wait_is_in_the_background_is_told_once(

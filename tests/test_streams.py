@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import io
 import os
+import select
 import sys
+import threading
+import time
+from collections.abc import Iterator
 
 import pytest
 
+from tests.support.moments import fill
 from twbuild import streams
 from twbuild.streams import STDERR, STDOUT, Stderr
+from twbuild.text import Line, plain
 
 
 @pytest.fixture
@@ -28,7 +34,8 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 
 def on_a_terminal(monkeypatch: pytest.MonkeyPatch, answer: bool, **environ: str) -> None:
     monkeypatch.setattr(os, "isatty", lambda descriptor: answer and descriptor == STDERR)
-    for name in ("CI", "TERM", "GITHUB_ACTIONS", "FORCE_COLOR", "TTY_COMPATIBLE", "NO_COLOR"):
+    names = ("CI", "TERM", "GITHUB_ACTIONS", "FORCE_COLOR", "TTY_COMPATIBLE", "NO_COLOR")
+    for name in (*names, *streams.AGENTS):
         monkeypatch.delenv(name, raising=False)
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
@@ -84,6 +91,10 @@ def test_a_stream_without_an_encoding_gets_utf_8(
         ("auto", {"TERM": "xterm", "CI": "0"}, True),
         ("auto", {"TERM": "xterm", "CI": "false"}, True),
         ("auto", {"TERM": "xterm", "CI": "False"}, True),
+        ("auto", {"TERM": "xterm", "CLAUDECODE": "1"}, False),
+        ("auto", {"TERM": "xterm", "AGENT": "0"}, False),
+        ("auto", {"TERM": "xterm", "AI_AGENT": ""}, True),
+        ("live", {"CODEX_SANDBOX": "seatbelt"}, True),
         ("live", {"TERM": "xterm"}, True),
         ("live", {"TERM": "dumb"}, True),
         ("live", {"CI": "true"}, True),
@@ -184,3 +195,108 @@ def test_a_stderr_that_cannot_be_written_is_ignored(monkeypatch: pytest.MonkeyPa
     Stderr().say(LINES)
 
     assert tries == [1]
+
+
+@pytest.fixture
+def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, int]]:
+    """A full pipe as stderr, in place of the real one."""
+    on_a_terminal(monkeypatch, False)
+    read_end, write_end = os.pipe()
+    fill(write_end)
+    monkeypatch.setattr(streams, "_unblocked", lambda _: write_end)
+    yield read_end, write_end
+    os.close(read_end)
+    os.close(write_end)
+
+
+def drain(read_end: int) -> bytes:
+    """All that a pipe holds."""
+    found = b""
+    while select.select([read_end], [], [], 0)[0]:
+        found += os.read(read_end, 1 << 16)
+    return found
+
+
+def test_progress_that_nobody_reads_takes_no_time_and_only_so_much_memory(
+    pipe: tuple[int, int],
+) -> None:
+    stderr = Stderr()
+    since = time.monotonic()
+    for number in range(500):
+        stderr.say([[(f"line {number} {'x' * 500}", "")]])
+    assert time.monotonic() - since < 2
+
+    drain(pipe[0])
+    stderr.say([[("now it is read", "")]])
+    found = drain(pipe[0])
+    stderr.say([[("and again", "")]])
+    found += drain(pipe[0])
+    assert found.startswith(b"twbuild: line 0 ")
+    assert found.endswith(b"twbuild: and again\n")
+    assert len(found) < 70_000
+
+
+def test_closing_lines_share_one_budget(pipe: tuple[int, int]) -> None:
+    stderr = Stderr()
+    stderr.say(LINES)
+    since = time.monotonic()
+    for _ in range(5):
+        stderr.close(LINES)
+    stderr.close_badly(LINES)
+    assert 0.2 <= time.monotonic() - since < 0.5
+
+
+def test_closing_lines_wait_for_a_reader_that_comes_within_the_budget(
+    pipe: tuple[int, int],
+) -> None:
+    found: list[bytes] = []
+    reader = threading.Timer(0.05, lambda: found.append(drain(pipe[0])))
+    reader.start()
+    Stderr().close(LINES)
+    reader.join()
+
+    told = (b"".join(found) + drain(pipe[0])).lstrip(b"x")
+    assert told == b"twbuild: error: 100% wrong\ntwbuild:   a hint\n"
+
+
+def test_a_line_begun_is_ended_before_the_closing_lines_and_one_not_begun_is_dropped(
+    pipe: tuple[int, int],
+) -> None:
+    read_end, _ = pipe
+    drain(read_end)
+    stderr = Stderr()
+    stderr.say([[("x" * 60_000, "")]])
+    stderr.say([[("y" * 20_000, "")]])
+    stderr.say([[("dropped", "")]])
+    stderr.begin_closing()
+    found = drain(read_end)
+    stderr.close([[("last", "")]])
+    found += drain(read_end)
+
+    assert found == b"".join(
+        (b"twbuild: ", b"x" * 60_000, b"\ntwbuild: ", b"y" * 20_000, b"\ntwbuild: last\n")
+    )
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [[("error: ", "failed"), ("x" * 1_000_000, "")], [("what to do", "")]],
+        [[("error:", "failed")], *([(f"  profile {n}", "")] for n in range(60_000))],
+        [*([("x" * 100, "")] for _ in range(1_000)), [("what to do", "")]],
+    ],
+    ids=["one line", "many lines", "many long lines"],
+)
+@pytest.mark.parametrize("github", ["", "true"])
+def test_a_text_of_any_length_is_told_within_what_a_pipe_holds(
+    monkeypatch: pytest.MonkeyPatch, written: list[bytes], lines: list[Line], github: str
+) -> None:
+    on_a_terminal(monkeypatch, False, GITHUB_ACTIONS=github)
+
+    Stderr().close_badly(lines)
+
+    found = b"".join(written)
+    first, last = plain(lines[0]).encode(), plain(lines[-1]).encode()
+    assert first[:1000] in found
+    assert found.endswith(last + b"\n")
+    assert 30_000 < len(found) < 150_000

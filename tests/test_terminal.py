@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,15 @@ import pyte
 import pytest
 
 from tests.support.command import BUILD, SERVICE, TOKEN, TWBUILD, run
-from tests.support.moments import shim, until_more
+from tests.support.moments import shim, until, until_more
 from tests.support.terminal import Terminal
 from tests.support.twilio import Twilio, build_body, error
 
 HIDE_CURSOR = b"\x1b[?25l"
+SHOW_CURSOR = b"\x1b[?25h"
+ERASE = b"\x1b[J"
+SIDS = [f"ZB{number:032x}" for number in range(100)]
+AGENTS = ["AI_AGENT", "AGENT", "CLAUDECODE", "CURSOR_AGENT", "GEMINI_CLI", "CODEX_SANDBOX"]
 DOTS = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 LINE = "-\\|/"
 
@@ -140,8 +146,8 @@ def test_the_row_is_cropped_to_the_window_and_never_wraps(
 
         twilio.says("completed")
         assert terminal.end() == 0
-        told = f"✓ completed  {BUILD}  ready to deploy (waited "
-        assert "".join(line.ljust(columns) for line in terminal.lines).count(told) == 1
+        told = f"✓completed{BUILD}readytodeploy(waited"  # wrapped where it has no room
+        assert "".join(terminal.text.split()).count(told) == 1
         assert not terminal.cursor_hidden
 
 
@@ -197,6 +203,7 @@ LIVE = [
     {"CI": "0"},
     {"CI": ""},
     {"GITHUB_ACTIONS": "true"},
+    dict.fromkeys(AGENTS, ""),
 ]
 PLAIN: list[dict[str, str]] = [
     {"TERM": ""},
@@ -206,6 +213,7 @@ PLAIN: list[dict[str, str]] = [
     {"CI": "true"},
     {"TERM": "dumb", "FORCE_COLOR": "1"},
     {"CI": "1", "TTY_COMPATIBLE": "1", "TTY_INTERACTIVE": "1"},
+    *({agent: "1"} for agent in AGENTS),
 ]
 
 
@@ -227,6 +235,7 @@ def shown(twilio: Twilio, words: list[str], env: Mapping[str, str], columns: int
         (["--progress", "live"], {"CI": "1"}),
         (["--progress", "live"], {"TERM": "dumb"}),
         (["--progress=live"], {"TERM": "unknown", "CI": "true"}),
+        (["--progress=live"], {"CLAUDECODE": "1"}),
         (["--progress=auto"], {}),
     ],
     ids=str,
@@ -303,6 +312,175 @@ def test_stdout_and_stderr_each_get_what_they_are_for(
     assert re.fullmatch(
         rf"✓ completed  {BUILD}  ready to deploy \(waited [0-9.]+s\)", other.lines[1]
     )
+
+
+@pytest.mark.parametrize("term", [None, "", "dumb", "unknown"])
+@pytest.mark.parametrize("words", [["status"], ["wait", "-i", "200ms"]], ids=["status", "wait"])
+def test_a_terminal_of_no_known_kind_gets_no_escape_code_on_any_stream(
+    twilio: Twilio, environ: dict[str, str], term: str | None, words: list[str]
+) -> None:
+    for answers, code in ((["completed"], 0), ([401], 4)):
+        twilio.says(*answers)
+        env = {**environ, "COLORTERM": "truecolor"}
+        unset = "unset TERM;" if term is None else f"TERM={term};"
+        script = f"{unset} exec {TWBUILD} {' '.join(words)} {SERVICE} {BUILD}"
+        terminal = Xterm(["sh", "-c", script], env)
+        with terminal:
+            assert terminal.end() == code
+        assert b"\x1b" not in terminal.raw
+        assert ("✓ completed" in terminal.text) is (code == 0)
+
+
+@pytest.mark.parametrize("options", [["--progress", "plain"], ["--progress", "live"], ["--json"]])
+def test_where_both_streams_are_terminals_the_result_is_told_once(
+    twilio: Twilio, environ: dict[str, str], options: list[str]
+) -> None:
+    for sids in (SIDS[:1], SIDS[:3]):
+        for sid in sids:
+            twilio.says("building", "completed", build=sid)
+        words = [TWBUILD, "wait", "-i", "200ms", *options, SERVICE, *sids]
+        terminal = Xterm(words, environ, 400)
+        with terminal:
+            assert terminal.end() == 0
+        for sid in sids:
+            told = [line for line in terminal.lines if sid in line and "completed" in line]
+            assert len(told) == 1, told
+
+
+def test_a_screen_is_erased_once_for_each_line_above_it_and_once_at_the_end(
+    twilio: Twilio, environ: dict[str, str]
+) -> None:
+    terminal = shown(twilio, wait("-v"), environ, 250)
+
+    frames = terminal.raw.count(HIDE_CURSOR)
+    *above, _ = terminal.lines
+    assert len([line for line in above if line.startswith("GET ")]) == 3
+    at_the_end = 1
+    assert terminal.raw.count(ERASE) == frames + len(above[1:]) + at_the_end
+    assert terminal.raw.count(SHOW_CURSOR) == 1
+
+
+@pytest.mark.parametrize("status", ["👍🏽 thumbs", "क्षत्रिय", "e\u0301te\u0301", "ｗｉｄｅ", "✈️✈️✈️"])
+def test_a_row_has_no_character_whose_width_a_terminal_may_take_otherwise(
+    twilio: Twilio, environ: dict[str, str], status: str
+) -> None:
+    twilio.says({"status": status})
+    terminal = Xterm(wait(), environ, 160)
+    with terminal:
+        row = terminal.see_row(rf". asking     0:0[0-9]  {BUILD}  .*next try in .*")
+        assert row[1:].isascii()
+        assert "\\u" in row or "\\U" in row
+        assert "thumbs" not in status or "thumbs" in row
+
+
+@pytest.mark.parametrize("options", [[], ["--progress", "plain"]], ids=["live", "plain"])
+def test_a_paused_terminal_delays_no_verdict_and_is_as_before_when_it_reads_again(
+    twilio: Twilio, environ: dict[str, str], options: list[str]
+) -> None:
+    twilio.says("building")
+    terminal = Xterm(wait(*options), environ)
+    with terminal:
+        terminal.see("building ")
+        terminal.type("\x13")  # Ctrl-S
+        time.sleep(0.5)
+        terminal.read(0.1)
+        twilio.says("completed")
+        since = time.monotonic()
+        assert terminal.end_unread() == 0
+        assert time.monotonic() - since < 2
+        terminal.read(0.1)
+
+        assert not terminal.cursor_hidden
+        assert terminal.text.count("ready to deploy") == 1
+        assert not [line for line in terminal.lines if line[0] in DOTS]
+
+
+def test_a_window_of_one_row_shows_the_row(twilio: Twilio, environ: dict[str, str]) -> None:
+    twilio.says("building")
+    terminal = Xterm(wait(), environ, 80, 1)
+    with terminal:
+        terminal.see_row(f". building   0:0[0-9]  {BUILD}")
+        twilio.says("completed")
+        assert terminal.end() == 0
+
+
+@pytest.mark.parametrize("columns", [30, 50])
+def test_lines_for_people_wrap_between_words_and_leave_whole_what_is_to_be_copied(
+    twilio: Twilio, environ: dict[str, str], columns: int
+) -> None:
+    twilio.says("building")
+    terminal = Xterm(wait("-t", "1s"), environ, columns)
+    with terminal:
+        assert terminal.end() == 124
+    said = terminal.raw.rpartition(SHOW_CURSOR)[2].decode()
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", said).split("\r\n")
+    assert f"    twbuild wait {SERVICE} {BUILD}" in lines, "a command is one line"
+    others = [line for line in lines if "twbuild wait" not in line]
+    assert len(others) == {30: 6, 50: 4}[columns]
+    assert [line for line in others if len(line) > columns] in ([], [BUILD])
+    assert " ".join(" ".join(others).split()).startswith(
+        f"! still building after 1s (--timeout) {BUILD} It goes on at Twilio. To wait again:"
+    )
+
+
+class Tmux:
+    """A real tmux with one window, in which a command runs."""
+
+    def __init__(self, folder: Path, command: str, columns: int, rows: int) -> None:
+        self._words = ["tmux", "-S", str(folder / "tmux"), "-f", os.devnull]
+        self("new-session", "-d", "-x", str(columns), "-y", str(rows), f"{command}; sleep 60")
+
+    def __call__(self, *words: str) -> str:
+        return subprocess.check_output([*self._words, *words], text=True, timeout=20)
+
+    def told(self, name: str) -> str:
+        """What tmux says of itself."""
+        return self("display", "-p", f"#{{{name}}}").strip()
+
+    def lines(self) -> list[str]:
+        """The window's lines that are not empty."""
+        return [line for line in self("capture-pane", "-p").splitlines() if line.strip()]
+
+    def row(self, columns: int) -> bool:
+        """Whether exactly one live row stands there, as wide as it may be."""
+        rows = [line for line in self.lines() if line[0] in DOTS]
+        return len(rows) == 1 and fits(rows[0], f"building   0:00  {BUILD}", columns)
+
+
+@pytest.fixture
+def tmux(twilio: Twilio, environ: dict[str, str], tmp_path: Path) -> Iterator[Tmux]:
+    """A wait in a window of 80 columns; tmux itself comes from `apt-get install tmux`."""
+    twilio.says("building")
+    given = " ".join(f"{name}='{value}'" for name, value in environ.items())
+    tmux = Tmux(tmp_path, f"env {given} {' '.join(wait())}", 80, 10)
+    until(lambda: tmux.row(80), "a row")
+    yield tmux
+    tmux("kill-server")
+
+
+def test_no_frame_reaches_tmuxs_scrollback_while_the_row_is_on_the_top_line(
+    twilio: Twilio, tmux: Tmux
+) -> None:
+    Path(tmux.told("pane_tty")).write_text("\x1b[2J\x1b[H")  # now nothing is above the row
+    until(lambda: tmux.told("cursor_y") == "0" and tmux.row(80), "the row on the top line")
+    tmux("clear-history")
+    time.sleep(1.5)
+    assert tmux.told("history_size") == "0"
+
+    twilio.says("completed")
+    until(lambda: "ready to deploy" in "".join(tmux.lines()), "the verdict")
+    assert tmux.told("history_size") == "0"
+    assert tmux.told("cursor_flag") == "1"
+
+
+def test_tmux_made_narrower_and_wider_has_exactly_one_row_left(twilio: Twilio, tmux: Tmux) -> None:
+    for columns in (40, 100, 54):
+        tmux("resize-window", "-x", str(columns), "-y", "10")
+        until(lambda: tmux.row(columns), f"one row of {columns} columns")  # noqa: B023
+    tmux("resize-window", "-x", "100", "-y", "10")
+    twilio.says("completed")
+    until(lambda: "ready to deploy" in "".join(tmux.lines()), "the verdict")
+    assert not [line for line in tmux.lines() if line[0] in DOTS]
 
 
 COLOUR = re.compile(rb"\x1b\[[0-9;]*(?:3[0-9]|4[0-9]|9[0-9]|10[0-9])[0-9;]*m")
@@ -472,9 +650,6 @@ def test_a_crash_gives_the_cursor_back_and_tells_no_secret(
     assert "please report it" in terminal.lines[2]
     assert len(terminal.lines) == 3
     assert TOKEN.encode() not in terminal.raw
-
-
-SIDS = [f"ZB{number:032x}" for number in range(100)]
 
 
 def test_a_hundred_builds_never_outgrow_the_window_and_leave_their_verdicts_alone(

@@ -1,17 +1,29 @@
-"""The live screen: one row a build on stderr, drawn by rich, gone when it is over."""
+"""The live screen: one row a build on stderr, drawn by rich, gone when it is over.
+
+rich draws what stands in the rows: its Spinner, Text and Group, through its Console. Where they
+stand and how they get there is done here, as `rich.live.Live` cannot do it:
+
+- It moves up by as many rows as it has drawn. A terminal that rewraps its lines when made narrower
+  (tmux, kitty, VTE) has more of them by then, and what it misses stays for good. Here the cursor
+  rests at the start of the first row, which such a terminal takes along.
+- It erases from the first row's first column. Where that is the window's top, tmux copies what is
+  erased into its scrollback, frame by frame.
+- It writes to a file and waits for it. Here a frame is written at once or not at all, and only by a
+  process in the foreground.
+- It draws in a thread of its own, and leaves the cursor hidden when stopped by Ctrl-Z.
+"""
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from types import FrameType
+from contextlib import ExitStack
 
+from rich.console import Group, RenderableType
 from rich.spinner import Spinner
+from rich.text import Text
 
-from twbuild import screen
+from twbuild import screen, signals, streams
 from twbuild.events import Building, Picked, Status, Tick, Trouble
 from twbuild.progress import Happening, line, verbose_only
 from twbuild.streams import STDERR, Stderr, encode
@@ -20,27 +32,48 @@ from twbuild.text import duration
 from twbuild.watch import Over
 
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
-ERASE_TO_LINE_END, ERASE_BELOW = "\x1b[K", "\x1b[J"
+# The first row, then all below it: tmux keeps what is erased from the window's very first place.
+ERASE = "\r\x1b[K\x1b[C\x1b[J\r"
 
-_STOPS = [n for n in (getattr(signal, "SIGTSTP", None),) if n is not None]
+_MARKS = {"completed": "✓", "failed": "✗"}
 
 
-@dataclass
 class Row:
-    """What is known of one build."""
+    """What is known of one build, and rich's picture of it."""
 
-    sid: str | None
-    status: str = "asking"
-    trouble: Trouble | None = None
-    over_at: float | None = None
+    def __init__(self, sid: str | None, start: float, status: str = "asking") -> None:
+        self.sid = sid
+        self._start = start
+        self.status = status
+        self.trouble: Trouble | None = None
+        self.over_at: float | None = None
+        self._text = Text()
+        self._told: tuple[str, ...] = ()
+        self._spinner = Spinner(_spinner(), style="building")
+        self._spinner.start_time = start
+
+    def picture(self, now: float) -> RenderableType:
+        """A spinner and text while it is building, then a mark and text."""
+        note = _note(self.trouble, now) if self.trouble else ""
+        time_text = clock_text((self.over_at or now) - self._start)
+        if self._told != (time_text, note):
+            self._told = (time_text, note)
+            style = self.status if self.status in screen.THEME.styles else ""
+            self._text = Text.assemble(
+                (f"{self.status:<9}", style),
+                (f"  {time_text}", "time"),
+                f"  {self.sid or 'the newest build'}",
+                (_certain(note), "trouble"),
+            )
+            self._spinner.text = self._text
+        if self.over_at is None:
+            return self._spinner.render(now)
+        mark = (_MARKS.get(self.status, "!"), self.status if self.status in _MARKS else "trouble")
+        return Text.assemble(mark, " ", self._text)
 
 
 class Live:
-    """Draws frames on stderr until it is closed.
-
-    The cursor always rests at the start of the first row: a terminal that rewraps its lines when
-    made narrower takes it along, and the next frame wipes whatever was left below.
-    """
+    """Draws frames on stderr until it is closed."""
 
     frame_seconds = 0.11
 
@@ -56,119 +89,71 @@ class Live:
         self._verbose = verbose
         self._clock = clock
         self._start = clock()
-        self._rows = {sid: Row(sid) for sid in sids}
+        self._rows = {sid: Row(sid, self._start) for sid in sids}
         self._shown = False
-        self._spinner = _frames()
-        self._cache: dict[tuple[object, ...], str] = {}
-
-        self._previous = {n: signal.getsignal(n) for n in _STOPS}
-        for number, handler in self._previous.items():
-            if handler is signal.SIG_DFL:
-                signal.signal(number, self._stop)
+        self._stack = ExitStack()
+        self._stack.enter_context(signals.stops_noted())
 
     def close(self) -> None:
         """Wipe the rows, and give the cursor and Ctrl-Z back."""
-        try:
-            self._erase()
-        finally:
-            self._erase()  # once more, in case that a signal cut the first one short
-            for number, handler in self._previous.items():
-                signal.signal(number, handler)
+        self._stderr.begin_closing()
+        self._erase()
+        self._stack.close()
 
     def show(self, event: Happening) -> None:
         """Take in what happened; draw at each tick."""
         now = self._clock()
         if isinstance(event, Tick):
-            self._draw(now)
+            self._tick(now)
         elif isinstance(event, Building):
-            self._rows[event.sid] = Row(event.sid, Status.BUILDING.value)
-        elif isinstance(event, Trouble):
-            self._rows[event.sid].trouble = event
+            self._rows[event.sid] = Row(event.sid, self._start, Status.BUILDING.value)
         elif isinstance(event, Over):
-            self._rows[event.sid] = Row(event.sid, event.outcome.value, over_at=now)
+            row = self._rows[event.sid] = Row(event.sid, self._start, event.outcome.value)
+            row.over_at = now
         else:
             if isinstance(event, Picked):
-                self._rows = {event.sid: Row(event.sid)}
+                self._rows = {event.sid: Row(event.sid, self._start)}
+            elif isinstance(event, Trouble):
+                self._rows[event.sid].trouble = event
+                if streams.in_foreground():
+                    return  # its row tells it
             told = line(event, now)
-            if told and (self._verbose or not verbose_only(event)) and self._in_foreground():
-                self._erase()
-                self._stderr.say([told])
-                self._draw(now)
+            if told and (self._verbose or not verbose_only(event)):
+                self._stderr.write((ERASE if self._shown else "") + self._stderr.text([told]))
+                self._tick(now)
+
+    def _tick(self, now: float) -> None:
+        if signals.stop_wanted():
+            self._erase()
+            signals.stop()
+        elif streams.in_foreground():
+            self._draw(now)
 
     def _draw(self, now: float) -> None:
-        if not self._in_foreground():
-            return
         columns, height = screen.window(STDERR)
         rows = self._visible(height)
-        if len(self._cache) > 4 * len(rows) + 40:
-            self._cache.clear()
-        lines = [self._row(row, now, columns) for row in rows]
+        pictures = [row.picture(now) for row in rows]
         if len(rows) < len(self._rows):
             over = sum(row.over_at is not None for row in self._rows.values())
             hidden = len(self._rows) - over - len(rows)
             more = f"{hidden} more building; " if hidden else ""
-            told = f"  {more}{over} of {len(self._rows)} over"
-            lines.append(self._styled([(told, "hint")], columns))
-        # Erased before it is written: behind a full row the cursor stands on its last column.
-        *upper, last = lines
-        body = "".join(f"{ERASE_TO_LINE_END}{text}\r\n" for text in upper) + ERASE_BELOW + last
-        up = f"\x1b[{len(lines) - 1}A" if len(lines) > 1 else ""
+            pictures.append(Text(f"  {more}{over} of {len(self._rows)} over", "hint"))
+        drawn = screen.rendered(Group(*pictures), columns, crop=True).splitlines()
+        up = f"\x1b[{len(drawn) - 1}A" if len(drawn) > 1 else ""
         self._shown = True
-        self._stderr.draw(f"{HIDE_CURSOR}\r{body}{up}\r")
+        self._stderr.draw("".join((HIDE_CURSOR, ERASE, "\r\n".join(drawn), up, "\r")))
 
     def _visible(self, height: int) -> list[Row]:
         """All rows while they fit, else those still building, with a line left for the count."""
         rows = list(self._rows.values())
-        if len(rows) < height:
+        if len(rows) <= max(height - 1, 1):
             return rows
         return [row for row in rows if row.over_at is None][: max(0, height - 2)]
 
-    def _row(self, row: Row, now: float, columns: int) -> str:
-        time_text = clock_text((row.over_at or now) - self._start)
-        note = _note(row.trouble, now) if row.trouble else ""
-        key = (row.sid, row.status, time_text, note, columns)
-        if key not in self._cache:
-            text = [
-                (f" {row.status:<9}", row.status if row.status in screen.THEME.styles else ""),
-                (f"  {time_text}", "time"),
-                (f"  {row.sid or 'the newest build'}", ""),
-                (note, "trouble"),
-            ]
-            self._cache[key] = screen.styled(text, max(columns - 1, 0))
-        return self._mark(row, now) + self._cache[key]
-
-    def _mark(self, row: Row, now: float) -> str:
-        marks = {"completed": "✓", "failed": "✗"}
-        if row.over_at is None:
-            frame = int((now - self._start) / self.frame_seconds) % len(self._spinner)
-            return self._styled([(self._spinner[frame], "building")], 1)
-        mark = marks.get(row.status, "!")
-        return self._styled([(mark, row.status if row.status in marks else "trouble")], 1)
-
-    def _styled(self, spans: list[tuple[str, str]], columns: int) -> str:
-        key = (columns, *spans)
-        if key not in self._cache:
-            self._cache[key] = screen.styled(spans, columns)
-        return self._cache[key]
-
     def _erase(self) -> None:
         if self._shown:
-            self._stderr.write(f"\r{ERASE_BELOW}{SHOW_CURSOR}")
+            self._stderr.write(ERASE + SHOW_CURSOR)
             self._shown = False
-
-    def _stop(self, number: int, _: FrameType | None) -> None:
-        """Ctrl-Z: leave the terminal to the shell, stop, and come back to a clean line."""
-        self._erase()
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
-        signal.signal(number, self._stop)
-
-    def _in_foreground(self) -> bool:
-        """Whether the terminal is ours to draw on; a job in the background draws nothing."""
-        try:
-            return os.tcgetpgrp(STDERR) == os.getpgrp()
-        except (OSError, AttributeError):
-            return True  # not our controlling terminal, or Windows: nobody else draws on it
 
 
 def _note(trouble: Trouble, now: float) -> str:
@@ -176,7 +161,12 @@ def _note(trouble: Trouble, now: float) -> str:
     return f"  {trouble.reason}, {f'next try in {duration(left)}' if left > 0 else 'trying again'}"
 
 
-def _frames() -> list[str]:
-    """The spinner's frames, as far as the stream's encoding has them."""
+def _certain(text: str) -> str:
+    """The text in characters that are one column wide in every terminal, whatever rich counts."""
+    return text.encode("ascii", "backslashreplace").decode()
+
+
+def _spinner() -> str:
+    """The spinner whose frames the stream's encoding has."""
     dots = Spinner("dots").frames
-    return dots if b"\\" not in encode("".join(dots), STDERR) else Spinner("line").frames
+    return "dots" if b"\\" not in encode("".join(dots), STDERR) else "line"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import gc
+import math
 import os
 import random
 import time
@@ -17,11 +18,10 @@ from twbuild.errors import (
     CredentialsError,
     ExitCode,
     TwbuildError,
-    UnwritableError,
     UsageError,
     exit_code,
 )
-from twbuild.events import Made, Note, Outcome
+from twbuild.events import Build, Made, Note, Outcome
 from twbuild.progress import Happening, Plain, Progress
 from twbuild.result import Result
 from twbuild.settings import Settings
@@ -80,10 +80,10 @@ def _look(arguments: Sequence[str], wishes: Wishes) -> int:
 
     # What the ending needs is loaded before the wait: pip may replace it in the meantime.
     codecs.lookup("utf-8-sig")
-    if stderr.styled or result.for_people:
+    if stderr.styled or result.styled:
         from twbuild import screen
 
-        screen.styled([("✓", "")], 1)  # rich loads its table of widths when it first needs it
+        screen.wrapped([("✓", "")], 1)  # rich loads its table of widths when it first needs it
 
     way = network.of(found.base_url)
     if not wishes.once:
@@ -92,47 +92,47 @@ def _look(arguments: Sequence[str], wishes: Wishes) -> int:
 
     now = time.monotonic()
     deadline = now + wishes.timeout_seconds if wishes.timeout_seconds else None
-    rules = Rules(wishes.interval_seconds, deadline, wishes.once, details=not wishes.quiet)
+    result.deadline = deadline or math.inf
+    tells_details = stderr.github or not wishes.quiet
+    details = tells_details or wishes.json
+    rules = Rules(wishes.interval_seconds, deadline, wishes.once, details)
     watches = [Watch(sid, rules, now, _jitter) for sid in goal.builds or (None,)]
-    progress = _progress(stderr, wishes, goal.builds or (None,))
+    repeats = not (result.on_terminal and stderr.is_terminal)
+    progress = _progress(stderr, wishes, goal.builds or (None,), repeats)
     runner = Runner(watches, lambda: Fetcher(found, way, goal.service), progress.frame_seconds)
     events = chain(_notes(found, goal, wishes, stderr), runner.run())
     command = ["twbuild", "wait", *(["-p", wishes.profile] if wishes.profile else [])]
     command += ["--", goal.service] if goal.service.startswith("-") else [goal.service]
     with signals.caught():
-        made, signalled = _follow(events, progress, watches, result)
-        overs = [watch.over for watch in watches if watch.over]
+        made = _follow(events, progress, result)
+        now = time.monotonic()
+        overs = [watch.interrupt(now) for watch in watches]
+        result.finish(overs)
         code = exit_code(over.outcome for over in overs)
-        closing = _closing(overs, command, wishes, stderr, result)
-        (stderr.close_badly if code in WORTH_A_LOOK else stderr.say)(closing)
-        order = [over.sid for over in overs]
-        for details in sorted(made, key=lambda details: order.index(details.sid)):
-            lines = report.made(details, several=len(overs) > 1)
-            stderr.say([[], *lines] if stderr.styled else lines)
-        if signalled:
-            raise signalled
+        lines = _closing(overs, command, wishes, stderr, repeats)
+        for over in overs if tells_details else ():
+            if over.sid and over.outcome is Outcome.FAILED:
+                lines += [[]] if stderr.styled else []
+                told = Made(over.sid, made.get(over.sid))
+                lines += report.made(told, several=len(overs) > 1)
+        (stderr.close_badly if code in WORTH_A_LOOK else stderr.close)(lines)
     return code
 
 
 def _follow(
-    events: Iterable[Happening], progress: Progress, watches: Sequence[Watch], result: Result
-) -> tuple[list[Made], Signalled | None]:
+    events: Iterable[Happening], progress: Progress, result: Result
+) -> dict[str, Build | None]:
     """Show and tell what happens to its end, or until a signal; what failed builds were made of."""
-    made = []
-    try:
-        with contextlib.closing(progress):
-            for event in events:
-                progress.show(event)
-                if isinstance(event, Over):
-                    result.take(event)
-                elif isinstance(event, Made):
-                    made.append(event)
-    except Signalled as signalled:
-        with contextlib.suppress(UnwritableError):  # the signal is what ends us
-            result.finish([watch.interrupt(time.monotonic()) for watch in watches])
-        return made, signalled
-    result.finish([watch.over for watch in watches if watch.over])
-    return made, None
+    made = {}
+    with contextlib.closing(progress), contextlib.suppress(Signalled):
+        for event in events:
+            progress.show(event)
+            if isinstance(event, Over):
+                result.take(event)
+            elif isinstance(event, Made):
+                result.take_details(event)
+                made[event.sid] = event.build
+    return made
 
 
 def _settings(sids: Sequence[str | None], wishes: Wishes, result: Result) -> Settings:
@@ -145,20 +145,25 @@ def _settings(sids: Sequence[str | None], wishes: Wishes, result: Result) -> Set
 
 
 def _closing(
-    overs: Sequence[Over], command: Sequence[str], wishes: Wishes, stderr: Stderr, result: Result
+    overs: Sequence[Over], command: Sequence[str], wishes: Wishes, stderr: Stderr, repeats: bool
 ) -> list[Line]:
-    """The last lines on stderr: what neither stdout nor a line of progress has said already."""
+    """The last lines on stderr: what neither stdout nor a line of progress has said already.
+
+    `repeats` says whether they repeat the result.
+    """
     several, live = len(overs) > 1, stderr.styled and not wishes.once
     said_in_progress = several and not live and not wishes.quiet
 
     def unsaid(over: Over) -> bool:
+        if stderr.github and over.outcome not in (Outcome.COMPLETED, Outcome.BUILDING):
+            return True
         if over.outcome not in report.VERDICTS:
             return not said_in_progress
         if wishes.quiet or wishes.once:
-            wanted = over.outcome is Outcome.FAILED and (stderr.github or not wishes.quiet)
+            wanted = over.outcome is Outcome.FAILED and not wishes.quiet
         else:
             wanted = not said_in_progress
-        return wanted and not (result.for_people and (live or wishes.once))
+        return wanted and repeats
 
     lines = [report.headline(over, once=wishes.once) for over in overs if unsaid(over)]
     if several and (not wishes.quiet or stderr.github):
@@ -166,12 +171,14 @@ def _closing(
     return [*lines, *report.hints(overs), *report.resume(overs, command)]
 
 
-def _progress(stderr: Stderr, wishes: Wishes, sids: Sequence[str | None]) -> Progress:
+def _progress(
+    stderr: Stderr, wishes: Wishes, sids: Sequence[str | None], repeats: bool
+) -> Progress:
     if stderr.styled and not wishes.once and not wishes.quiet:
         from twbuild.live import Live
 
         return Live(stderr, sids, verbose=wishes.verbose)
-    return Plain(stderr, sids, quiet=wishes.quiet, verbose=wishes.verbose)
+    return Plain(stderr, sids, quiet=wishes.quiet, verbose=wishes.verbose, repeats=repeats)
 
 
 def _notes(found: Settings, goal: Target, wishes: Wishes, stderr: Stderr) -> Iterator[Note]:

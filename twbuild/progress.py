@@ -27,13 +27,13 @@ class Progress(Protocol):
         """Take in what happened."""
 
     def close(self) -> None:
-        """Leave the screen as it was."""
+        """Leave the screen as it was, for the closing lines."""
 
 
 class Plain:
     """A line at the start, for every change and trouble, and one now and then.
 
-    `quiet` leaves out all but what `-v` asked for.
+    `quiet` leaves out all but what `-v` asked for; without `repeats`, verdicts are left to stdout.
     """
 
     frame_seconds = 1.0
@@ -45,18 +45,21 @@ class Plain:
         *,
         quiet: bool = False,
         verbose: bool = False,
+        repeats: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._stderr = stderr
         self._quiet = quiet
         self._verbose = verbose
+        self._repeats = repeats
         self._clock = clock
         self._start = self._last = clock()
         self._states: dict[str | None, str] = dict.fromkeys(sids, "asking")
         self._several = len(sids) > 1
 
     def close(self) -> None:
-        """Nothing to mend: lines stay."""
+        """Lines stay."""
+        self._stderr.begin_closing()
 
     def show(self, event: Happening) -> None:
         """Say what happened, if it is worth a line."""
@@ -67,8 +70,8 @@ class Plain:
             self._states = {event.sid: self._states.get(None, "asking")}
         elif isinstance(event, Over):
             self._states.pop(event.sid, None)
-            if not self._several:
-                return  # its closing lines follow at once
+            if not self._several or (not self._repeats and event.outcome in report.VERDICTS):
+                return  # it is told elsewhere
         line = self._line(event)
         wanted = self._verbose if verbose_only(event) else not self._quiet
         if line and wanted:

@@ -1,16 +1,18 @@
-"""What rich draws with: the one theme, styled lines, and the window's size."""
+"""What rich draws with: the one theme, its console, wrapped lines, and the window's size."""
 
 from __future__ import annotations
 
 import io
 import os
+import re
 from functools import lru_cache
 
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, RenderableType
 from rich.text import Text
 from rich.theme import Theme
 
-from twbuild.text import Line
+from twbuild.text import Line, plain
 
 THEME = Theme(
     {
@@ -34,15 +36,33 @@ def _console() -> Console:
     )
 
 
-def styled(line: Line, width: int | None = None) -> str:
-    """The line with its colours; cropped to `width` columns, or as long as it is."""
-    text = Text.assemble(*line, no_wrap=True, overflow="crop", end="")
-    if width is not None:
-        text.truncate(width, overflow="crop")
+def rendered(renderable: RenderableType, width: int, *, crop: bool = False) -> str:
+    """What rich makes of it in `width` columns; `crop` cuts off what is wider, else it stays."""
     console = _console()
+    console.size = (width, 1 << 16)
     with console.capture() as capture:
-        console.print(text, end="", soft_wrap=True, highlight=False, markup=False, emoji=False)
+        console.print(renderable, no_wrap=crop, overflow="crop" if crop else "ignore", crop=crop)
     return capture.get()
+
+
+def wrapped(line: Line, width: int) -> str:
+    """The line with its colours, wrapped between words below its own indent.
+
+    What is to be copied stays in one piece: commands, and words longer than the window.
+    """
+    text, content = Text.assemble(*line), plain(line)
+    indent = len(content) - len(content.lstrip(" "))
+    breaks = [0]
+    for word in re.finditer(r"\S+", content):
+        room = width - (indent if breaks[-1] else 0)
+        if word.start() > indent and cell_len(content[breaks[-1] : word.end()]) > room:
+            breaks.append(word.start())
+    if any(style == "command" for _, style in line):
+        breaks = [0]
+    rows = text.divide(breaks[1:])
+    for row in rows:
+        row.rstrip()
+    return ("\n" + " " * indent).join(rendered(row, 1 << 16).strip("\n") for row in rows)
 
 
 def window(descriptor: int) -> tuple[int, int]:

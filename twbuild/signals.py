@@ -1,10 +1,13 @@
-"""SIGINT, SIGTERM, SIGHUP, SIGQUIT: unwind everything, say the last words, die of the signal.
+"""Signals: which ones end a wait, when they may cut in, and dying of them in the end.
 
-Dying of it, rather than exiting with 128 + n, tells the shell script around us to stop as well.
+A handler only notes the signal. It raises nowhere but where the wait does nothing but wait, so that
+no answer, no line and no frame is ever cut in two. Dying of the signal, rather than exiting with
+128 + n, tells the shell script around us to stop as well.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
@@ -13,7 +16,7 @@ from contextlib import contextmanager
 
 TYPE_CHECKING = False  # typing costs milliseconds in which a Ctrl-C would show a traceback
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import FrameType
     from typing import Any, NoReturn
 
@@ -22,7 +25,15 @@ if TYPE_CHECKING:
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")  # Windows has neither SIGHUP nor SIGQUIT
 # Ctrl-C and Ctrl-\\ at a terminal; what runs in the same foreground gets them as well.
 FROM_TERMINAL = [signal.SIGINT, *([signal.SIGQUIT] if hasattr(signal, "SIGQUIT") else [])]
-INSIST_SECONDS = 1.0  # who signals again after that is not to wait for last words
+INSIST_SECONDS = 2.0  # after the first signal everything is over by then, unless it hangs
+
+# Signals that end no process, that cannot be caught, or that a fault of the program itself causes,
+# whose handler would be called again and again.
+_NOT_ENDING = (
+    *("SIGCHLD", "SIGCLD", "SIGCONT", "SIGURG", "SIGWINCH", "SIGINFO"),
+    *("SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGKILL"),
+    *("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGSYS"),
+)
 
 
 class Signalled(BaseException):
@@ -33,20 +44,36 @@ class Signalled(BaseException):
         self.signum = signum
 
 
-class _First:
-    """The first signal that came, and when."""
+class _State:
+    """The first ending signal and when it came; whether it may raise; whether Ctrl-Z was typed."""
 
     signum: int | None = None
-    at = 0.0
+    at = math.inf
+    raises = False
+    stop: int | None = None
 
 
-def handle(handler: Handler) -> list[int]:
-    """Give the signals that end us this handler; one that is ignored stays so. Those handled."""
-    numbers = [n for n in (getattr(signal, name, None) for name in NAMES) if n is not None]
-    numbers = [n for n in numbers if signal.getsignal(n) is not signal.SIG_IGN]
-    for number in numbers:
+def came() -> bool:
+    """Whether an ending signal has come."""
+    return _State.signum is not None
+
+
+def came_at() -> float:
+    """When the first ending signal came, by `time.monotonic`; infinite where none has."""
+    return _State.at
+
+
+def handle(handler: Handler, numbers: Iterable[int] | None = None) -> list[int]:
+    """Give these signals, NAMES where none are given, a handler; returns those that got it.
+
+    One that is ignored stays ignored, and so does a handler that is not Python's.
+    """
+    if numbers is None:
+        numbers = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
+    taken = [n for n in numbers if signal.getsignal(n) not in (signal.SIG_IGN, None)]
+    for number in taken:
         signal.signal(number, handler)
-    return numbers
+    return taken
 
 
 def die_at_once() -> None:
@@ -62,9 +89,59 @@ def die_at_once() -> None:
 
 @contextmanager
 def caught() -> Iterator[None]:
-    """Raise Signalled here on the first signal; one that was ignored stays ignored."""
+    """Catch every signal that ends a process, and raise Signalled at the end if one came.
+
+    One that was ignored at the start stays ignored.
+    """
+    others = {getattr(signal, name, None) for name in _NOT_ENDING}
     sys.unraisablehook = _send_again
-    numbers = handle(_handle)
+    numbers = handle(_handle, signal.valid_signals() - others)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+        if _State.signum is not None:
+            raise Signalled(_State.signum)
+
+
+@contextmanager
+def let_through() -> Iterator[None]:
+    """Raise Signalled in here as soon as a signal comes or if one came before, until `hold`."""
+    _State.raises = True
+    try:
+        if _State.signum is not None:
+            raise Signalled(_State.signum)
+        yield
+    finally:
+        _State.raises = False
+
+
+def hold() -> None:
+    """Signals are noted from here on, and raise no more."""
+    _State.raises = False
+
+
+def die_if_signalled() -> None:
+    """End by the signal that came, should an error have come on top of it."""
+    if _State.signum is not None:
+        die(_State.signum)
+
+
+def die(signum: int) -> NoReturn:
+    """End as a process that never handled the signal ends."""
+    signal.signal(signum, signal.SIG_DFL)
+    signal.raise_signal(signum)
+    os._exit(128 + signum)
+
+
+@contextmanager
+def stops_noted() -> Iterator[None]:
+    """Ctrl-Z sets what `stop_wanted` tells, in place of stopping the process in mid-drawing."""
+    candidates = (getattr(signal, name, None) for name in ("SIGTSTP", "SIGTTIN"))
+    numbers = [n for n in candidates if n and signal.getsignal(n) == signal.SIG_DFL]
+    for number in numbers:
+        signal.signal(number, _note_stop)
     try:
         yield
     finally:
@@ -72,27 +149,29 @@ def caught() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
 
 
-def die_if_signalled() -> None:
-    """End by the signal that came, should somebody have swallowed its exception."""
-    if _First.signum is not None:
-        die(_First.signum)
+def stop_wanted() -> bool:
+    """Whether Ctrl-Z was typed and `stop` has not been called since."""
+    return _State.stop is not None
 
 
-def die(signum: int) -> NoReturn:
-    """End as a process that never handled the signal ends."""
-    signal.signal(signum, signal.SIG_DFL)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signum])
-        os.kill(os.getpid(), signum)
-    os._exit(128 + signum)
+def stop() -> None:
+    """Stop as Ctrl-Z does, until the shell lets the process go on."""
+    if (number := _State.stop) is not None:
+        _State.stop = None
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
+        signal.signal(number, _note_stop)
 
 
 def _handle(signum: int, _: FrameType | None) -> None:
-    if _First.signum is None:
-        _First.signum, _First.at = signum, time.monotonic()
-        raise Signalled(signum)
-    if time.monotonic() - _First.at > INSIST_SECONDS:
+    now = time.monotonic()
+    if _State.signum is None:
+        _State.signum, _State.at = signum, now
+    elif now - _State.at > INSIST_SECONDS:
         die(signum)
+    if _State.raises:
+        _State.raises = False
+        raise Signalled(_State.signum)
 
 
 def _send_again(unraisable: Any) -> None:
@@ -100,6 +179,9 @@ def _send_again(unraisable: Any) -> None:
     if isinstance(unraisable.exc_value, Signalled):
         import threading
 
-        _First.signum = None
-        signum = unraisable.exc_value.signum
-        threading.Timer(0.01, os.kill, (os.getpid(), signum)).start()
+        _State.raises = True
+        threading.Timer(0.01, os.kill, (os.getpid(), unraisable.exc_value.signum)).start()
+
+
+def _note_stop(signum: int, _: FrameType | None) -> None:
+    _State.stop = signum

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from queue import Empty, Queue
 from typing import NamedTuple, Protocol
 
+from twbuild import signals
 from twbuild.errors import FetchError, PassingError
 from twbuild.events import Asked, Build, BuildStatus, Kind, Page, Question, Tick
 from twbuild.text import duration, printable
@@ -69,7 +70,7 @@ class Runner:
         self._due = [(clock(), number) for number in range(len(watches))]
         self._details: deque[int] = deque()  # failed builds, asked about when no poll is due
         # No SimpleQueue: stopped in a signal's handler past its timeout, it waits for ever.
-        self._answers: Queue[tuple[Lane, Given]] = Queue()
+        self._answers: Queue[tuple[Lane, Given]] = _Answers()
 
     def run(self) -> Iterator[Event | Asked | Tick]:
         """What happens, until every build is over."""
@@ -161,6 +162,18 @@ class Runner:
 
 def _is_about_details(lane: Lane) -> bool:
     return lane.question.kind is Kind.BUILD
+
+
+class _Answers(Queue[tuple[Lane, Given]]):
+    """A signal cuts the wait for an answer short, but never loses one."""
+
+    def get(self, block: bool = True, timeout: float | None = None) -> tuple[Lane, Given]:
+        with signals.let_through():
+            return super().get(block, timeout)
+
+    def _get(self) -> tuple[Lane, Given]:
+        signals.hold()
+        return super()._get()
 
 
 def _ask(lane: Lane, answers: Queue[tuple[Lane, Given]]) -> None:

@@ -169,7 +169,7 @@ class Bench:
     def long_waits(self) -> Iterator[Row]:
         """The processor's time of a wait that is watched, and of one in a log."""
         seconds = self.runs.seconds
-        for name, goal, words in (("live", 0.40, ["--progress", "live"]), ("plain", 0.25, [])):
+        for name, goal, words in (("live", 0.50, ["--progress", "live"]), ("plain", 0.25, [])):
             self.api.begin(**{BUILD: time.monotonic() + seconds})
             cost, frames = drawn([*WAIT, *words, BUILD], self.env, terminal=name == "live")
             goal_here = goal if self.runs is ALL else None
