@@ -83,7 +83,7 @@ def _look(arguments: Sequence[str], wishes: Wishes) -> int:
     if stderr.styled or result.styled:
         from twbuild import screen
 
-        screen.wrapped([("✓", "")], 1)  # rich loads its table of widths when it first needs it
+        screen.wrapped([("✓ ✗", "")], 1)  # rich loads its table of widths when it first needs it
 
     way = network.of(found.base_url)
     if not wishes.once:
