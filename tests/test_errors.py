@@ -8,7 +8,7 @@ import pytest
 
 from twbuild import errors
 from twbuild.errors import ExitCode, exit_code
-from twbuild.events import Outcome
+from twbuild.watch.events import Outcome
 
 O = Outcome  # noqa: E741 - keeps the table readable
 

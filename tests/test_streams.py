@@ -13,8 +13,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.moments import fill
-from twbuild import streams
-from twbuild.streams import STDERR, STDOUT, Stderr
+from twbuild.output import streams
+from twbuild.output.streams import STDERR, STDOUT, Stderr
 from twbuild.text import Line, plain
 
 

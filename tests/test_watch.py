@@ -22,7 +22,7 @@ from tests.support.play import (
     wait,
 )
 from twbuild.errors import FetchError
-from twbuild.events import (
+from twbuild.watch.events import (
     Build,
     Building,
     BuildStatus,
@@ -35,7 +35,7 @@ from twbuild.events import (
     Status,
     Trouble,
 )
-from twbuild.watch import Ask, Given, Over, Rules, Sleep, Watch
+from twbuild.watch.state import Ask, Given, Over, Rules, Sleep, Watch
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
 

@@ -33,7 +33,7 @@ from tests.support.play import (
     wait,
 )
 from twbuild.errors import FatalError, FetchError, NotFoundError, UnauthorizedError
-from twbuild.events import Build, BuildStatus, Kind, Made, Outcome, Page, Question, Trouble
+from twbuild.watch.events import Build, BuildStatus, Kind, Made, Outcome, Page, Question, Trouble
 
 HISTORIES = int(os.environ.get("TWBUILD_HISTORIES", "300"))
 

@@ -9,10 +9,12 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any, cast
 
-# No `from __future__ import annotations`: Typer would compile each annotation twice.
-from twbuild import __version__, options, streams
+from twbuild import __version__, options
 from twbuild.errors import ExitCode, UsageError
+from twbuild.output import streams
 from twbuild.text import DURATION_FORMS, printable
+
+# No `from __future__ import annotations`: Typer would compile each annotation twice.
 
 
 @contextlib.contextmanager
@@ -79,7 +81,8 @@ app = typer.Typer(
 
 
 def _profile_names() -> list[str]:
-    from twbuild import credentials
+
+    from twbuild.config import credentials
 
     return [name for name in credentials.profile_names(os.environ) if SAFE_NAME.fullmatch(name)]
 
@@ -257,15 +260,15 @@ def _sandbox(
 
 
 def _look(arguments: list[str | None], **wishes: Any) -> int:
-    from twbuild import look
+    from twbuild import app
 
-    return look.look([a for a in arguments if a is not None], look.Wishes(**wishes))
+    return app.look([a for a in arguments if a is not None], app.Wishes(**wishes))
 
 
 def _rehearse(command: list[str], outcome: str, build_seconds: float) -> int:
-    from twbuild import rehearsal
+    from twbuild.sandbox import command as sandbox
 
-    return rehearsal.run(command, outcome, build_seconds)
+    return sandbox.run(command, outcome, build_seconds)
 
 
 def run(arguments: list[str]) -> int:

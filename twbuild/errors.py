@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import IntEnum
 
-from twbuild.events import Outcome
 from twbuild.text import Line
+from twbuild.watch.events import Outcome
 
 
 class ExitCode(IntEnum):

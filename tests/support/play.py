@@ -13,8 +13,8 @@ from twbuild.errors import (
     PassingError,
     UnauthorizedError,
 )
-from twbuild.events import BuildStatus, Question, Status
-from twbuild.watch import Event, Given, Over, Rules, Sleep, Watch
+from twbuild.watch.events import BuildStatus, Question, Status
+from twbuild.watch.state import Event, Given, Over, Rules, Sleep, Watch
 
 START = 1000.0  # of the clock: no code may take it to begin at 0
 

@@ -16,9 +16,9 @@ from typing import NamedTuple, Protocol
 
 from twbuild import signals
 from twbuild.errors import FetchError, PassingError
-from twbuild.events import Asked, Build, BuildStatus, Kind, Page, Question, Tick
 from twbuild.text import duration, printable
-from twbuild.watch import Ask, Event, Sleep, Watch
+from twbuild.watch.events import Asked, Build, BuildStatus, Kind, Page, Question, Tick
+from twbuild.watch.state import Ask, Event, Sleep, Watch
 
 _NO_THREAD = "no thread could be started: the system's limit is reached"
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 
-from twbuild import report, signals, streams
+from twbuild import signals
 from twbuild.errors import UnwritableError
-from twbuild.events import Build, Made, Outcome
-from twbuild.streams import STDOUT
+from twbuild.output import messages, streams
+from twbuild.output.streams import STDOUT
 from twbuild.text import plain
-from twbuild.watch import Over
+from twbuild.watch.events import Build, Made, Outcome
+from twbuild.watch.state import Over
 
 LAST_SECONDS = 1.0  # for a stdout that nobody reads, after a signal or the deadline
 
@@ -56,7 +57,7 @@ class Result:
                 self._tell(over)
 
     def _tell(self, over: Over) -> None:
-        verdict = over.outcome in report.VERDICTS
+        verdict = over.outcome in messages.VERDICTS
         if not verdict and not self._as_json:
             return
         try:
@@ -68,15 +69,15 @@ class Result:
 
     def _line(self, over: Over) -> str:
         if self._as_json:
-            return report.as_json(over, self._builds.get(over.sid))
+            return messages.as_json(over, self._builds.get(over.sid))
         if not self.on_terminal:
-            return report.word(over, several=self._several)
-        line = report.headline(over, once=self._once)
+            return messages.word(over, several=self._several)
+        line = messages.headline(over, once=self._once)
         if not self.styled:
             return plain(line)
-        from twbuild import screen
+        from twbuild.output import theme
 
-        return screen.wrapped(line, screen.window(STDOUT)[0])
+        return theme.wrapped(line, theme.window(STDOUT)[0])
 
     def _limit(self) -> float:
         return min(signals.came_at(), self.deadline) + LAST_SECONDS

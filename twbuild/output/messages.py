@@ -14,9 +14,9 @@ from datetime import datetime, timezone
 from typing import Any
 
 from twbuild.errors import TwbuildError
-from twbuild.events import Build, Dependency, Made, Outcome, Status
 from twbuild.text import Line, counted, duration, listed, pasteable, printable
-from twbuild.watch import Over
+from twbuild.watch.events import Build, Dependency, Made, Outcome, Status
+from twbuild.watch.state import Over
 
 VERDICTS = (Outcome.COMPLETED, Outcome.FAILED, Outcome.BUILDING)
 GOES_ON = (Outcome.TIMEOUT, Outcome.INTERRUPTED)

@@ -155,10 +155,11 @@ class Stderr:
         """The lines as stderr shows them."""
         if not self.styled:
             return "".join(f"{PREFIX}{plain(line)}\n" for line in _shortened(lines))
-        from twbuild import screen
 
-        columns, _ = screen.window(STDERR)
-        return "".join(f"{screen.wrapped(line, columns)}\n" for line in _shortened(lines))
+        from twbuild.output import theme
+
+        columns, _ = theme.window(STDERR)
+        return "".join(f"{theme.wrapped(line, columns)}\n" for line in _shortened(lines))
 
     def begin_closing(self) -> None:
         """From now on there are seconds to wait in; progress that was not begun is dropped.

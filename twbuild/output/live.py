@@ -23,13 +23,14 @@ from rich.console import Group, RenderableType
 from rich.spinner import Spinner
 from rich.text import Text
 
-from twbuild import screen, signals, streams
-from twbuild.events import Building, Picked, Status, Tick, Trouble
-from twbuild.progress import Happening, line, verbose_only
-from twbuild.streams import STDERR, Stderr, encode
+from twbuild import signals
+from twbuild.output import streams, theme
+from twbuild.output.plain import Happening, line, verbose_only
+from twbuild.output.streams import STDERR, Stderr, encode
 from twbuild.text import clock as clock_text
 from twbuild.text import duration
-from twbuild.watch import Over
+from twbuild.watch.events import Building, Picked, Status, Tick, Trouble
+from twbuild.watch.state import Over
 
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 # The first row, then all below it: tmux keeps what is erased from the window's very first place.
@@ -58,7 +59,7 @@ class Row:
         time_text = clock_text((self.over_at or now) - self._start)
         if self._told != (time_text, note):
             self._told = (time_text, note)
-            style = self.status if self.status in screen.THEME.styles else ""
+            style = self.status if self.status in theme.THEME.styles else ""
             self._text = Text.assemble(
                 (f"{self.status:<9}", style),
                 (f"  {time_text}", "time"),
@@ -130,7 +131,7 @@ class Live:
             self._draw(now)
 
     def _draw(self, now: float) -> None:
-        columns, height = screen.window(STDERR)
+        columns, height = theme.window(STDERR)
         rows = self._visible(height)
         pictures = [row.picture(now) for row in rows]
         if len(rows) < len(self._rows):
@@ -138,7 +139,7 @@ class Live:
             hidden = len(self._rows) - over - len(rows)
             more = f"{hidden} more building; " if hidden else ""
             pictures.append(Text(f"  {more}{over} of {len(self._rows)} over", "hint"))
-        drawn = screen.rendered(Group(*pictures), columns, crop=True).splitlines()
+        drawn = theme.rendered(Group(*pictures), columns, crop=True).splitlines()
         up = f"\x1b[{len(drawn) - 1}A" if len(drawn) > 1 else ""
         self._shown = True
         self._stderr.draw("".join((HIDE_CURSOR, ERASE, "\r\n".join(drawn), up, "\r")))

@@ -18,7 +18,8 @@ from twbuild.errors import (
     TwbuildError,
     UnauthorizedError,
 )
-from twbuild.events import (
+from twbuild.text import duration
+from twbuild.watch.events import (
     Build,
     Building,
     BuildStatus,
@@ -31,9 +32,8 @@ from twbuild.events import (
     Status,
     Trouble,
 )
-from twbuild.newest import Listing
-from twbuild.patience import ANSWERED, MISSING, ONCE, ONCE_MISSING, UNANSWERED, Streak, pause
-from twbuild.text import duration
+from twbuild.watch.newest import Listing
+from twbuild.watch.retry import ANSWERED, MISSING, ONCE, ONCE_MISSING, UNANSWERED, Streak, pause
 
 QUESTION_SECONDS = 15.0  # for one request as a whole, whatever the server does
 DETAILS_SECONDS = 5.0  # from the verdict; what a failed build was made of is worth no more

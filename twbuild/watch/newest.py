@@ -6,8 +6,8 @@ from collections.abc import Collection
 from datetime import datetime
 
 from twbuild.errors import FatalError, NotFoundError
-from twbuild.events import Build, Page, Picked, Status
 from twbuild.text import age, printable
+from twbuild.watch.events import Build, Page, Picked, Status
 
 MOST_PAGES = 50
 
