@@ -31,8 +31,8 @@ from tests.support.sockets import (
     unused_port,
 )
 from twbuild.api import transport
+from twbuild.api.models import BuildStatus, Kind, Question, Status
 from twbuild.errors import FatalError, PassingError, UsageError
-from twbuild.watch.events import BuildStatus, Kind, Question, Status
 
 STATUS = Question(Kind.STATUS, BUILD)
 TWILIO = "https://serverless.twilio.com"

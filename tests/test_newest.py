@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.command import BUILD, OTHER_BUILD
+from twbuild.api.models import Build, Page
 from twbuild.errors import FatalError, NotFoundError
-from twbuild.watch.events import Build, Page, Picked
+from twbuild.watch.events import Picked
 from twbuild.watch.newest import Listing
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)

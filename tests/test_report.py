@@ -14,10 +14,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.support.command import ACCOUNT, BUILD, SERVICE
+from twbuild.api.models import Build, BuildStatus, Dependency, Status
 from twbuild.errors import CredentialsError, NotFoundError, PassingError, UnauthorizedError
+from twbuild.outcome import Outcome
 from twbuild.output import messages
 from twbuild.text import Line, plain
-from twbuild.watch.events import Build, BuildStatus, Dependency, Made, Outcome, Status
+from twbuild.watch.events import Made
 from twbuild.watch.state import Over
 
 URL = f"https://serverless.twilio.com/v1/Services/{SERVICE}/Builds/{BUILD}/Status"

@@ -37,8 +37,10 @@ from tests.support.sockets import (
 )
 from tests.support.twilio import Twilio, build_body, error, status_body
 from twbuild.api import transport
+from twbuild.api.models import BuildStatus, Question, Status
 from twbuild.errors import FetchError, UnauthorizedError
-from twbuild.watch.events import Building, BuildStatus, Made, Outcome, Question, Status
+from twbuild.outcome import Outcome
+from twbuild.watch.events import Building, Made
 from twbuild.watch.state import Over
 
 pytestmark = pytest.mark.measured

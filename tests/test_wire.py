@@ -19,8 +19,8 @@ from tests.support.fasttime import fetcher
 from tests.support.sockets import Connection, Server, answering, good, proxying, recording
 from twbuild.api import transport
 from twbuild.api.fetcher import Fetcher
+from twbuild.api.models import Kind, Question
 from twbuild.errors import FetchError
-from twbuild.watch.events import Kind, Question
 
 STATUS = Question(Kind.STATUS, BUILD)
 CANCELLED = 500

@@ -14,23 +14,19 @@ from itertools import chain
 from typing import NamedTuple
 
 from twbuild import signals
+from twbuild.api.models import Build
 from twbuild.config import endpoint, target
 from twbuild.config.endpoint import Settings
 from twbuild.config.target import Target
-from twbuild.errors import (
-    CredentialsError,
-    ExitCode,
-    TwbuildError,
-    UsageError,
-    exit_code,
-)
+from twbuild.errors import CredentialsError, TwbuildError, UsageError
+from twbuild.outcome import ExitCode, Outcome, exit_code
 from twbuild.output import messages
 from twbuild.output.plain import Happening, Plain, Progress
 from twbuild.output.stdout import Result
 from twbuild.output.streams import Stderr
 from twbuild.signals import Signalled
 from twbuild.text import Line, counted, printable
-from twbuild.watch.events import Build, Made, Note, Outcome
+from twbuild.watch.events import Made, Note
 from twbuild.watch.runner import Runner
 from twbuild.watch.state import Over, Rules, Watch
 

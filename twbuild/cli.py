@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any, cast
 
 from twbuild import __version__, options
-from twbuild.errors import ExitCode, UsageError
+from twbuild.errors import UsageError
+from twbuild.outcome import ExitCode
 from twbuild.output import streams
 from twbuild.text import DURATION_FORMS, printable
 

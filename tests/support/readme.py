@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from tests.support import rooms
 from tests.support.command import TWBUILD, base_environ
-from twbuild.errors import ExitCode
+from twbuild.outcome import ExitCode
 
 README = Path(__file__).parents[2] / "README.md"
 HELPED = ("", "wait", "status", "sandbox")

@@ -13,12 +13,12 @@ from urllib3.util import parse_url
 
 from twbuild import __version__, strict_json
 from twbuild.api import connection_errors, http_errors, parsing
+from twbuild.api.models import Kind, Question
 from twbuild.api.parsing import Answer
 from twbuild.api.requests_ import requests
 from twbuild.api.transport import Network, Session, UnreadableError
 from twbuild.config.endpoint import Settings
 from twbuild.errors import FetchError, PassingError
-from twbuild.watch.events import Kind, Question
 
 MIB = 1 << 20
 LARGEST_ERROR = MIB

@@ -9,9 +9,9 @@ from typing import Any
 
 from twbuild import strict_json
 from twbuild.api import http_errors
+from twbuild.api.models import Build, BuildStatus, Dependency, Kind, Page, Question, Status
 from twbuild.api.requests_ import requests
 from twbuild.text import printable
-from twbuild.watch.events import Build, BuildStatus, Dependency, Kind, Page, Question, Status
 
 BUILD_SID = re.compile("ZB[0-9a-fA-F]{32}")
 

@@ -24,12 +24,13 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from twbuild import signals
+from twbuild.api.models import Status
 from twbuild.output import streams, theme
 from twbuild.output.plain import Happening, line, verbose_only
 from twbuild.output.streams import STDERR, Stderr, encode
 from twbuild.text import clock as clock_text
 from twbuild.text import duration
-from twbuild.watch.events import Building, Picked, Status, Tick, Trouble
+from twbuild.watch.events import Building, Picked, Tick, Trouble
 from twbuild.watch.state import Over
 
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"

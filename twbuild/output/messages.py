@@ -13,9 +13,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
+from twbuild.api.models import Build, Dependency, Status
 from twbuild.errors import TwbuildError
+from twbuild.outcome import Outcome
 from twbuild.text import Line, counted, duration, listed, pasteable, printable
-from twbuild.watch.events import Build, Dependency, Made, Outcome, Status
+from twbuild.watch.events import Made
 from twbuild.watch.state import Over
 
 VERDICTS = (Outcome.COMPLETED, Outcome.FAILED, Outcome.BUILDING)

@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from twbuild.api.models import Status
 from twbuild.output import messages
 from twbuild.output.streams import Stderr
 from twbuild.text import Line, age, counted, duration, printable
-from twbuild.watch.events import Asked, Building, Note, Picked, Status, Tick, Trouble
+from twbuild.watch.events import Asked, Building, Note, Picked, Tick, Trouble
 from twbuild.watch.state import Event, Over
 
 DAY_SECONDS = 86400.0

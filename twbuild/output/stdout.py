@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 
 from twbuild import signals
+from twbuild.api.models import Build
 from twbuild.errors import UnwritableError
+from twbuild.outcome import Outcome
 from twbuild.output import messages, streams
 from twbuild.output.streams import STDOUT
 from twbuild.text import plain
-from twbuild.watch.events import Build, Made, Outcome
+from twbuild.watch.events import Made
 from twbuild.watch.state import Over
 
 LAST_SECONDS = 1.0  # for a stdout that nobody reads, after a signal or the deadline

@@ -15,9 +15,10 @@ from queue import Empty, Queue
 from typing import NamedTuple, Protocol
 
 from twbuild import signals
+from twbuild.api.models import Build, BuildStatus, Kind, Page, Question
 from twbuild.errors import FetchError, PassingError
 from twbuild.text import duration, printable
-from twbuild.watch.events import Asked, Build, BuildStatus, Kind, Page, Question, Tick
+from twbuild.watch.events import Asked, Tick
 from twbuild.watch.state import Ask, Event, Sleep, Watch
 
 _NO_THREAD = "no thread could be started: the system's limit is reached"

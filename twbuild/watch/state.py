@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from twbuild.api.models import Build, BuildStatus, Kind, Page, Question, Status
 from twbuild.errors import (
     FatalError,
     FetchError,
@@ -18,20 +19,9 @@ from twbuild.errors import (
     TwbuildError,
     UnauthorizedError,
 )
+from twbuild.outcome import Outcome
 from twbuild.text import duration
-from twbuild.watch.events import (
-    Build,
-    Building,
-    BuildStatus,
-    Kind,
-    Made,
-    Outcome,
-    Page,
-    Picked,
-    Question,
-    Status,
-    Trouble,
-)
+from twbuild.watch.events import Building, Made, Picked, Trouble
 from twbuild.watch.newest import Listing
 from twbuild.watch.retry import ANSWERED, MISSING, ONCE, ONCE_MISSING, UNANSWERED, Streak, pause
 

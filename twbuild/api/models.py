@@ -1,0 +1,78 @@
+"""What is asked of Twilio and what it answers.
+
+Named tuples, because each frozen dataclass costs a start about ten times as much.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+from typing import NamedTuple
+
+
+class Status(str, Enum):
+    """A build's status, in the API's words.
+
+    Source: https://www.twilio.com/docs/serverless/api/resource/build-status
+    """
+
+    BUILDING = "building"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+class Kind(Enum):
+    """Which of the API's resources a question is about."""
+
+    STATUS = "status"
+    BUILD = "build"
+    PAGE = "page"
+
+
+class Question(NamedTuple):
+    """One GET: the Status or the Build named `sid`, or the page of Builds at `query`."""
+
+    kind: Kind
+    sid: str = ""
+    query: str = ""
+
+
+class BuildStatus(NamedTuple):
+    """The Build Status resource: the API's five fields as sent, all but `status` nullable."""
+
+    status: Status
+    sid: str | None = None
+    account_sid: str | None = None
+    service_sid: str | None = None
+    url: str | None = None
+    request_id: str | None = None
+
+
+class Dependency(NamedTuple):
+    """A package that a build installs; `version` is None where Twilio does not tell it."""
+
+    name: str
+    version: str | None = None
+
+
+class Build(NamedTuple):
+    """What the Build resource tells of a build beyond its status; None where it does not."""
+
+    sid: str
+    status: str
+    created: datetime | None = None
+    updated: datetime | None = None
+    runtime: str | None = None
+    functions: int | None = None
+    assets: int | None = None
+    dependencies: tuple[Dependency, ...] = ()
+    request_id: str | None = None
+
+
+class Page(NamedTuple):
+    """One page of a service's Builds; `asked` is the server's own time of the answer."""
+
+    builds: tuple[Build, ...]
+    next_query: str | None
+    asked: datetime
+    request_id: str | None = None
