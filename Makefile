@@ -44,10 +44,11 @@ check:
 # All of `check` that is neither `make demo` nor `make test`.
 rest: lint types coverage histories storms package
 
-## lint      mistakes and format, by ruff
+## lint      mistakes and format by ruff, directions of imports by import-linter
 lint: $(VENV)/dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
 
 ## types     types, by mypy
 types: $(VENV)/dev
@@ -87,7 +88,7 @@ bench: $(VENV)/dev
 chaos: $(VENV)/test
 	$(BIN)/python -m tests.chaos --storms $(STORMS)
 
-## mutants   break the rooms that decide, and see whether a test notices
+## mutants   break the modules that decide, and see whether a test notices
 mutants: $(VENV)/dev
 	$(BIN)/mutmut run --max-children 2
 	$(BIN)/mutmut results
@@ -96,7 +97,7 @@ mutants: $(VENV)/dev
 pictures: $(VENV)/dev
 	$(BIN)/python -m tests.pictures
 
-## readme    write the README's generated parts anew: help, exit codes, rooms
+## readme    write the README's generated parts: help, exit codes
 readme: $(VENV)/test
 	$(BIN)/python -m tests.support.readme
 

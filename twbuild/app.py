@@ -22,8 +22,8 @@ from twbuild.errors import CredentialsError, TwbuildError, UsageError
 from twbuild.outcome import ExitCode, Outcome, exit_code
 from twbuild.output import messages
 from twbuild.output.plain import Happening, Plain, Progress
+from twbuild.output.stderr import Stderr
 from twbuild.output.stdout import Result
-from twbuild.output.streams import Stderr
 from twbuild.signals import Signalled
 from twbuild.text import Line, counted, printable
 from twbuild.watch.events import Made, Note

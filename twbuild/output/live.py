@@ -25,9 +25,10 @@ from rich.text import Text
 
 from twbuild import signals
 from twbuild.api.models import Status
-from twbuild.output import streams, theme
+from twbuild.output import terminal, theme
 from twbuild.output.plain import Happening, line, verbose_only
-from twbuild.output.streams import STDERR, Stderr, encode
+from twbuild.output.stderr import Stderr
+from twbuild.output.terminal import STDERR, encode, window
 from twbuild.text import clock as clock_text
 from twbuild.text import duration
 from twbuild.watch.events import Building, Picked, Tick, Trouble
@@ -117,7 +118,7 @@ class Live:
                 self._rows = {event.sid: Row(event.sid, self._start)}
             elif isinstance(event, Trouble):
                 self._rows[event.sid].trouble = event
-                if streams.in_foreground():
+                if terminal.in_foreground():
                     return  # its row tells it
             told = line(event, now)
             if told and (self._verbose or not verbose_only(event)):
@@ -128,11 +129,11 @@ class Live:
         if signals.stop_wanted():
             self._erase()
             signals.stop()
-        elif streams.in_foreground():
+        elif terminal.in_foreground():
             self._draw(now)
 
     def _draw(self, now: float) -> None:
-        columns, height = theme.window(STDERR)
+        columns, height = window(STDERR)
         rows = self._visible(height)
         pictures = [row.picture(now) for row in rows]
         if len(rows) < len(self._rows):

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from twbuild.api.models import Status
 from twbuild.output import messages
-from twbuild.output.streams import Stderr
+from twbuild.output.stderr import Stderr
 from twbuild.text import Line, age, counted, duration, printable
 from twbuild.watch.events import Asked, Building, Note, Picked, Tick, Trouble
 from twbuild.watch.state import Event, Over

@@ -8,8 +8,8 @@ from twbuild import signals
 from twbuild.api.models import Build
 from twbuild.errors import UnwritableError
 from twbuild.outcome import Outcome
-from twbuild.output import messages, streams
-from twbuild.output.streams import STDOUT
+from twbuild.output import messages, terminal
+from twbuild.output.terminal import STDOUT, UnreadError, tell, window
 from twbuild.text import plain
 from twbuild.watch.events import Made
 from twbuild.watch.state import Over
@@ -27,8 +27,8 @@ class Result:
     deadline = math.inf
 
     def __init__(self, *, as_json: bool, several: bool, once: bool) -> None:
-        self.on_terminal = streams.is_terminal(STDOUT)
-        self.styled = self.on_terminal and not as_json and streams.speaks_escapes()
+        self.on_terminal = terminal.is_terminal(STDOUT)
+        self.styled = self.on_terminal and not as_json and terminal.speaks_escapes()
         self._as_json = as_json
         self._several = several
         self._once = once
@@ -63,9 +63,9 @@ class Result:
         if not verdict and not self._as_json:
             return
         try:
-            streams.tell(self._line(over), terminal=self.on_terminal, limit=self._limit)
+            tell(self._line(over), terminal=self.on_terminal, limit=self._limit)
         except UnwritableError as error:
-            says_it = isinstance(error, streams.UnreadError) and not verdict  # the exit code does
+            says_it = isinstance(error, UnreadError) and not verdict  # the exit code does
             if not says_it and not signals.came():  # else the signal is what ends us
                 raise
 
@@ -79,7 +79,7 @@ class Result:
             return plain(line)
         from twbuild.output import theme
 
-        return theme.wrapped(line, theme.window(STDOUT)[0])
+        return theme.wrapped(line, window(STDOUT)[0])
 
     def _limit(self) -> float:
         return min(signals.came_at(), self.deadline) + LAST_SECONDS

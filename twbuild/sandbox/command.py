@@ -15,7 +15,7 @@ from types import FrameType
 
 from twbuild import signals
 from twbuild.errors import TwbuildError
-from twbuild.output.streams import Stderr
+from twbuild.output.stderr import Stderr
 from twbuild.sandbox.server import Sandbox
 from twbuild.text import printable, quoted
 
