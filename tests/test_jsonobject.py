@@ -120,11 +120,11 @@ def test_brackets_within_strings_are_no_levels(text: str, levels: int) -> None:
 
 IN_A_SMALL_STACK = """
 import threading
-from twbuild import jsonobject
+from twbuild import strict_json
 def parse(content):
     try:
-        jsonobject.parse(content)
-    except jsonobject.NotAnObjectError as error:
+        strict_json.parse(content)
+    except strict_json.NotAnObjectError as error:
         told.append(str(error))
 told = []
 threading.stack_size(1 << 16)
