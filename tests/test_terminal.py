@@ -562,7 +562,8 @@ def test_a_timeout_says_that_the_build_goes_on_and_how_to_wait_again(
     terminal = Xterm(wait("-t", "1s"), environ)
     with terminal:
         assert terminal.end() == 124
-    assert terminal.lines == [
+    lines = [re.sub(r"after 1\.\ds", "after 1s", line) for line in terminal.lines]  # a busy machine
+    assert lines == [
         asking(twilio),
         f"! still building after 1s (--timeout)  {BUILD}",
         "  The build continues at Twilio. To wait again:",
