@@ -246,9 +246,9 @@ def test_the_wheel_runs_in_an_empty_environment(
     ended = try_it(empty / "twbuild", base)
 
     assert (ended.code, ended.stdout) == (0, "completed\n"), ended.stderr
-    for command in readme.HELPED:
-        told = readme.help_text(command, str(empty / "twbuild"))
-        assert told in [b.text for b in readme.blocks("console")]
+    shown = [re.sub(" +", " ", b.text) for b in readme.blocks("console")]
+    for command in readme.HELPED:  # old libraries set columns a blank further apart
+        assert re.sub(" +", " ", readme.help_text(command, str(empty / "twbuild"))) in shown
 
 
 @pytest.mark.registry
