@@ -44,10 +44,11 @@ check:
 # All of `check` that is neither `make demo` nor `make test`.
 rest: lint github types coverage histories storms package
 
-## lint      mistakes and format, by ruff
+## lint      mistakes and format by ruff, directions of imports by import-linter
 lint: $(VENV)/dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
 
 ## github    what GitHub and pre-commit read: its form, and its security by zizmor
 github: $(VENV)/dev
@@ -95,7 +96,7 @@ bench: $(VENV)/dev
 chaos: $(VENV)/test
 	$(BIN)/python -m tests.chaos --storms $(STORMS)
 
-## mutants   break the rooms that decide, and see whether a test notices
+## mutants   break the modules that decide, and see whether a test notices
 mutants: $(VENV)/dev
 	$(BIN)/mutmut run --max-children 2
 	$(BIN)/mutmut results
@@ -104,7 +105,7 @@ mutants: $(VENV)/dev
 pictures: $(VENV)/dev
 	$(BIN)/python -m tests.pictures
 
-## readme    write the README's generated parts anew: help, exit codes, rooms
+## readme    write the README's generated parts: help, exit codes
 readme: $(VENV)/test
 	$(BIN)/python -m tests.support.readme
 

@@ -203,3 +203,46 @@ def test_githubs_one_annotation_names_every_build_that_did_not_complete_and_what
         assert not [line for line in lines if A in line]
         assert f"    twbuild wait {SERVICE} {C}" in lines
         assert [line for line in lines if "node18" in line] or options
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_json_has_what_twilio_tells_of_a_failed_build(
+    twilio: Twilio, environ: dict[str, str], quiet: bool
+) -> None:
+    twilio.says("failed")
+    twilio.describes("failed")
+    twilio.says("completed", build=OTHER_BUILD)
+    words = ["wait", "--json", *(["-q"] if quiet else [])]
+    ended = run(*words, SERVICE, BUILD, OTHER_BUILD, env=environ)
+
+    told = {found["sid"]: found for found in map(json.loads, ended.stdout.splitlines())}
+    assert ended.code == 1
+    assert told[OTHER_BUILD]["build"] is None
+    assert told[BUILD]["build"] == {
+        "runtime": "node18",
+        "functions": 12,
+        "assets": 4,
+        "dependencies": [
+            {"name": "@twilio/runtime-handler", "version": "1.3.0"},
+            {"name": "lodash", "version": "4.17.21"},
+            {"name": "twilio", "version": "4.23.0"},
+        ],
+        "date_created": "2026-11-24T14:02:11Z",
+        "date_updated": "2026-11-24T14:02:47Z",
+    }
+
+
+def test_a_failed_builds_json_waits_for_its_own_details_and_no_other_builds(
+    twilio: Twilio, environ: dict[str, str]
+) -> None:
+    twilio.says("failed")
+    twilio.describes("failed")
+    twilio.says("building", build=OTHER_BUILD)
+    process = start("wait", "--json", SERVICE, BUILD, OTHER_BUILD, env=environ)
+    assert process.stdout
+    found = json.loads(process.stdout.readline())
+    process.terminate()
+    rest, _ = process.communicate(timeout=30)
+
+    assert (found["sid"], found["build"]["runtime"]) == (BUILD, "node18")
+    assert json.loads(rest)["sid"] == OTHER_BUILD

@@ -419,7 +419,8 @@ def test_lines_for_people_wrap_between_words_and_leave_whole_what_is_to_be_copie
     assert len(others) == {30: 6, 50: 4}[columns]
     assert [line for line in others if len(line) > columns] in ([], [BUILD])
     assert " ".join(" ".join(others).split()).startswith(
-        f"! still building after 1s (--timeout) {BUILD} It goes on at Twilio. To wait again:"
+        f"! still building after 1s (--timeout) {BUILD} "
+        "The build continues at Twilio. To wait again:"
     )
 
 

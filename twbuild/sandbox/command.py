@@ -15,8 +15,8 @@ from types import FrameType
 
 from twbuild import signals
 from twbuild.errors import TwbuildError
-from twbuild.sandbox import Sandbox
-from twbuild.streams import Stderr
+from twbuild.output.stderr import Stderr
+from twbuild.sandbox.server import Sandbox
 from twbuild.text import printable, quoted
 
 SERVICE = "rehearsal"
@@ -108,7 +108,7 @@ def _run(command: Sequence[str], environment: Mapping[str, str], relay: _Relay) 
         child = _start(command, environment)
     except OSError as error:
         told, code = _why_not(command[0], environment, error)
-        Stderr().say(told.lines)
+        Stderr().close(told.lines)
         return code
     try:
         relay.connect(child)
