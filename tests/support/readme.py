@@ -43,9 +43,9 @@ def blocks(*languages: str) -> list[Block]:
     return [block for block in found if block.language in languages]
 
 
-def help_text(command: str) -> str:
+def help_text(command: str, program: str = TWBUILD) -> str:
     """What a reader sees who asks for the help of `command` in a window of 80 columns."""
-    words = [TWBUILD, *command.split(), "--help"]
+    words = [program, *command.split(), "--help"]
     with tempfile.TemporaryDirectory() as home:
         env = base_environ(Path(home), COLUMNS=str(COLUMNS), LC_ALL="C.UTF-8")
         done = subprocess.run(words, env=env, check=True, capture_output=True, timeout=60)
