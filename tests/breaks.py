@@ -1,8 +1,8 @@
 """`python -m tests.breaks`: break the source by hand, one place at a time; a test must go red.
 
-For the modules that wait, talk over sockets or draw, whose tests are too slow for a mutation tester.
-Each break names a test file and, where that is not enough, a part of the names of its tests. The
-source is changed in place, and put back; an old text that does not stand in it once is an error.
+For the modules that wait, talk over sockets or draw: their tests are too slow for a mutation
+tester. Each break names a test file and, where that is not enough, a part of the names of its tests.
+The source is changed in place, and put back; an old text that does not stand in it once is an error.
 """
 
 from __future__ import annotations
@@ -52,8 +52,7 @@ BREAKS = [
     ),
     Break(
         RUNNER,
-        "self._lanes.remove(lane)
-            self._details.append(lane.number)",
+        "self._lanes.remove(lane)\n            self._details.append(lane.number)",
         "self._lanes.remove(lane)",
         "wait",
         "40_failed",
@@ -245,8 +244,8 @@ BREAKS = [
     Break(CONNECTION, "_CLOCK = (9, 10)", "_CLOCK = (10,)", "network", "tomorrow"),
     Break(
         CONNECTION,
-        'hints = ["The proxy wants a user name and password of its own."] if status == 407 else []\n    return FatalError',
-        "hints = []\n    return FatalError",
+        'of its own."] if status == 407 else []\n    return FatalError',
+        'of its own."] if False else []\n    return FatalError',
         "connections",
         "refuses",
     ),
@@ -297,11 +296,22 @@ BREAKS = [
     ),
     Break(
         LIVE,
-        "            self._erase()\n        finally:",
-        "            pass\n        finally:",
+        "self._erase()\n        self._stack.close()",
+        "self._stack.close()",
         "terminal",
-        "erased or cursor or gone",
+        "gone",
     ),
+    Break(LIVE, "            self._shown = False", "            pass", "terminal", "erased_once"),
+    Break(LIVE, "if signals.stop_wanted():", "if False:", "terminal", "suspend or stop or ctrl_z"),
+    Break(LIVE, "elif terminal.in_foreground():", "else:", "terminal", "may_not_draw"),
+    Break("signals", "not in (signal.SIG_IGN, None)]", "not in (None,)]", "signals", "ignored"),
+    Break(
+        "signals",
+        "        _State.signum, _State.at = signum, now",
+        "        die(signum)",
+        "signals",
+    ),
+    Break("app", "        gc.enable()", "        pass", "frugality"),
 ]
 
 
