@@ -1,8 +1,8 @@
 """`python -m tests.breaks`: break the source by hand, one place at a time; a test must go red.
 
 For the modules that wait, talk over sockets or draw: their tests are too slow for a mutation
-tester. Each break names a test file and, where that is not enough, a part of the names of its tests.
-The source is changed in place, and put back; an old text that does not stand in it once is an error.
+tester. Each break names a test file and, where that is not enough, a part of its tests' names. The
+source is changed in place, and put back; an old text that does not stand in it once is an error.
 """
 
 from __future__ import annotations
