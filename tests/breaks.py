@@ -310,7 +310,7 @@ BREAKS = [
         "        self._erase()\n        self._stack.close()",
         "        self._stack.close()",
         "terminal",
-        "erased or cursor or gone",
+        "gone",
     ),
     Break(
         RUNNER,
