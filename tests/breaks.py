@@ -494,10 +494,10 @@ def copy_tree(copy: Path) -> None:
     command.chmod(0o755)
 
 
-def test(copy: Path, file: str, *named: str) -> int:
-    """What pytest exits with for the tests of a file that have any of these in their names."""
-    words = [".venv/bin/python", "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
-    words += [f"tests/test_{file}.py", "-k", " or ".join(named)]
+def test(copy: Path, file: str, named: str, *options: str) -> int:
+    """What pytest exits with for the tests of a file that have this in their names."""
+    words = [".venv/bin/python", "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *options]
+    words += [f"tests/test_{file}.py", "-k", named]
     return subprocess.run(words, cwd=copy, capture_output=True, check=False).returncode
 
 
@@ -530,7 +530,7 @@ def main() -> int:
         for wrong in breaks:
             named[wrong.tests].append(wrong.named)
         for file, names in named.items():
-            if code := test(copy, file, *names):
+            if code := test(copy, file, " or ".join(names), "-n", "4"):
                 print(f"without a break, pytest exits with {code} for {file}: {names}")
                 return 1
         for number, wrong in enumerate(breaks, 1):
