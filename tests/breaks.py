@@ -66,14 +66,14 @@ BREAKS = [
         "self._lanes.remove(lane)\n            self._details.append(lane.number)",
         "self._lanes.remove(lane)",
         "wait",
-        "40_failed",
+        "puts_off",
     ),
     Break(
         RUNNER,
         "            lane.fetcher.abandon()\n            self._lanes",
         "            self._lanes",
         "wait",
-        "40_failed",
+        "puts_off",
     ),
     Break(
         RUNNER,
@@ -82,13 +82,13 @@ BREAKS = [
         "wait",
         "15_seconds",
     ),
-    Break(RUNNER, "if now >= lane.until]", "if now > lane.until + 1]", "wait", "15_seconds"),
+    Break(RUNNER, "if now >= lane.until]", "if now > lane.until + 1]", "wait", "fifth_of_a_second"),
     Break(
         RUNNER,
         "            lane.fetcher.abandon()\n            silence",
         "            silence",
         "wait",
-        "stay_flat",
+        "puts_off",
     ),
     Break(
         RUNNER,

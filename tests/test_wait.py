@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 import tracemalloc
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import pairwise
@@ -623,6 +624,39 @@ def test_40_failed_builds_whose_details_hang_take_5_seconds_together_and_delay_n
     ended = [at for at, event in watched.events if isinstance(event, Over)]
     made = [at for at, event in watched.events if isinstance(event, Made)]
     assert max(made) < max(at for at in ended[:40]) + 6
+
+
+def test_details_that_a_poll_puts_off_are_asked_for_again_and_no_connection_stays_open() -> None:
+    failing = [f"ZB{number:032x}" for number in range(12)]
+    asked: Counter[str] = Counter()
+    hanging: set[int] = set()
+
+    def handle(connection: Connection) -> None:
+        while True:
+            path = connection.request().split()[1].decode()
+            sid = path.split("/")[5]
+            if path.endswith("/Status"):
+                status = "failed" if sid in failing else "building"
+                connection.send(http(json.dumps(status_body(sid, status)).encode()))
+                continue
+            asked[sid] += 1
+            if asked[sid] > 1:
+                connection.send(http(json.dumps(build_body(sid)).encode()))
+                continue
+            hanging.add(connection.number)
+            try:
+                connection.stay_silent()
+            finally:
+                hanging.remove(connection.number)
+
+    with Server(handle) as server:
+        watched = watch(server.url, [*failing, BUILD], times=2, interval_seconds=0.5, timeout=12)
+
+        assert until(lambda: not hanging), hanging
+
+    again = {sid for sid, times in asked.items() if times > 1}
+    assert again
+    assert {made.sid for made in watched.of(Made) if made.build} == again
 
 
 def test_the_details_of_many_failed_builds_all_come_where_they_are_given() -> None:
