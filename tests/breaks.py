@@ -110,9 +110,9 @@ BREAKS = [
     Break(
         FETCHER,
         "LARGEST_ERROR = MIB",
-        "LARGEST_ERROR = 64 * MIB",
-        "fetcher",
-        "without_end or larger or memory",
+        "LARGEST_ERROR = 2 * MIB",
+        "problems",
+        "1_mib",
     ),
     Break(FETCHER, "Kind.BUILD: 2 * MIB", "Kind.BUILD: 3 * MIB", "fetcher", "2_mib"),
     Break(FETCHER, "Kind.PAGE: 8 * MIB", "Kind.PAGE: 16 * MIB", "fetcher", "2_mib"),
