@@ -9,14 +9,13 @@ from __future__ import annotations
 import heapq
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from queue import Empty, Queue
 from typing import NamedTuple, Protocol
 
 from twbuild import signals
 from twbuild.errors import FetchError, PassingError
-from twbuild.events import Asked, Build, BuildStatus, Kind, Page, Question, Tick
+from twbuild.events import Asked, Build, BuildStatus, Kind, Made, Page, Question, Tick
 from twbuild.text import duration, printable
 from twbuild.watch import Ask, Event, Sleep, Watch
 
@@ -68,7 +67,7 @@ class Runner:
         self._idle: list[Asks] = []
         self._lanes: list[Lane] = []
         self._due = [(clock(), number) for number in range(len(watches))]
-        self._details: deque[int] = deque()  # failed builds, asked about when no poll is due
+        self._details: list[int] = []  # failed builds, asked about when no poll is due
         # No SimpleQueue: stopped in a signal's handler past its timeout, it waits for ever.
         self._answers: Queue[tuple[Lane, Given]] = _Answers()
 
@@ -83,6 +82,7 @@ class Runner:
                 frame = self._clock() + self._frame_seconds
                 yield Tick()
             wakes = [frame, *(lane.until for lane in self._lanes)]
+            wakes += [self._watches[number].details_until for number in self._details]
             if self._due and self._has_room():
                 wakes.append(self._due[0][0])
             try:
@@ -105,11 +105,18 @@ class Runner:
                 self._start(number, step, now)
             else:
                 yield step
-        while self._details and len(self._lanes) < MOST_LANES:
-            number = self._details.popleft()
+        yield from self._start_details(now)
+
+    def _start_details(self, now: float) -> Iterator[Event]:
+        for number in tuple(self._details):
             step = self._watches[number].next(now)
+            if isinstance(step, Ask) and len(self._lanes) == MOST_LANES:
+                continue
+            self._details.remove(number)
             if isinstance(step, Ask):
                 self._start(number, step, now)
+            elif isinstance(step, Made):
+                yield step
 
     def _has_room(self) -> bool:
         """Whether a poll can start: details of failed builds are never in its way."""
