@@ -5,7 +5,6 @@ import io
 import os
 import re
 import shlex
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any, cast
 
@@ -303,7 +302,7 @@ def _parse(arguments: list[str]) -> tuple[Action | None, str]:
 
 def _typer(arguments: Sequence[str]) -> tuple[object, str]:
     """What Typer makes of the arguments, and what it prints, as it suits stdout."""
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    encoding = streams.encoding(streams.STDOUT)
     printed = io.TextIOWrapper(io.BytesIO(), encoding, errors="backslashreplace")
     terminal = streams.is_terminal(streams.STDOUT)
     styled = terminal and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
