@@ -69,7 +69,7 @@ class Runner:
         self._due = [(clock(), number) for number in range(len(watches))]
         self._details: list[int] = []  # failed builds, asked about when no poll is due
         # No SimpleQueue: stopped in a signal's handler past its timeout, it waits for ever.
-        self._answers: Queue[tuple[Lane, Given]] = _Answers()
+        self._answers = _Answers()
 
     def run(self) -> Iterator[Event | Asked | Tick]:
         """What happens, until every build is over."""
@@ -89,10 +89,17 @@ class Runner:
                 lane, given = self._answers.get(timeout=max(0.0, min(wakes) - self._clock()))
             except Empty:
                 yield from self._leave_behind(self._clock())
+            except signals.Signalled:
+                for lane, given in self._answers.rest():
+                    yield from self._take(lane, given)
+                raise
             else:
-                if lane in self._lanes:
-                    self._idle.append(lane.fetcher)
-                    yield from self._end(lane, given, self._clock())
+                yield from self._take(lane, given)
+
+    def _take(self, lane: Lane, given: Given) -> Iterator[Event | Asked]:
+        if lane in self._lanes:
+            self._idle.append(lane.fetcher)
+            yield from self._end(lane, given, self._clock())
 
     def _start_due(self, now: float) -> Iterator[Event]:
         while self._due and self._due[0][0] <= now and self._has_room():
@@ -181,6 +188,11 @@ class _Answers(Queue[tuple[Lane, Given]]):
     def _get(self) -> tuple[Lane, Given]:
         signals.hold()
         return super()._get()
+
+    def rest(self) -> Iterator[tuple[Lane, Given]]:
+        """What has come already; without the lock, which a signal may have left taken."""
+        while self.queue:
+            yield self.queue.popleft()
 
 
 def _ask(lane: Lane, answers: Queue[tuple[Lane, Given]]) -> None:
