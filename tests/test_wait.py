@@ -11,7 +11,7 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import pairwise
 from typing import Any
 
@@ -22,6 +22,7 @@ from tests.support.command import BUILD, OTHER_BUILD
 from tests.support.fasttime import FastQueue, Happening, close_fetchers, watch
 from tests.support.sockets import (
     Connection,
+    Gone,
     Handler,
     Server,
     answering,
@@ -661,3 +662,35 @@ def test_a_thread_that_cannot_be_started_is_trouble_that_may_pass(
 
     assert watched.over.outcome is Outcome.COMPLETED
     assert ["no thread could be started" in trouble for trouble in watched.troubles] == [True]
+
+
+def test_details_that_a_poll_needs_the_place_of_are_cancelled_and_asked_for_again() -> None:
+    others = [f"ZB{number:032x}" for number in range(10)]
+    all_at_once = threading.Barrier(10)
+    asked, cancelled = threading.Event(), threading.Event()
+
+    def handle(connection: Connection) -> None:
+        while True:
+            path = connection.request().split()[1].decode()
+            sid, status = path.split("/")[5], "failed"
+            if not path.endswith("/Status"):
+                if not asked.is_set():
+                    asked.set()
+                    with suppress(Gone):
+                        connection.stay_silent()
+                    cancelled.set()
+                    raise Gone
+                connection.send(http(json.dumps(build_body(sid)).encode()))
+                continue
+            if sid != BUILD:
+                status = "building"
+                if asked.is_set():
+                    all_at_once.wait(10)
+                    status = "completed"
+            connection.send(http(json.dumps(status_body(sid, status)).encode()))
+
+    with Server(handle) as server:
+        watched = watch(server.url, [BUILD, *others], times=1, interval_seconds=0.2)
+        assert until(cancelled.is_set)
+
+    assert [made.build is not None for made in watched.of(Made)] == [True]
