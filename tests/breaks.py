@@ -66,19 +66,19 @@ BREAKS = [
         "self._lanes.remove(lane)\n            self._details.append(lane.number)",
         "self._lanes.remove(lane)",
         "wait",
-        "puts_off",
+        "needs_the_place",
     ),
     Break(
         RUNNER,
         "            lane.fetcher.abandon()\n            self._lanes",
         "            self._lanes",
         "wait",
-        "puts_off",
+        "needs_the_place",
     ),
     Break(
         RUNNER,
-        "                if lane in self._lanes:",
-        "                if True:",
+        "        if lane in self._lanes:",
+        "        if True:",
         "wait",
         "15_seconds",
     ),
@@ -88,7 +88,7 @@ BREAKS = [
         "            lane.fetcher.abandon()\n            silence",
         "            silence",
         "wait",
-        "puts_off",
+        "stay_flat",
     ),
     Break(
         RUNNER,
@@ -105,6 +105,20 @@ BREAKS = [
         "bug_in_a_thread",
     ),
     Break(RUNNER, "        with signals.let_through():", "        if True:", "signals", "within"),
+    Break(
+        RUNNER,
+        "                for lane, given in self._answers.rest():",
+        "                for lane, given in ():",
+        "signals",
+        "came_before_the_signal",
+    ),
+    Break(
+        FETCHER,
+        "return REDACTED if any(map(self._secrets.search, _readings(text))) else text",
+        "return text",
+        "answers",
+        "encodes_what_it_repeats",
+    ),
     Break(FETCHER, '"Accept-Encoding": "identity",', "", "fetcher", "plain_gzip"),
     Break(FETCHER, '"Cache-Control": "no-cache",', "", "fetcher", "no_cache"),
     Break(
@@ -128,11 +142,11 @@ BREAKS = [
         FETCHER, "if parsing.is_named(answer) or self", "if True or self", "fetcher", "late_answer"
     ),
     Break(
-        FETCHER, 'return self._secrets.sub("[secret]", value)', "return value", "fetcher", "repeats"
+        FETCHER, "text = self._secrets.sub(REDACTED, value)", "text = value", "fetcher", "repeats"
     ),
     Break(
         FETCHER,
-        "            response.headers[name] = self._redacted(value)",
+        'response.headers[name] = self._redacted(response.headers.get(name, ""))',
         "            pass",
         "fetcher",
         "repeats",
@@ -321,18 +335,18 @@ BREAKS = [
     ),
     Break(
         RUNNER,
-        "                yield step\n        while",
-        "                yield step\n                return\n        while",
+        "                yield step\n        yield from self._start_details(now)",
+        "                yield step\n",
         "several",
         "hundred or one_deadline",
     ),
     Break(STATE, "QUESTION_SECONDS = 15.0", "QUESTION_SECONDS = 16.0", "watch", "15"),
     Break(
         STATE,
-        "and now < self._details_until)",
-        "and True)",
-        "watch_model",
-        "every_history",
+        "if self.over and now >= self.details_until:",
+        "if False:",
+        "several",
+        "json",
     ),
     Break(
         STATE,

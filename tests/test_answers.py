@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Mapping
+from base64 import b64encode
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -419,6 +420,63 @@ def test_twilios_habits_are_no_trouble(base: dict[str, str]) -> None:
     assert (ended.code, ended.stdout) == (0, "completed\n")
     assert "next try" not in ended.stderr
     assert ended.stderr.count("RQ1") == 5
+
+
+def as_escapes(form: str) -> Callable[[str], str]:
+    """Each character in this form."""
+    return lambda text: "".join(form.format(ord(character)) for character in text)
+
+
+@pytest.mark.parametrize(
+    "encode",
+    [
+        as_escapes("%{:02x}"),
+        as_escapes("%{:02X}"),
+        as_escapes("%25{:02x}"),
+        as_escapes("\\u{:04x}"),
+        as_escapes("\\x{:02x}"),
+        as_escapes("&#{};"),
+        as_escapes("&#x{:X};"),
+        lambda text: text[:-9],
+        lambda text: text.replace("+", "-").replace("/", "_").rstrip("="),
+    ],
+    ids=["url", "URL", "url twice", "json", "c", "html", "hex html", "cut", "base64url"],
+)
+def test_a_server_that_encodes_what_it_repeats_does_not_make_it_shown(
+    base: dict[str, str], encode: Callable[[str], str]
+) -> None:
+    token = "?>" + TOKEN[:-4] + "~?"  # Base64 with a + and a /
+    basic = b64encode(f"{ACCOUNT}:{token}".encode()).decode()
+    assert "+" in basic or "/" in basic
+    repeated = [encode(token), encode(basic)]
+    fields = {name: " ".join(["at", *repeated]) for name in ("message", "more_info")}
+    body = json.dumps({"code": 20404, "status": 404, **fields}).encode()
+    headers = [f"Twilio-Request-Id: RQ{repeated[0]}", f"Content-Type: x/{repeated[1]}"]
+    with Server(answering(http(body, "404 Nope", *headers))) as server:
+        env = environ(base, server.url, TWILIO_AUTH_TOKEN=token)
+        ended = run("status", "--json", "-v", SERVICE, BUILD, env=env)
+
+    assert ended.code == 5
+    assert "[secret]" in ended.stdout + ended.stderr
+    told = (ended.stdout + ended.stderr).replace("\\\\", "\\")
+    assert not [text for text in repeated if text[:20] in told or text[-20:] in told]
+
+
+@pytest.mark.parametrize("status", [401, 404])
+@pytest.mark.parametrize(
+    ("name", "secret"),
+    [("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"), ("TWILIO_API_KEY", "TWILIO_API_SECRET")],
+)
+def test_a_secret_in_the_place_of_its_user_name_is_not_shown_either(
+    base: dict[str, str], status: int, name: str, secret: str
+) -> None:
+    with Server(answering(http(twilio_error(status, 20003), f"{status} No"))) as server:
+        env = {**base, "TWBUILD_API_URL": server.url, name: TOKEN, secret: KEY}
+        ended = run("status", "--json", "-v", SERVICE, BUILD, env=env)
+
+    assert ended.code == {401: 4, 404: 5}[status]
+    no_secret_shows(ended)
+    assert ("swapped" in ended.stderr) == (status == 401)
 
 
 def test_a_server_that_repeats_the_credentials_does_not_make_them_shown(

@@ -31,6 +31,7 @@ from tests.support.sockets import (
     resetting,
     unused_port,
 )
+from tests.support.twilio import build_body, page
 
 NOW = datetime.now(timezone.utc)
 HOST = "api.example.test"
@@ -56,6 +57,27 @@ def look(env: Mapping[str, str]) -> Ended:
         told = json.loads(ended.stdout)
         assert (told["error"] is None) == (ended.code in (0, 1, 8))
     return ended
+
+
+@pytest.mark.parametrize("password", ["p", "Status", "json", "building", "5", SERVICE[2:]])
+def test_a_proxys_password_that_is_a_part_of_other_texts_changes_none_of_them(
+    base: dict[str, str], authority: Authority, password: str
+) -> None:
+    listed = json.dumps(page(build_body(status="building"))).encode()
+    answers = [http(listed), good("building"), good("completed")]
+    with (
+        Server(answering(*answers), authority.context(HOST)) as api,
+        Server(proxying(("127.0.0.1", api.port))) as proxy,
+    ):
+        proxied = {
+            "HTTPS_PROXY": f"http://u:{password}@{proxy.netloc}",
+            "REQUESTS_CA_BUNDLE": authority.bundle,
+        }
+        env = environ(base, f"https://{HOST}", **proxied)
+        ended = run("wait", "-v", "-i", "200ms", SERVICE, env=env)
+
+    assert (ended.code, ended.stdout) == (0, "completed\n")
+    assert "[secret]" not in ended.stderr
 
 
 # How TLS goes wrong.

@@ -12,6 +12,7 @@ from tests.support.command import BUILD, SERVICE, run, run_words
 from tests.support.moments import shim
 from tests.support.secrets import shown
 from tests.support.twilio import Twilio
+from twbuild.__main__ import NO_WORDS
 
 # Each is run in the main thread, in the middle of a wait.
 SWALLOWED_BY_CODE_IN_BETWEEN = """
@@ -156,3 +157,27 @@ def test_a_completion_variable_that_is_left_over_asks_all_the_same(
     ended = run("status", SERVICE, BUILD, env=env)
 
     assert (ended.code, ended.stdout) == (1, "failed\n")
+
+
+NOTHING_CAN_BE_EXPLAINED = """
+import sys
+class Memory:
+    def find_spec(self, name, *_):
+        if name == "twbuild.signals":
+            raise MemoryError
+    def __iter__(self):
+        raise MemoryError
+sys.meta_path.insert(0, Memory())
+sys.stdlib_module_names = Memory()
+"""
+
+
+@pytest.mark.parametrize("closed", ["", " 2>&-"])
+def test_an_error_in_explaining_an_error_is_70_and_a_sentence(
+    base: dict[str, str], tmp_path: Path, closed: str
+) -> None:
+    env = {**base, "PYTHONPATH": shim(tmp_path, NOTHING_CAN_BE_EXPLAINED)}
+    ended = run_words(["sh", "-c", f"twbuild status{closed}"], env=env)
+
+    assert (ended.code, ended.stdout) == (70, "")
+    assert ended.stderr == ("" if closed else NO_WORDS.decode())

@@ -135,6 +135,9 @@ def test_a_request_to_this_machine_is_sent_past_every_proxy(environ: pytest.Monk
         "http://h:0",
         " ",
         "\x1b[1m",
+        f"http://u:{PROXY_PASSWORD.replace('/', '%2F')}€@h:1",
+        f"http://u:{PROXY_PASSWORD.replace('/', '%2F')}%E4@h:1",
+        f"socks5h://u:{PROXY_PASSWORD.replace('/', '%2F')}\udce4@h:1",
     ],
     ids=ascii,
 )

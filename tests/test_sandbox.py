@@ -311,7 +311,7 @@ def remember(signum, _):
     if signum == int(sys.argv[1]):
         signal.signal(signum, signal.SIG_DFL)
         os.kill(os.getpid(), signum)
-for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"):
+for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGALRM", "SIGUSR1"):
     signal.signal(getattr(signal, name), remember)
 print("ready", os.getpid(), os.environ["TWILIO_CONFIG_DIR"], flush=True)
 while True:
@@ -319,7 +319,10 @@ while True:
 """
 
 
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT])
+@pytest.mark.parametrize(
+    "signum",
+    [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGALRM, signal.SIGUSR1],
+)
 def test_signals_are_forwarded_and_nothing_is_left_behind(
     base: dict[str, str], signum: signal.Signals
 ) -> None:

@@ -10,9 +10,8 @@ import socket
 import threading
 import time
 import tracemalloc
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import pairwise
 from typing import Any
 
@@ -23,6 +22,7 @@ from tests.support.command import BUILD, OTHER_BUILD
 from tests.support.fasttime import FastQueue, Happening, close_fetchers, watch
 from tests.support.sockets import (
     Connection,
+    Gone,
     Handler,
     Server,
     answering,
@@ -262,6 +262,8 @@ def test_threads_and_descriptors_stay_flat_though_every_other_question_hangs() -
     with Server(answering(*script, good("completed"))) as server:
         before = counts()
         watched = watch(server.url, times=100)
+
+        assert until(lambda: server.open_now <= 1, 5), "a question that was given up goes on"
         close_fetchers()
 
         assert watched.over.outcome is Outcome.COMPLETED
@@ -626,39 +628,6 @@ def test_40_failed_builds_whose_details_hang_take_5_seconds_together_and_delay_n
     assert max(made) < max(at for at in ended[:40]) + 6
 
 
-def test_details_that_a_poll_puts_off_are_asked_for_again_and_no_connection_stays_open() -> None:
-    failing = [f"ZB{number:032x}" for number in range(12)]
-    asked: Counter[str] = Counter()
-    hanging: set[int] = set()
-
-    def handle(connection: Connection) -> None:
-        while True:
-            path = connection.request().split()[1].decode()
-            sid = path.split("/")[5]
-            if path.endswith("/Status"):
-                status = "failed" if sid in failing else "building"
-                connection.send(http(json.dumps(status_body(sid, status)).encode()))
-                continue
-            asked[sid] += 1
-            if asked[sid] > 1:
-                connection.send(http(json.dumps(build_body(sid)).encode()))
-                continue
-            hanging.add(connection.number)
-            try:
-                connection.stay_silent()
-            finally:
-                hanging.remove(connection.number)
-
-    with Server(handle) as server:
-        watched = watch(server.url, [*failing, BUILD], times=2, interval_seconds=0.5, timeout=12)
-
-        assert until(lambda: not hanging), hanging
-
-    again = {sid for sid, times in asked.items() if times > 1}
-    assert again
-    assert {made.sid for made in watched.of(Made) if made.build} == again
-
-
 def test_the_details_of_many_failed_builds_all_come_where_they_are_given() -> None:
     failing = [f"ZB{number:032x}" for number in range(40)]
 
@@ -695,3 +664,35 @@ def test_a_thread_that_cannot_be_started_is_trouble_that_may_pass(
 
     assert watched.over.outcome is Outcome.COMPLETED
     assert ["no thread could be started" in trouble for trouble in watched.troubles] == [True]
+
+
+def test_details_that_a_poll_needs_the_place_of_are_cancelled_and_asked_for_again() -> None:
+    others = [f"ZB{number:032x}" for number in range(10)]
+    all_at_once = threading.Barrier(10)
+    asked, cancelled = threading.Event(), threading.Event()
+
+    def handle(connection: Connection) -> None:
+        while True:
+            path = connection.request().split()[1].decode()
+            sid, status = path.split("/")[5], "failed"
+            if not path.endswith("/Status"):
+                if not asked.is_set():
+                    asked.set()
+                    with suppress(Gone):
+                        connection.stay_silent()
+                    cancelled.set()
+                    raise Gone
+                connection.send(http(json.dumps(build_body(sid)).encode()))
+                continue
+            if sid != BUILD:
+                status = "building"
+                if asked.is_set():
+                    all_at_once.wait(10)
+                    status = "completed"
+            connection.send(http(json.dumps(status_body(sid, status)).encode()))
+
+    with Server(handle) as server:
+        watched = watch(server.url, [BUILD, *others], times=1, interval_seconds=0.2)
+        assert until(cancelled.is_set)
+
+    assert [made.build is not None for made in watched.of(Made)] == [True]

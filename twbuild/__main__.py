@@ -13,12 +13,27 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 BUG = 70  # errors.ExitCode.BUG, for when even that cannot be imported
+NO_WORDS = b"twbuild: error: something went wrong, and there is no memory to say what\n"
 LIBRARIES = ("typer", "rich", "requests", "urllib3")
 
 
 def main() -> "NoReturn":
     """Run `twbuild` and exit."""
-    arguments = sys.argv[1:]
+    code = None
+    try:
+        code = _code(sys.argv[1:])
+        _clean_up()
+    finally:  # whatever is raised even here: Python would exit with 1
+        try:
+            if code is None:
+                os.write(2, NO_WORDS)
+        finally:
+            # without the interpreter's teardown, which costs a tenth of a short run
+            os._exit(BUG if code is None else code)
+
+
+def _code(arguments: list[str]) -> int:
+    """Run it; the exit code. What went wrong has been told."""
     verbose = any(word in ("-v", "--verbose", "-qv", "-vq") for word in arguments)
     try:
         import _signal  # type: ignore[import-not-found] # built in, so that no file replaces it
@@ -33,17 +48,15 @@ def main() -> "NoReturn":
 
         signals.die_at_once()  # first of all: the imports that follow take time
         try:
-            code = _run(arguments, verbose)
+            return _run(arguments, verbose)
         except signals.Signalled as signalled:
             _clean_up()
             signals.die(signalled.signum)
         except BaseException as error:  # noqa: BLE001 - SystemExit too: no library ends us
             signals.die_if_signalled()
-            code = _explain(error, verbose)
+            return _explain(error, verbose)
     except BaseException as error:  # noqa: BLE001 - not even the modules that explain can be used
-        code = _explain_alone(error, verbose)
-    _clean_up()
-    os._exit(code)  # without the interpreter's teardown, which costs a tenth of a short run
+        return _explain_alone(error, verbose)
 
 
 def _clean_up() -> None:

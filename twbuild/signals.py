@@ -76,6 +76,11 @@ def handle(handler: Handler, numbers: Iterable[int] | None = None) -> list[int]:
     return taken
 
 
+def ending() -> set[signal.Signals]:
+    """Every signal that ends a process and can be caught."""
+    return signal.valid_signals() - {getattr(signal, name, None) for name in _NOT_ENDING}
+
+
 def die_at_once() -> None:
     """Until somebody else handles them, signals end us at once, also as a container's process 1.
 
@@ -93,9 +98,8 @@ def caught() -> Iterator[None]:
 
     One that was ignored at the start stays ignored.
     """
-    others = {getattr(signal, name, None) for name in _NOT_ENDING}
     sys.unraisablehook = _send_again
-    numbers = handle(_handle, signal.valid_signals() - others)
+    numbers = handle(_handle, ending())
     try:
         yield
     finally:

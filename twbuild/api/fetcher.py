@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import urllib3
 from urllib3.util import parse_url
@@ -29,6 +30,14 @@ MISHAPS = (
     OSError,
     ValueError,
     MemoryError,
+)
+SHOWN_HEADERS = ("Content-Type", "Twilio-Request-Id")
+REDACTED = "[secret]"
+SHORT, BEGINNING = 6, 8  # characters of a secret
+_ENTITIES = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
+_ESCAPE = re.compile(
+    r"(?:\\u00|\\x|&#[xX]0{0,4})([0-9a-fA-F]{2});?|&#0{0,4}([0-9]{2,3});?"
+    rf"|&({'|'.join(_ENTITIES)});|\\([^ux])"
 )
 PAGE_SIZE = 20  # a build may list 1,050 versions, so that 50 builds can exceed 10 MiB
 
@@ -56,7 +65,7 @@ class Fetcher:
 
     def url(self, question: Question) -> str:
         """The URL that answers `question`, to be shown."""
-        return str(self._redacted(self._url(question)))
+        return self._builds_url + self._shown_tail(question)
 
     def ask(self, question: Question) -> Answer:
         """The API's answer; raises FetchError where no good one came.
@@ -83,27 +92,27 @@ class Fetcher:
         """Give up the question under way, from another thread; it ends with an error."""
         self._session.cancel()
 
-    def _url(self, question: Question) -> str:
-        if question.kind is Kind.PAGE:
-            return f"{self._builds_url}?{question.query or f'PageSize={PAGE_SIZE}'}"
-        tail = "/Status" if question.kind is Kind.STATUS else ""
-        return f"{self._builds_url}/{question.sid}{tail}"
+    def _shown_tail(self, question: Question) -> str:
+        """The end of the URL; of it only a page's query came from the server."""
+        tail = _tail(question)
+        return str(self._redacted(tail)) if question.query else tail
 
     def _ask(self, question: Question) -> Answer:
-        path = self._redacted(parse_url(self._url(question)).request_uri)
+        path = parse_url(self._builds_url).request_uri + self._shown_tail(question)
         asked = http_errors.Asked(path, self._settings, self._network.route)
         body: bytes | None
         try:
+            url = self._builds_url + _tail(question)
             response, body = self._session.fetch(
-                self._url(question), question.sid, LARGEST[question.kind], LARGEST_ERROR
+                url, question.sid, LARGEST[question.kind], LARGEST_ERROR
             )
             unreadable = None
         except UnreadableError as error:
             response, body, unreadable = error.response, None, str(error)
         except MISHAPS as error:
             raise connection_errors.of_exception(asked, error) from None
-        for name, value in response.headers.items():
-            response.headers[name] = self._redacted(value)
+        for name in SHOWN_HEADERS:
+            response.headers[name] = self._redacted(response.headers.get(name, ""))
         if response.status_code != 200:
             raise http_errors.of_response(asked, response, self._redacted_body(body))
         try:
@@ -124,7 +133,8 @@ class Fetcher:
     def _redacted(self, value: Any) -> Any:
         """`value` as JSON has it, its texts without the secrets that a server may repeat."""
         if isinstance(value, str):
-            return self._secrets.sub("[secret]", value)
+            text = self._secrets.sub(REDACTED, value)
+            return REDACTED if any(map(self._secrets.search, _readings(text))) else text
         if isinstance(value, list):
             return [self._redacted(item) for item in value]
         if isinstance(value, dict):
@@ -132,9 +142,49 @@ class Fetcher:
         return value
 
 
+def _tail(question: Question) -> str:
+    """What follows the URL of a service's Builds."""
+    if question.kind is Kind.PAGE:
+        return f"?{question.query or f'PageSize={PAGE_SIZE}'}"
+    return f"/{question.sid}/Status" if question.kind is Kind.STATUS else f"/{question.sid}"
+
+
 def _any_of(*secrets: str) -> re.Pattern[str]:
-    """Any of these texts, also as a URL has them; Base64 with its padding or without."""
+    """Any of these texts, also as a URL has them; Base64 with its padding or without.
+
+    Of a long one its beginning is enough, as a server may have cut it. A short one counts as a
+    word only: it is a part of many others, which would show it by what is missing in them.
+    """
     forms = {form for secret in secrets for form in (secret, quote(secret, safe=""))}
     stripped = {form.removesuffix("%3D%3D").removesuffix("%3D").rstrip("=") for form in forms}
     longest_first = sorted(forms | stripped, key=len, reverse=True)
-    return re.compile("|".join(re.escape(form) for form in longest_first if form))
+    whole = [
+        re.escape(form) if len(form) >= SHORT else rf"(?<![^\W_]){re.escape(form)}(?![^\W_])"
+        for form in longest_first
+        if form
+    ]
+    begun = [
+        rf"{re.escape(form[:BEGINNING])}[\w+/%=-]*"
+        for form in longest_first
+        if len(form) >= 2 * BEGINNING
+    ]
+    return re.compile("|".join([*whole, *begun]))
+
+
+def _readings(text: str) -> Iterator[str]:
+    """How else a text can be read: escaped as in URLs, JSON and HTML, once or twice."""
+    if any(character in text for character in "%\\&"):
+        for _ in range(2):
+            text = _ESCAPE.sub(_character, unquote(text))
+        yield text
+    if "-" in text or "_" in text:
+        yield text.replace("-", "+").replace("_", "/")  # the other Base64
+    if "+" in text:
+        yield text.replace("+", " ")
+
+
+def _character(escape: re.Match[str]) -> str:
+    hexadecimal, decimal, entity, character = escape.groups()
+    if entity or character:
+        return _ENTITIES[entity] if entity else str(character)
+    return chr(int(hexadecimal, 16) if hexadecimal else int(decimal))

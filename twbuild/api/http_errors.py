@@ -65,7 +65,7 @@ class Asked(NamedTuple):
         found = self.settings.credentials
         other = found.account and found.account != found.username
         account = f" of account {printable(found.account)}" if other else ""
-        return f"as {printable(found.username)}{account}, from {found.source}"
+        return f"as {found.shown_name}{account}, from {found.source}"
 
 
 def request_id(response: requests.Response) -> str | None:

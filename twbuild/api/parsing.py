@@ -76,6 +76,9 @@ def _page(
         raise ValueError("the answer is no page of Builds")  # noqa: TRY004 - of what came, not of ours
     if not all(isinstance(build, dict) and _is_listed(build) for build in builds):
         raise ValueError("the answer lists a Build without its SID or status")
+    for build, as_sent in zip(builds, sent["builds"], strict=True):
+        if as_sent["status"] in [s.value for s in Status]:
+            build["status"] = as_sent["status"]
     next_url = meta.get("next_page_url")
     if next_url is not None and not isinstance(next_url, str):
         raise ValueError("the answer's next_page_url is not a text")

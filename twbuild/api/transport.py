@@ -76,7 +76,7 @@ def of(base_url: str) -> Network:
     variable = _variable(f"{url.scheme}_proxy", proxy)
     parts = _checked_proxy(proxy, variable)
     route = f"proxy {printable(parts._replace(auth=None).netloc)} ({variable})"
-    return Network({"all": proxy}, context, route, _proxy_secrets(parts.auth), {})
+    return Network({"all": proxy}, context, route, _proxy_secrets(parts, variable), {})
 
 
 def _variable(name: str, value: str) -> str:
@@ -107,11 +107,19 @@ def _checked_proxy(proxy: str, variable: str) -> Url:
     return parts
 
 
-def _proxy_secrets(auth: str | None) -> tuple[str, ...]:
-    if not auth:
+def _proxy_secrets(parts: Url, variable: str) -> tuple[str, ...]:
+    """The forms of the proxy's password. Raises UsageError where it cannot be sent."""
+    if not parts.auth:
         return ()
-    password = auth.partition(":")[2]
-    basic = base64.b64encode(unquote(auth).encode()).decode()
+    password = parts.auth.partition(":")[2]
+    encoding = "utf-8" if str(parts.scheme).startswith("socks") else "latin-1"  # as requests does
+    try:
+        basic = base64.b64encode(unquote(parts.auth).encode(encoding)).decode()
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"{variable} has a user name or password with a character that cannot be sent",
+            "use letters, digits and signs of ASCII, or ask for a password that has no others",
+        ) from None
     return tuple(secret for secret in (password, unquote(password), basic) if secret)
 
 
@@ -383,7 +391,7 @@ class _Answer(http.client.HTTPResponse):
         # http.client reads it with int(), which takes signs, underscores and spaces.
         line = self.fp.readline(1 << 10)
         digits = line.partition(b";")[0].strip()
-        if not re.fullmatch(rb"[0-9a-fA-F]{1,15}", digits):
+        if not line.endswith(b"\n") or not re.fullmatch(rb"[0-9a-fA-F]{1,15}", digits):
             raise ValueError("not a chunk size")
         return int(digits, 16)
 

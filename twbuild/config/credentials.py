@@ -34,6 +34,8 @@ NEAR_MISSES = {
     "AUTH_TOKEN": TOKEN,
 }
 
+_SID = re.compile("(AC|SK)[0-9a-fA-F]{32}")
+
 
 class Credentials(NamedTuple):
     """A name and password for HTTP Basic, and where they came from.
@@ -51,13 +53,20 @@ class Credentials(NamedTuple):
 
     def __repr__(self) -> str:
         """Everything but the password."""
-        return f"Credentials({self.username!r}, from {self.source!r})"
+        return f"Credentials({self.shown_name}, from {self.source!r})"
+
+    @property
+    def shown_name(self) -> str:
+        """The user name; what is not a SID may be the secret in the wrong place."""
+        return self.username if _SID.fullmatch(self.username) else "a user name that is not a SID"
 
     @property
     def remark(self) -> str | None:
         """What is odd about them, worth telling once Twilio has refused them."""
         if self.source.startswith(ACCOUNT) and self.username.startswith("SK"):
             return f"{ACCOUNT} contains an API key (SK...): set {KEY} and {SECRET} instead"
+        if not _SID.fullmatch(self.username):
+            return "The user name is neither AC... nor SK...: are user name and secret swapped?"
         return None
 
 

@@ -82,7 +82,7 @@ class _Relay:
         self.received: list[int] = []
         self._pending: list[int] = []
         self._child: subprocess.Popen[bytes] | None = None
-        signals.handle(self._handle)
+        signals.handle(self._handle, signals.ending())
 
     def connect(self, child: subprocess.Popen[bytes]) -> None:
         """Pass on to `child` what comes, and what has come since it was asked for."""
