@@ -61,8 +61,14 @@ def test_only_the_runner_waits() -> None:
     }
 
 
-WAITS = ("import time; time.sleep(1)", "from select import select; select([], [], [], 1)")
-WAITS += ("self._child.wait()", "child.communicate()", "threading.Event().wait()", "os.wait4(1, 0)")
+WAITS = [
+    "import time; time.sleep(1)",
+    "from select import select; select([], [], [], 1)",
+    "self._child.wait()",
+    "child.communicate()",
+    "threading.Event().wait()",
+    "os.wait4(1, 0)",
+]
 
 
 @pytest.mark.parametrize("code", WAITS)
