@@ -13,9 +13,15 @@ ROOT = Path(__file__).parents[1]
 
 LEAVING = """
 import subprocess
-from tests.conftest import no_process_is_left
+import pytest
+from tests.conftest import no_process_is_left, no_process_is_left_at_the_end
 
-def test_that_fails():
+@pytest.fixture(scope="module")
+def left():
+    made = subprocess.Popen(["sleep", "300"])
+    open("shared", "w").write(str(made.pid))
+
+def test_that_fails(left):
     made = subprocess.Popen(["sh", "-c", "sleep 300 & echo $! > orphan; exec sleep 300"])
     open("child", "w").write(str(made.pid))
     while not open("orphan", "a+").tell():
@@ -38,7 +44,7 @@ def test_what_a_failing_test_started_is_gone_with_it(tmp_path: Path) -> None:
     )
 
     assert "1 failed" in inner.stdout, inner.stdout + inner.stderr
-    for name in ("child", "orphan"):
+    for name in ("child", "orphan", "shared"):
         pid = int((tmp_path / name).read_text())
         assert not Path(f"/proc/{pid}").exists()
 
