@@ -323,15 +323,15 @@ BREAKS = [
         LIVE,
         "        self._erase()\n        self._stack.close()",
         "        self._stack.close()",
-        "terminal",
-        "gone",
+        "signals",
+        "screen_is_gone",
     ),
     Break(
         RUNNER,
         "wakes = [frame, *(lane.until for lane in self._lanes)]",
         "wakes = [frame]",
         "wait",
-        "question_takes_15_seconds",
+        "fifth_of_a_second",
     ),
     Break(
         RUNNER,
