@@ -294,9 +294,9 @@ BREAKS = [
         'Sequence[Line]:\n    """The first and the last',
         'Sequence[Line]:\n    return lines\n    """The first and the last',
         "streams",
-        "too_long",
+        "any_length",
     ),
-    Break(STDERR, "not any(map(os.environ.get, AGENTS))", "True", "streams", "plain_progress"),
+    Break(STDERR, "not any(map(os.environ.get, AGENTS))", "True", "streams", "who_watches"),
     Break(
         STDOUT,
         "min(signals.came_at(), self.deadline) + LAST_SECONDS",
@@ -332,13 +332,6 @@ BREAKS = [
         "wakes = [frame]",
         "wait",
         "fifth_of_a_second",
-    ),
-    Break(
-        RUNNER,
-        "                yield step\n        yield from self._start_details(now)",
-        "                yield step\n",
-        "several",
-        "hundred or one_deadline",
     ),
     Break(STATE, "QUESTION_SECONDS = 15.0", "QUESTION_SECONDS = 16.0", "watch", "15"),
     Break(
