@@ -367,7 +367,7 @@ BREAKS = [
         "        self._used_for.clear()\n",
         "",
         "fetcher",
-        "late_answer",
+        "names_no_build",
     ),
     Break(
         TRANSPORT,

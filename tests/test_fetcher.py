@@ -723,6 +723,16 @@ def test_a_late_answer_to_one_build_is_never_taken_for_anothers(late: bytes) -> 
         assert server.accepted == 2
 
 
+def test_on_a_new_connection_an_answer_that_names_no_build_counts_at_once() -> None:
+    nameless = b'{"sid": null, "url": null, "status": "building"}'
+    with Server(answering(http(nameless, "200 OK", "Connection: close"))) as server:
+        ask = fetcher(server.url)
+        for sid in (BUILD, OTHER_BUILD):
+            ask.ask(Question(Kind.STATUS, sid))
+
+        assert len(server.requests) == 2
+
+
 def test_no_cookie_is_kept() -> None:
     setting = [f"Set-Cookie: c{n}={'x' * 400}; Path=/" for n in range(50)]
     with Server(answering(good("building", *setting))) as server:
