@@ -384,13 +384,6 @@ BREAKS = [
         "ended_in_between",
     ),
     Break(
-        TRANSPORT,
-        "timeout=timeout, allow_redirects=False",
-        "timeout=timeout",
-        "fetcher",
-        "redirect",
-    ),
-    Break(
         SIGNALS,
         "        die(signum)\n    if _State",
         "        pass\n    if _State",
