@@ -440,7 +440,9 @@ BREAKS = [
         "signals",
         "ctrl_z or beside_a_frame",
     ),
-    Break(LIVE, "            self._shown = False", "            pass", "terminal", "erased_once"),
+    Break(
+        LIVE, "            self._shown = False", "            pass", "signals", "not_erased_again"
+    ),
     Break(
         LIVE,
         "elif terminal.in_foreground():\n            self._draw",

@@ -22,6 +22,7 @@ from tests.support.moments import disk_full, fill, shim, until, until_more
 from tests.support.sockets import Connection, Server, http
 from tests.support.terminal import Terminal
 from tests.support.twilio import Twilio, reply, status_body
+from twbuild.output.live import ERASE
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT]
 resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
@@ -591,6 +592,25 @@ def test_a_build_that_ends_while_its_wait_is_in_the_background_is_told_once(
 
         assert shell.text.count("ready to deploy") == 1
         assert b"\x1b[?25l" not in shell.raw, "it never drew"
+
+
+def test_a_row_that_a_stop_has_erased_is_not_erased_again_from_the_background(
+    twilio: Twilio, environ: dict[str, str]
+) -> None:
+    over = threading.Event()
+    twilio.says(lambda _: reply(status_body(status="completed" if over.is_set() else "building")))
+    shell = Shell(environ)
+    with shell:
+        shell.type(f"clear; twbuild wait -i 200ms {SERVICE} {BUILD}\r")
+        shell.see(" building ")
+        shell.type("\x1a")
+        shell.see("Stopped")
+        before = len(shell.raw)
+        shell.type("bg\r")
+        over.set()
+        shell.see("ready to deploy")
+
+        assert ERASE.encode() not in shell.raw[before:], "what stands there is the shell's"
 
 
 HANGING = """

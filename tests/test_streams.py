@@ -237,6 +237,19 @@ def test_progress_that_nobody_reads_takes_no_time_and_only_so_much_memory(
     assert len(found) < 70_000
 
 
+def test_of_frames_that_nobody_reads_one_waits_and_the_newest_follows(
+    pipe: tuple[int, int],
+) -> None:
+    stderr = Stderr()
+    for number in range(100):
+        stderr.draw(f"frame {number};")
+
+    drain(pipe[0])
+    stderr.draw("newest;")
+
+    assert drain(pipe[0]) == b"frame 0;newest;"
+
+
 def test_closing_lines_share_one_budget(pipe: tuple[int, int]) -> None:
     stderr = Stderr()
     stderr.say(LINES)
