@@ -462,8 +462,8 @@ BREAKS = [
         STDERR,
         "        if not self._begun:\n            self.write(frame)",
         "        self.write(frame)",
-        "terminal",
-        "not_read_for_a_while or never_read",
+        "streams",
+        "of_frames",
     ),
     Break(APP, "        gc.enable()", "        pass", "frugality", "garbage"),
 ]
