@@ -159,11 +159,12 @@ def test_a_socks_proxy_without_its_package_is_refused_by_name(environ: pytest.Mo
         network.of(TWILIO)
 
 
-def test_a_proxy_that_never_answers_is_named(environ: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("scheme", ["http", "socks5h"])
+def test_a_proxy_that_never_answers_is_named(environ: pytest.MonkeyPatch, scheme: str) -> None:
     environ.setattr(network, "CONNECT_SECONDS", 0.3)
     with Server(silent) as proxy:
-        environ.setenv("HTTPS_PROXY", f"http://{proxy.netloc}")
-        with pytest.raises(PassingError) as refused:
+        environ.setenv("HTTPS_PROXY", f"{scheme}://{proxy.netloc}")
+        with pytest.raises(PassingError, match="timed out") as refused:
             fetcher("https://api.example.test").ask(STATUS)
 
     assert proxy.netloc in " ".join([refused.value.message, *refused.value.hints])
