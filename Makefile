@@ -15,7 +15,7 @@ INSTALL = $(if $(shell command -v uv),uv pip install --quiet --python $(BIN)/pyt
 .DEFAULT_GOAL = help
 # Else every worker compiles every test anew.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help demo test check rest lint types coverage histories storms package fresh format \
+.PHONY: help demo test check rest lint github types coverage histories storms package fresh format \
 	bench chaos mutants pictures readme clean
 
 ## help      this list
@@ -42,12 +42,21 @@ check:
 	$(MAKE) rest fresh
 
 # All of `check` that is neither `make demo` nor `make test`.
-rest: lint types coverage histories storms package
+rest: lint github types coverage histories storms package
 
-## lint      mistakes and format, by ruff
+## lint      mistakes and format by ruff, directions of imports by import-linter
 lint: $(VENV)/dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+
+## github    what GitHub and pre-commit read: its form, and its security by zizmor
+github: $(VENV)/dev
+	$(BIN)/zizmor --offline --quiet .github
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions .github/actions/*/action.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/pre-commit validate-manifest .pre-commit-hooks.yaml
 
 ## types     types, by mypy
 types: $(VENV)/dev
@@ -87,7 +96,7 @@ bench: $(VENV)/dev
 chaos: $(VENV)/test
 	$(BIN)/python -m tests.chaos --storms $(STORMS)
 
-## mutants   break the rooms that decide, and see whether a test notices
+## mutants   break the modules that decide, and see whether a test notices
 mutants: $(VENV)/dev
 	$(BIN)/mutmut run --max-children 2
 	$(BIN)/mutmut results
@@ -96,7 +105,7 @@ mutants: $(VENV)/dev
 pictures: $(VENV)/dev
 	$(BIN)/python -m tests.pictures
 
-## readme    write the README's generated parts anew: help, exit codes, rooms
+## readme    write the README's generated parts: help, exit codes
 readme: $(VENV)/test
 	$(BIN)/python -m tests.support.readme
 

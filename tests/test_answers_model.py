@@ -20,8 +20,8 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from tests.support.fasttime import fetcher
 from tests.support.sockets import Connection, Gone, Server, chunked, http
+from twbuild.api.models import BuildStatus, Kind, Question
 from twbuild.errors import FetchError
-from twbuild.events import BuildStatus, Kind, Question
 
 BUILDS = [f"ZB{number:032x}" for number in range(3)]
 INTERIM = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"

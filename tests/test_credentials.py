@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.command import ACCOUNT, KEY, SECRET, TOKEN
-from twbuild import credentials
-from twbuild.credentials import Credentials
+from twbuild.config import credentials
+from twbuild.config.credentials import Credentials
 from twbuild.errors import CredentialsError
 
 ACCOUNT_SID, AUTH_TOKEN = "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"

@@ -7,8 +7,7 @@ from itertools import product
 import pytest
 
 from twbuild import errors
-from twbuild.errors import ExitCode, exit_code
-from twbuild.events import Outcome
+from twbuild.outcome import ExitCode, Outcome, exit_code
 
 O = Outcome  # noqa: E741 - keeps the table readable
 

@@ -30,8 +30,8 @@ from tests.support.sockets import (
 )
 from tests.support.twilio import Twilio, build_body, page, status_body
 from twbuild import __version__
+from twbuild.api.models import Build, BuildStatus, Dependency, Kind, Page, Question, Status
 from twbuild.errors import FatalError, FetchError, NotFoundError, PassingError
-from twbuild.events import Build, BuildStatus, Dependency, Kind, Page, Question, Status
 
 STATUS = Question(Kind.STATUS, BUILD)
 DETAILS = Question(Kind.BUILD, BUILD)

@@ -68,7 +68,7 @@ def told(tmp_path: Path, environ: dict[str, str]) -> Path:
 
 
 def ours(told: Told) -> set[str]:
-    """The rooms that were entered."""
+    """The modules that were entered."""
     return {name.partition(".")[2] for name in told.modules if name.startswith("twbuild.")}
 
 

@@ -24,6 +24,10 @@ ROOT = readme.README.parent
 FAIL_SAFE, STRICT, REHEARSAL = (
     block.text for block in readme.blocks("sh") if block.heading == "Before a push"
 )
+NAMED = "my-service"
+# As the command line has it, the service may also be left out.
+FAIL_SAFE_UNNAMED, STRICT_UNNAMED = (hook.replace(f" {NAMED}", "") for hook in (FAIL_SAFE, STRICT))
+STOPPED = "twbuild stopped this push. To push anyway: git push --no-verify"
 OTHER_SERVICE = "ZS" + "9f" * 16
 # Nothing listens there: the port is reserved.
 OFFLINE = {"TWBUILD_API_URL": "http://127.0.0.1:1"}
@@ -45,66 +49,104 @@ def project_file(folder: Path, service: str) -> None:
     (folder / ".twiliodeployinfo").write_text(json.dumps(entries))
 
 
-@pytest.mark.parametrize(
-    ("answer", "pushes"),
-    [
-        ("completed", True),
-        ("building", True),
-        ("failed", False),
-        (400, True),
-        (401, True),
-        (404, True),
-    ],
-)
-def test_the_fail_safe_hook_stops_a_push_only_for_a_failed_build(
-    twilio: Twilio, repository: Repository, answer: str | int, pushes: bool
-) -> None:
-    newest(twilio, answer)
-    repository.hook(FAIL_SAFE)
-
-    ended = repository.push(TWBUILD_SERVICE=SERVICE)
-
-    assert repository.pushed() == pushes == (ended.code == 0), ended.stderr
+def test_the_hooks_name_the_service() -> None:
+    assert f"twbuild status {NAMED}\n" in FAIL_SAFE
+    assert f"twbuild status {NAMED} " in STRICT
 
 
 @pytest.mark.parametrize(
-    ("answer", "pushes"),
+    ("answer", "fail_safe", "strict"),
     [
-        ("completed", True),
-        ("building", False),
-        ("failed", False),
-        (400, False),
-        (401, False),
-        (404, False),
+        ("completed", True, True),
+        ("building", True, False),
+        ("failed", False, False),
+        (400, True, False),
+        (401, True, False),
+        (404, True, False),
     ],
 )
-def test_the_strict_hook_stops_a_push_for_all_but_a_completed_build(
-    twilio: Twilio, repository: Repository, answer: str | int, pushes: bool
+@pytest.mark.parametrize("hook", [FAIL_SAFE, STRICT], ids=["fail-safe", "strict"])
+def test_the_fail_safe_hook_stops_a_push_only_for_a_failed_build_and_the_strict_one_for_all_but_a_completed_one(  # noqa: E501
+    twilio: Twilio,
+    repository: Repository,
+    hook: str,
+    answer: str | int,
+    fail_safe: bool,
+    strict: bool,
 ) -> None:
-    newest(twilio, answer)
-    repository.hook(STRICT)
+    pushes = fail_safe if hook == FAIL_SAFE else strict
+    newest(twilio, answer, service=NAMED)
+    repository.hook(hook)
 
-    ended = repository.push(TWBUILD_SERVICE=SERVICE)
+    ended = repository.push(TWBUILD_SERVICE=OTHER_SERVICE)
 
     assert repository.pushed() == pushes == (ended.code == 0), ended.stderr
+    assert (f".git/hooks/pre-push: {STOPPED}\n" in ended.stderr) == (not pushes)
+    assert asked_about(twilio) == {NAMED}
 
 
 @pytest.mark.parametrize(("hook", "pushes"), [(FAIL_SAFE, True), (STRICT, False)])
 @pytest.mark.parametrize(
-    "trouble",
-    [OFFLINE, {"TWILIO_AUTH_TOKEN": ""}, {"TWBUILD_SERVICE": ""}, {"TWBUILD_API_URL": "ftp://x"}],
-    ids=["offline", "no credentials", "no service", "a bad address"],
+    "trouble", [OFFLINE, {"TWILIO_AUTH_TOKEN": ""}], ids=["offline", "no credentials"]
 )
-def test_what_cannot_be_told_stops_only_the_strict_hook(
+def test_an_unknown_status_stops_only_the_strict_hook(
     repository: Repository, hook: str, pushes: bool, trouble: dict[str, str]
 ) -> None:
     repository.hook(hook)
-    repository.env |= {"TWBUILD_SERVICE": SERVICE, **trouble}
+    repository.env |= trouble
 
     ended = repository.push()
 
     assert repository.pushed() == pushes == (ended.code == 0), ended.stderr
     assert "twbuild: error: " in ended.stderr
+    assert (STOPPED in ended.stderr) == (not pushes)
+
+
+@pytest.mark.parametrize("hook", [FAIL_SAFE, STRICT])
+@pytest.mark.parametrize(
+    ("typed", "becomes"),
+    [
+        (NAMED, "my.service"),
+        (NAMED, '"$NOT_SET"'),
+        (f" {NAMED}", ""),
+        ("status", "stats"),
+        ("twbuild status", "twbuild-of-old status"),
+    ],
+)
+def test_a_mistake_in_the_hook_itself_stops_the_push(
+    repository: Repository, hook: str, typed: str, becomes: str
+) -> None:
+    mistaken = hook.replace(typed, becomes, 1)
+    assert mistaken != hook
+    repository.hook(mistaken)
+
+    ended = repository.push()
+
+    assert not repository.pushed()
+    assert ended.code == 1
+    assert STOPPED in ended.stderr
+
+
+def test_a_bad_address_stops_the_push(repository: Repository) -> None:
+    repository.hook(FAIL_SAFE)
+
+    ended = repository.push(TWBUILD_API_URL="ftp://x")
+
+    assert (ended.code, repository.pushed()) == (1, False), ended.stderr
+    assert STOPPED in ended.stderr
+
+
+def test_a_push_goes_past_the_hook_as_its_message_says(
+    twilio: Twilio, repository: Repository
+) -> None:
+    newest(twilio, "failed", service=NAMED)
+    repository.hook(FAIL_SAFE)
+    stopped = repository.push()
+    command = stopped.stderr.partition("To push anyway: ")[2].splitlines()[0]
+
+    ended = run_words(command.split(), env=repository.env, cwd=repository.folder)
+
+    assert (ended.code, repository.pushed()) == (0, True), ended.stderr
 
 
 def test_the_rehearsal_stops_git_and_pushes_nothing(repository: Repository) -> None:
@@ -121,10 +163,11 @@ def test_the_rehearsal_stops_git_and_pushes_nothing(repository: Repository) -> N
 def test_the_refs_on_stdin_are_left_to_the_rest_of_the_hook(
     twilio: Twilio, repository: Repository
 ) -> None:
-    newest(twilio, "completed")
-    repository.hook(f"{FAIL_SAFE}cat > refs\n")
+    newest(twilio, "completed", service=NAMED)
+    shebang, _, rest = FAIL_SAFE.partition("\n")
+    repository.hook(f"{shebang}\n({rest}) || exit\ncat > refs\n")
 
-    repository.push(TWBUILD_SERVICE=SERVICE)
+    repository.push()
 
     assert (repository.folder / "refs").read_text().split()[2] == "refs/heads/main"
 
@@ -136,7 +179,7 @@ def test_the_project_file_is_found_from_any_folder(
     newest(twilio, "failed")
     project_file(repository.folder, SERVICE)
     project_file(repository.folder.parent, OTHER_SERVICE)
-    repository.hook(FAIL_SAFE)
+    repository.hook(FAIL_SAFE_UNNAMED)
     git = ["git", "--git-dir", str(repository.folder / ".git")]
     words = [*git, "--work-tree", str(repository.folder), "push"]
 
@@ -146,27 +189,28 @@ def test_the_project_file_is_found_from_any_folder(
     assert "failed" in ended.stdout + ended.stderr
 
 
-@pytest.mark.parametrize(("own_file", "codes"), [(True, (1, 1)), (False, (0, 2))])
+@pytest.mark.parametrize(("own_file", "code"), [(True, 1), (False, 2)])
 def test_a_linked_worktree_never_takes_the_service_of_the_folders_around_it(
-    twilio: Twilio, repository: Repository, own_file: bool, codes: tuple[int, int]
+    twilio: Twilio, repository: Repository, own_file: bool, code: int
 ) -> None:
     worktree = repository.folder / "trees" / "wt"  # inside the main one, which has its own file
     repository.git("worktree", "add", "--quiet", "-b", "topic", str(worktree))
     two_services(twilio, repository.folder, worktree if own_file else None)
-    repository.hook(FAIL_SAFE)
+    repository.hook(FAIL_SAFE_UNNAMED)
 
     ended = repository.push(cwd=worktree / "functions")
     git_dir = str(repository.folder / ".git" / "worktrees" / "wt")
     by_hand = run("status", env={**repository.env, "GIT_DIR": git_dir}, cwd=worktree / "functions")
 
-    assert (ended.code, by_hand.code) == codes, ended.stderr
-    assert repository.pushed("topic") == (not own_file)
+    assert (ended.code, by_hand.code) == (1, code), ended.stderr
+    assert ("no service given" in ended.stderr) == (not own_file)
+    assert not repository.pushed("topic")
     assert asked_about(twilio) == ({SERVICE} if own_file else set())
 
 
-@pytest.mark.parametrize(("own_file", "code"), [(True, 1), (False, 0)])
+@pytest.mark.parametrize("own_file", [True, False])
 def test_a_submodule_never_takes_the_service_of_the_project_around_it(
-    twilio: Twilio, repository: Repository, own_file: bool, code: int
+    twilio: Twilio, repository: Repository, own_file: bool
 ) -> None:
     part = Repository(repository.folder.with_name("part"), repository.env)
     part.push()
@@ -175,11 +219,12 @@ def test_a_submodule_never_takes_the_service_of_the_project_around_it(
     inside = repository.folder / "part"
     two_services(twilio, repository.folder, inside if own_file else None)
     part.commit(cwd=inside)
-    repository.hook(FAIL_SAFE, repository.folder / ".git" / "modules" / "part")
+    repository.hook(FAIL_SAFE_UNNAMED, repository.folder / ".git" / "modules" / "part")
 
     ended = part.push(cwd=inside)
 
-    assert ended.code == code, ended.stderr
+    assert ended.code == 1, ended.stderr
+    assert ("no service given" in ended.stderr) == (not own_file)
     assert asked_about(twilio) == ({SERVICE} if own_file else set())
 
 
@@ -203,7 +248,7 @@ def test_a_push_from_a_bare_repository_takes_the_service_from_the_environment(
     bare = repository.folder.with_name("mirror.git")
     repository.git("clone", "--quiet", "--bare", str(repository.folder), str(bare))
     repository.git("remote", "set-url", "origin", str(repository.remote), cwd=bare)
-    repository.hook(FAIL_SAFE, bare)
+    repository.hook(FAIL_SAFE_UNNAMED, bare)
 
     ended = repository.push(cwd=bare, TWBUILD_SERVICE=SERVICE)
 
@@ -214,9 +259,9 @@ def test_a_push_from_a_bare_repository_takes_the_service_from_the_environment(
 def test_at_a_terminal_the_verdict_is_a_line_for_people(
     twilio: Twilio, repository: Repository, answer: str, pushes: bool
 ) -> None:
-    newest(twilio, answer)
+    newest(twilio, answer, service=NAMED)
     repository.hook(FAIL_SAFE)
-    env = {**repository.env, "TWBUILD_SERVICE": SERVICE, "TERM": "xterm"}
+    env = {**repository.env, "TERM": "xterm"}
 
     with Terminal(["git", "-C", str(repository.folder), "push"], env, columns=120) as terminal:
         code = terminal.end()
@@ -229,7 +274,7 @@ def test_at_a_terminal_the_verdict_is_a_line_for_people(
 
 
 @pytest.mark.parametrize(
-    "hook", [FAIL_SAFE, STRICT, f"#!/bin/sh\nexec twbuild wait {SERVICE} {BUILD}\n"]
+    "hook", [FAIL_SAFE_UNNAMED, STRICT_UNNAMED, f"#!/bin/sh\nexec twbuild wait {SERVICE} {BUILD}\n"]
 )
 def test_ctrl_c_stops_the_push(twilio: Twilio, repository: Repository, hook: str) -> None:
     asked, go_on = threading.Event(), threading.Event()
@@ -293,6 +338,7 @@ def test_the_hooks_for_pre_commit_are_asked_before_a_push_only_and_get_no_file_n
         ("twbuild", "completed", True),
         ("twbuild", "failed", False),
         ("twbuild", 400, True),
+        ("twbuild", "a usage error", False),
         ("twbuild-strict", "completed", True),
         ("twbuild-strict", "building", False),
     ],
@@ -306,14 +352,16 @@ def test_pre_commit_stops_a_push_as_the_hook_promises(
     answer: str | int,
     pushes: bool,
 ) -> None:
-    newest(twilio, answer)
+    usage_error = answer == "a usage error"
+    if not usage_error:
+        newest(twilio, answer)
     (config,) = (b.text for b in readme.blocks("yaml") if b.heading == "Before a push")
     told = yaml.safe_load(config)
     told["repos"][0] |= {
         "repo": str(product),
         "rev": repository.git("rev-parse", "HEAD", cwd=product).strip(),
     }
-    told["repos"][0]["hooks"] = [{"id": hook, "args": [SERVICE]}]
+    told["repos"][0]["hooks"] = [{"id": hook, "args": ["my.service" if usage_error else SERVICE]}]
     repository.write(".pre-commit-config.yaml", yaml.safe_dump(told))
     repository.commit()
     registry = {k: v for k, v in os.environ.items() if k.startswith(("PIP_", "HTTPS_", "SSL_"))}
@@ -323,5 +371,7 @@ def test_pre_commit_stops_a_push_as_the_hook_promises(
 
     ended = run_words(["git", "push"], env=repository.env, cwd=repository.folder, timeout=500)
 
-    assert repository.pushed() == pushes == (ended.code == 0), ended.stdout + ended.stderr
-    assert len(twilio.polls()) == 1
+    told = ended.stdout + ended.stderr
+    assert repository.pushed() == pushes == (ended.code == 0), told
+    assert (f"pre-commit: {STOPPED}\n" in told) == (not pushes)
+    assert len(twilio.polls()) == (not usage_error)

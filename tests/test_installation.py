@@ -95,10 +95,12 @@ def test_each_module_that_is_missing_or_empty_is_70_or_changes_nothing(
     words = [*copy(libraries=False), "status", SERVICE, BUILD]
     whole = run_words([*words[:3], "-X", "importtime", *words[3:]], env=environ)
     assert whole.code == CODES[status]
-    needed = set(re.findall(r"\| +twbuild\.(\w+)$", whole.stderr, re.MULTILINE))
+    needed = set(re.findall(r"\| +twbuild\.([\w.]+)$", whole.stderr, re.MULTILINE))
     assert len(needed) > 15
 
-    for path in sorted((tmp_path / "lib" / "twbuild").glob("*.py")):
+    package = tmp_path / "lib" / "twbuild"
+    for path in sorted(package.rglob("*.py")):
+        module = ".".join(path.relative_to(package).with_suffix("").parts)
         if path.stem == "__main__":
             continue  # without it no line of ours runs
         content = path.read_bytes()
@@ -107,7 +109,7 @@ def test_each_module_that_is_missing_or_empty_is_70_or_changes_nothing(
             ended = run_words(words, env=environ)
             unharmed = (ended.code, ended.stdout) == (CODES[status], f"{status}\n")
             assert is_told(ended) or unharmed, (path, ended)
-            if path.exists() or path.stem not in needed:
+            if path.exists() or module not in needed:
                 continue
             assert is_told(ended), (path, ended)
             assert "installation is broken" in ended.stderr, (path, ended)

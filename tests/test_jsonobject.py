@@ -14,8 +14,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from twbuild import jsonobject
-from twbuild.jsonobject import NotAnObjectError
+from twbuild import strict_json
+from twbuild.strict_json import NotAnObjectError
 
 MIB = 1 << 20
 
@@ -43,7 +43,7 @@ JSON_VALUES = st.recursive(
     ],
 )
 def test_an_object_with_or_without_a_bom(content: bytes, value: object) -> None:
-    assert jsonobject.parse(content) == value
+    assert strict_json.parse(content) == value
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_an_object_with_or_without_a_bom(content: bytes, value: object) -> None:
 )
 def test_anything_else_is_refused_with_its_reason(content: bytes, why: str) -> None:
     with pytest.raises(NotAnObjectError) as raised:
-        jsonobject.parse(content)
+        strict_json.parse(content)
 
     assert str(raised.value) == why
     assert raised.value.__cause__ is None
@@ -94,12 +94,12 @@ def nested(levels: int) -> bytes:
 
 
 def test_100_levels_are_read_and_one_more_is_refused() -> None:
-    assert jsonobject.parse(nested(100))
-    assert jsonobject.parse(b'{"a":[' + b"[]," * 1000 + b"{}]}")
+    assert strict_json.parse(nested(100))
+    assert strict_json.parse(b'{"a":[' + b"[]," * 1000 + b"{}]}")
     with pytest.raises(NotAnObjectError, match="nested too deep"):
-        jsonobject.parse(nested(101))
+        strict_json.parse(nested(101))
     with pytest.raises(NotAnObjectError, match="nested too deep"):
-        jsonobject.parse(b'{"a": "]]]]", "b":' + nested(100) + b"}")
+        strict_json.parse(b'{"a": "]]]]", "b":' + nested(100) + b"}")
 
 
 @given(st.text(st.sampled_from('[{]}"\\/a"\n\u2028'), max_size=30), st.integers(98, 101))
@@ -112,19 +112,19 @@ def test_brackets_within_strings_are_no_levels(text: str, levels: int) -> None:
     content = b"{" + string + b":[" + string + b"," + nested(levels - 2) + b"," + string + b"]}"
 
     if levels <= 100:
-        assert list(jsonobject.parse(content)) == [text]
+        assert list(strict_json.parse(content)) == [text]
     else:
         with pytest.raises(NotAnObjectError, match="nested too deep"):
-            jsonobject.parse(content)
+            strict_json.parse(content)
 
 
 IN_A_SMALL_STACK = """
 import threading
-from twbuild import jsonobject
+from twbuild import strict_json
 def parse(content):
     try:
-        jsonobject.parse(content)
-    except jsonobject.NotAnObjectError as error:
+        strict_json.parse(content)
+    except strict_json.NotAnObjectError as error:
         told.append(str(error))
 told = []
 threading.stack_size(1 << 16)
@@ -150,7 +150,7 @@ def test_looking_for_depth_takes_no_more_memory_than_a_few_times_the_text(part: 
     content = b'{"a":[' + part * ((1 << 20) // len(part)) + b"1]}"
     tracemalloc.start()
     try:
-        assert not jsonobject._is_too_deep(content)
+        assert not strict_json._is_too_deep(content)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -161,7 +161,7 @@ def test_looking_for_depth_takes_no_more_memory_than_a_few_times_the_text(part: 
 def test_the_reason_holds_nothing_of_the_content() -> None:
     for content in (b'{"apiSecret": "hunter2"', b'{"hunter2": 1, "hunter2": 2}', b'"hunter2"'):
         with pytest.raises(NotAnObjectError) as raised:
-            jsonobject.parse(content)
+            strict_json.parse(content)
 
         assert "hunter2" not in repr(raised.value)
 
@@ -171,7 +171,7 @@ def test_the_reason_holds_nothing_of_the_content() -> None:
 @example(b'{"\\u')
 def test_junk_is_an_object_or_is_refused(content: bytes) -> None:
     try:
-        value = jsonobject.parse(content)
+        value = strict_json.parse(content)
     except NotAnObjectError:
         return
     assert isinstance(value, dict)
@@ -179,29 +179,29 @@ def test_junk_is_an_object_or_is_refused(content: bytes) -> None:
 
 @given(st.dictionaries(st.text(), JSON_VALUES), st.sampled_from(["", "\ufeff"]))
 def test_what_json_writes_is_read_back(value: dict[str, object], bom: str) -> None:
-    assert jsonobject.parse((bom + json.dumps(value)).encode()) == value
+    assert strict_json.parse((bom + json.dumps(value)).encode()) == value
 
 
 def test_a_file(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_bytes(b'\xef\xbb\xbf{\r\n"a": 1\r\n}\r\n')
 
-    assert jsonobject.read(str(tmp_path / "config.json")) == {"a": 1}
+    assert strict_json.read(str(tmp_path / "config.json")) == {"a": 1}
 
 
 def test_no_file_is_none(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("{}")
     (tmp_path / "dangling").symlink_to(tmp_path / "nothing")
 
-    assert jsonobject.read(str(tmp_path / "nothing")) is None
-    assert jsonobject.read(str(tmp_path / "file" / "below")) is None
-    assert jsonobject.read(str(tmp_path / "dangling")) is None
+    assert strict_json.read(str(tmp_path / "nothing")) is None
+    assert strict_json.read(str(tmp_path / "file" / "below")) is None
+    assert strict_json.read(str(tmp_path / "dangling")) is None
 
 
 def test_a_symbolic_link_to_a_file_is_followed(tmp_path: Path) -> None:
     (tmp_path / "file").write_text('{"a": 1}')
     (tmp_path / "link").symlink_to("file")
 
-    assert jsonobject.read(str(tmp_path / "link")) == {"a": 1}
+    assert strict_json.read(str(tmp_path / "link")) == {"a": 1}
 
 
 @pytest.mark.parametrize("kind", ["folder", "FIFO", "device"])
@@ -215,14 +215,14 @@ def test_only_a_regular_file_is_read(tmp_path: Path, kind: str) -> None:
         path.symlink_to("/dev/zero")
 
     with pytest.raises(NotAnObjectError, match=r"^not a regular file$"):
-        jsonobject.read(str(path))
+        strict_json.read(str(path))
 
 
 def test_a_file_of_1_mib_is_read(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b'{"a": 1}'.ljust(MIB))
 
-    assert jsonobject.read(str(path)) == {"a": 1}
+    assert strict_json.read(str(path)) == {"a": 1}
 
 
 def test_a_larger_file_is_refused(tmp_path: Path) -> None:
@@ -230,7 +230,7 @@ def test_a_larger_file_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b'{"a": 1}'.ljust(MIB + 1))
 
     with pytest.raises(NotAnObjectError, match=r"^larger than 1 MiB$"):
-        jsonobject.read(str(path))
+        strict_json.read(str(path))
 
 
 @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ def test_a_file_that_cannot_be_opened_says_why(
     monkeypatch.setattr(os, "open", refuse)
 
     with pytest.raises(NotAnObjectError) as raised:
-        jsonobject.read(str(tmp_path / "file"))
+        strict_json.read(str(tmp_path / "file"))
 
     assert str(raised.value) == why
 
@@ -256,7 +256,7 @@ def test_a_file_whose_links_go_in_a_circle_says_so(tmp_path: Path) -> None:
     (tmp_path / "b").symlink_to("a")
 
     with pytest.raises(NotAnObjectError, match="symbolic links"):
-        jsonobject.read(str(tmp_path / "a"))
+        strict_json.read(str(tmp_path / "a"))
 
 
 def test_no_descriptor_stays_open(tmp_path: Path) -> None:
@@ -266,9 +266,9 @@ def test_no_descriptor_stays_open(tmp_path: Path) -> None:
     lowest = os.dup(0)
     os.close(lowest)
 
-    jsonobject.read(str(good))
+    strict_json.read(str(good))
     with pytest.raises(NotAnObjectError):
-        jsonobject.read(str(bad))
+        strict_json.read(str(bad))
 
     again = os.dup(0)
     os.close(again)

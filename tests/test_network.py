@@ -30,9 +30,9 @@ from tests.support.sockets import (
     socks5,
     unused_port,
 )
-from twbuild import network
+from twbuild.api import transport
+from twbuild.api.models import BuildStatus, Kind, Question, Status
 from twbuild.errors import FatalError, PassingError, UsageError
-from twbuild.events import BuildStatus, Kind, Question, Status
 
 STATUS = Question(Kind.STATUS, BUILD)
 TWILIO = "https://serverless.twilio.com"
@@ -49,7 +49,7 @@ def environ(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
 
 
 def test_where_nothing_is_set_the_way_is_direct_and_the_usual_authorities_count() -> None:
-    way = network.of(TWILIO)
+    way = transport.of(TWILIO)
 
     assert (way.proxies, way.route) == ({}, None)
     assert way.context
@@ -84,7 +84,7 @@ def test_the_proxy_is_the_one_that_requests_documents(
     for name, value in settings.items():
         environ.setenv(name, value)
 
-    way = network.of(TWILIO)
+    way = transport.of(TWILIO)
 
     assert way.route == route
     assert bool(way.proxies) == bool(route)
@@ -102,7 +102,7 @@ def test_a_loopback_address_never_goes_through_a_proxy(
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         environ.setenv(name, "http://127.0.0.1:9")
 
-    way = network.of(url)
+    way = transport.of(url)
 
     assert (way.proxies, way.route) == ({}, None)
 
@@ -144,7 +144,7 @@ def test_a_malformed_proxy_is_refused_by_name_and_never_repeated(
 ) -> None:
     environ.setenv(variable, value)
     with pytest.raises(UsageError) as refused:
-        network.of(TWILIO)
+        transport.of(TWILIO)
 
     told = " ".join([refused.value.message, *refused.value.hints])
     assert refused.value.message.startswith(f"{variable} ")
@@ -156,12 +156,12 @@ def test_a_socks_proxy_without_its_package_is_refused_by_name(environ: pytest.Mo
     environ.setenv("ALL_PROXY", f"socks5://u:{PROXY_PASSWORD.replace('/', '%2F')}@h:1080")
     environ.setitem(sys.modules, "socks", None)
     with pytest.raises(UsageError, match=r"ALL_PROXY is a SOCKS proxy, which needs .*PySocks"):
-        network.of(TWILIO)
+        transport.of(TWILIO)
 
 
 @pytest.mark.parametrize("scheme", ["http", "socks5h"])
 def test_a_proxy_that_never_answers_is_named(environ: pytest.MonkeyPatch, scheme: str) -> None:
-    environ.setattr(network, "CONNECT_SECONDS", 0.3)
+    environ.setattr(transport, "CONNECT_SECONDS", 0.3)
     with Server(silent) as proxy:
         environ.setenv("HTTPS_PROXY", f"{scheme}://{proxy.netloc}")
         with pytest.raises(PassingError, match="timed out") as refused:
@@ -199,7 +199,7 @@ def test_a_bundle_without_a_certificate_is_refused_by_name(
     path = bundle(tmp_path, content)
     environ.setenv(variable, str(path))
     with pytest.raises(UsageError) as refused:
-        network.of(TWILIO)
+        transport.of(TWILIO)
 
     assert refused.value.message == f"{variable} cannot be used: {path}: contains no certificate"
 
@@ -210,7 +210,7 @@ def test_a_bundle_that_is_not_there_is_refused_by_name(
 ) -> None:
     environ.setenv(variable, "/no/such\x1b.pem")
     with pytest.raises(UsageError) as refused:
-        network.of(TWILIO)
+        transport.of(TWILIO)
 
     message = f"{variable} cannot be used: /no/such\\x1b.pem: no such file or directory"
     assert refused.value.message == message
@@ -221,17 +221,17 @@ def test_an_empty_folder_of_authorities_is_refused_by_name(
 ) -> None:
     environ.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))
     with pytest.raises(UsageError, match="REQUESTS_CA_BUNDLE cannot be used"):
-        network.of(TWILIO)
+        transport.of(TWILIO)
 
 
 def test_an_empty_variable_and_plain_http_need_no_bundle(environ: pytest.MonkeyPatch) -> None:
     environ.setenv("REQUESTS_CA_BUNDLE", "")
-    context = network.of(TWILIO).context
+    context = transport.of(TWILIO).context
     assert context
     assert len(context.get_ca_certs()) > 50
 
     environ.setenv("REQUESTS_CA_BUNDLE", "/no/such.pem")
-    assert network.of("http://127.0.0.1:1").context is None
+    assert transport.of("http://127.0.0.1:1").context is None
 
 
 @pytest.fixture(scope="module")
@@ -304,7 +304,7 @@ def test_a_certificate_for_another_address_is_told_as_such(
 
 
 def test_a_tls_handshake_that_hangs_takes_4_seconds_at_most(environ: pytest.MonkeyPatch) -> None:
-    environ.setattr(network, "CONNECT_SECONDS", 0.3)
+    environ.setattr(transport, "CONNECT_SECONDS", 0.3)
     with Server(silent) as server, pytest.raises(PassingError):
         fetcher(f"https://{server.netloc}").ask(STATUS)
 
@@ -420,7 +420,7 @@ def test_a_scheme_that_requests_does_not_know_is_refused_with_the_one_to_write(
 ) -> None:
     environ.setenv("all_proxy", "socks://127.0.0.1:1080")
     with pytest.raises(UsageError, match=r"all_proxy begins with socks://") as refused:
-        network.of(TWILIO)
+        transport.of(TWILIO)
 
     assert "socks5h://" in " ".join(refused.value.hints)
 
@@ -431,7 +431,7 @@ def test_a_key_log_that_cannot_be_written_is_done_without(
 ) -> None:
     environ.setenv("SSLKEYLOGFILE", path)
 
-    assert network.of(TWILIO).context
+    assert transport.of(TWILIO).context
 
 
 def test_ssl_cert_file_counts_after_the_variables_of_requests(
@@ -439,16 +439,16 @@ def test_ssl_cert_file_counts_after_the_variables_of_requests(
 ) -> None:
     file = str(bundle(tmp_path, authority.cert_pem.bytes()))
     environ.setenv("SSL_CERT_FILE", file)
-    found = network.of(TWILIO).context
+    found = transport.of(TWILIO).context
     assert found
     assert len(found.get_ca_certs()) == 1
 
     environ.setenv("SSL_CERT_FILE", "/no/such.pem")
     with pytest.raises(UsageError, match="SSL_CERT_FILE cannot be used"):
-        network.of(TWILIO)
+        transport.of(TWILIO)
 
     environ.setenv("CURL_CA_BUNDLE", file)
-    assert network.of(TWILIO).context
+    assert transport.of(TWILIO).context
 
 
 @pytest.mark.parametrize(

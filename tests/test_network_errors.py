@@ -36,7 +36,7 @@ from tests.support.sockets import (
     socks5,
     unused_port,
 )
-from twbuild.events import Outcome
+from twbuild.outcome import Outcome
 
 HOST = "api.example.test"
 URL = f"https://{HOST}"

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.command import BUILD, OTHER_BUILD
+from twbuild.api.models import Build, Page
 from twbuild.errors import FatalError, NotFoundError
-from twbuild.events import Build, Page, Picked
-from twbuild.newest import Listing
+from twbuild.watch.events import Picked
+from twbuild.watch.newest import Listing
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
 

@@ -16,8 +16,8 @@ from tests.support.command import BUILD as BUILD_SID
 from tests.support.fasttime import close_fetchers, fetcher
 from tests.support.sockets import Server, answering, http
 from tests.support.twilio import Twilio, error, reply
+from twbuild.api.models import Kind, Question
 from twbuild.errors import FatalError, FetchError, NotFoundError, PassingError, UnauthorizedError
-from twbuild.events import Kind, Question
 
 STATUS = Question(Kind.STATUS, BUILD_SID)
 DATE = "Tue, 24 Nov 2026 14:00:00 GMT"

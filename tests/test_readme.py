@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support import readme
+from tests.support import action, readme
 from tests.support.command import BUILD, SERVICE, TWBUILD, Ended, run, run_words
 from tests.support.twilio import Twilio
 
@@ -79,7 +79,7 @@ def test_the_first_two_commands_are_those_that_are_tried_in_a_fresh_clone() -> N
 
 
 def test_generated_parts_are_as_they_would_be_made_today() -> None:
-    assert readme.text() == readme.made_anew(readme.text()), "`make readme` writes them anew"
+    assert readme.text() == readme.regenerated(readme.text()), "`make readme` writes them anew"
 
 
 @pytest.mark.parametrize("command", readme.HELPED)
@@ -148,29 +148,41 @@ class TestPipelines:
         assert (ended.code, asked_of_twilio_cli(shell)) == (code, created), ended.stderr
         assert bool(code) == (f"{BUILD} is not activated" in ended.stderr)
 
+    @pytest.mark.parametrize("by_action", [False, True], ids=["run", "action"])
     def test_github_actions(
         self,
         twilio: Twilio,
         shell: dict[str, str],
+        tmp_path: Path,
+        by_action: bool,
         answer: str | int,
         code: int,
         created: list[str],
     ) -> None:
         twilio.says("building", answer)
-        job = yaml.safe_load(block("yaml", "GitHub Actions"))["jobs"]["deploy"]
+        workflow, alternative = (
+            yaml.safe_load(b.text) for b in readme.blocks("yaml") if b.heading == "GitHub Actions"
+        )
+        job = workflow["jobs"]["deploy"]
         assert job["defaults"]["run"]["shell"] == "bash"  # only then pipefail is set
 
         file = Path(shell["HOME"], "github-env")
-        shell |= {"GITHUB_ACTIONS": "true", "GITHUB_ENV": str(file)}
-        for script in [step["run"] for step in job["steps"] if "run" in step]:
+        shell |= {"GITHUB_ACTIONS": "true", "GITHUB_ENV": str(file), **action.installed(tmp_path)}
+        for step in [step for step in job["steps"] if "run" in step]:
             shell |= variables(file)
-            ended = bash(script, shell, "-eo", "pipefail")
+            if by_action and step["name"] == alternative[0]["name"]:
+                given = action.evaluated(alternative[0]["with"], env=shell)
+                env = {**shell, **action.environment(action.WAIT, given)}
+                ended = run_words(action.command(action.WAIT, tmp_path), env=env)
+            else:
+                ended = bash(step["run"], shell, "-eo", "pipefail")
             if ended.code:
                 break
 
         assert (ended.code, asked_of_twilio_cli(shell)) == (code, created), ended.stderr
         annotations = re.findall("^::error title=twbuild::", ended.stderr, re.MULTILINE)
         assert len(annotations) == bool(code)
+        assert (tmp_path / "output").exists() == by_action
 
     def test_gitlab(
         self,
@@ -199,6 +211,13 @@ def variables(file: Path) -> dict[str, str]:
     """What a file of NAME=VALUE lines sets."""
     lines = file.read_text().splitlines() if file.exists() else []
     return dict(line.split("=", 1) for line in lines)
+
+
+def test_the_outputs_of_the_action_are_named() -> None:
+    (step,) = yaml.safe_load(readme.blocks("yaml")[1].text)
+    named = re.findall(rf"steps\.{step['id']}\.outputs\.([\w-]+)", readme.text())
+
+    assert named == list(action.ACTION["outputs"])
 
 
 def test_in_the_recipes_no_wait_is_without_a_build() -> None:

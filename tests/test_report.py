@@ -14,11 +14,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.support.command import ACCOUNT, BUILD, SERVICE
-from twbuild import report
+from twbuild.api.models import Build, BuildStatus, Dependency, Status
 from twbuild.errors import CredentialsError, NotFoundError, PassingError, UnauthorizedError
-from twbuild.events import Build, BuildStatus, Dependency, Made, Outcome, Status
+from twbuild.outcome import Outcome
+from twbuild.output import messages
 from twbuild.text import Line, plain
-from twbuild.watch import Over
+from twbuild.watch.events import Made
+from twbuild.watch.state import Over
 
 URL = f"https://serverless.twilio.com/v1/Services/{SERVICE}/Builds/{BUILD}/Status"
 ANSWER = BuildStatus(Status.BUILDING, BUILD, ACCOUNT, SERVICE, URL)
@@ -35,12 +37,12 @@ def text(lines: list[Line]) -> str:
 
 
 class TestWord:
-    @pytest.mark.parametrize("outcome", report.VERDICTS)
+    @pytest.mark.parametrize("outcome", messages.VERDICTS)
     def test_one_build_gets_the_bare_word(self, outcome: Outcome) -> None:
-        assert report.word(over(outcome), several=False) == outcome.value
+        assert messages.word(over(outcome), several=False) == outcome.value
 
     def test_several_builds_get_a_line_each_that_names_them(self) -> None:
-        assert report.word(over(Outcome.COMPLETED), several=True) == f"{BUILD} completed"
+        assert messages.word(over(Outcome.COMPLETED), several=True) == f"{BUILD} completed"
 
 
 class TestHeadline:
@@ -98,7 +100,7 @@ class TestHeadline:
         ],
     )
     def test_of_a_wait(self, ended: Over, line: str) -> None:
-        assert plain(report.headline(ended, once=False)) == line
+        assert plain(messages.headline(ended, once=False)) == line
 
     @pytest.mark.parametrize(
         ("outcome", "line"),
@@ -110,10 +112,10 @@ class TestHeadline:
         ],
     )
     def test_of_one_look_tells_no_time(self, outcome: Outcome, line: str) -> None:
-        assert plain(report.headline(over(outcome, 0.4, polls=1), once=True)) == line
+        assert plain(messages.headline(over(outcome, 0.4, polls=1), once=True)) == line
 
     def test_completed_is_not_called_deployed(self) -> None:
-        assert "deployed" not in plain(report.headline(over(Outcome.COMPLETED), once=False))
+        assert "deployed" not in plain(messages.headline(over(Outcome.COMPLETED), once=False))
 
     @pytest.mark.parametrize(
         ("outcome", "style"),
@@ -129,7 +131,7 @@ class TestHeadline:
     def test_colours_go_with_a_word_and_the_sid_is_unstyled(
         self, outcome: Outcome, style: str
     ) -> None:
-        line = report.headline(over(outcome), once=False)
+        line = messages.headline(over(outcome), once=False)
 
         assert line[0][1] == style
         assert line[0][0].strip("✓✗•! ")
@@ -151,7 +153,7 @@ class TestHints:
             over(Outcome.NOT_FOUND, error=other),
         ]
 
-        assert text(report.hints(ended)) == (
+        assert text(messages.hints(ended)) == (
             "  is the secret current?\n  request RQ1\n  another account's?"
         )
 
@@ -159,12 +161,12 @@ class TestHints:
     def test_of_the_trouble_at_the_end_of_a_wait_that_was_cut_short(self, outcome: Outcome) -> None:
         error = PassingError("HTTP 503", "HTTP 503, try later", "a hint")
 
-        assert text(report.hints([over(outcome, error=error)])) == (
+        assert text(messages.hints([over(outcome, error=error)])) == (
             "  the last try: HTTP 503, try later"
         )
 
     def test_none_without_an_error(self) -> None:
-        assert report.hints([over(Outcome.TIMEOUT), over(Outcome.COMPLETED)]) == []
+        assert messages.hints([over(Outcome.TIMEOUT), over(Outcome.COMPLETED)]) == []
 
 
 class TestResume:
@@ -172,12 +174,12 @@ class TestResume:
 
     @pytest.mark.parametrize("outcome", [Outcome.TIMEOUT, Outcome.INTERRUPTED])
     def test_the_build_continues_and_how_to_wait_again(self, outcome: Outcome) -> None:
-        assert text(report.resume([over(outcome)], self.command)) == (
+        assert text(messages.resume([over(outcome)], self.command)) == (
             f"  The build continues at Twilio. To wait again:\n    twbuild wait my-service {BUILD}"
         )
 
     def test_without_a_build_that_was_picked(self) -> None:
-        lines = report.resume([over(Outcome.TIMEOUT, sid=None, answer=None)], self.command)
+        lines = messages.resume([over(Outcome.TIMEOUT, sid=None, answer=None)], self.command)
 
         assert plain(lines[-1]) == "    twbuild wait my-service"
 
@@ -196,7 +198,7 @@ class TestResume:
     ) -> None:
         ended = [over(outcome)] * known + [over(outcome, answer=None)] * unknown
 
-        lines = report.resume(ended, self.command)
+        lines = messages.resume(ended, self.command)
 
         assert plain(lines[0]) == f"  {told}. To wait again:"
 
@@ -209,7 +211,7 @@ class TestResume:
             over(Outcome.INTERRUPTED, sid="ZB5"),
         ]
 
-        assert text(report.resume(ended, self.command)) == (
+        assert text(messages.resume(ended, self.command)) == (
             "  2 builds continue at Twilio. To wait again:\n    twbuild wait my-service ZB2 ZB5"
         )
 
@@ -217,20 +219,20 @@ class TestResume:
     def test_after_good_answers_also_where_trouble_ended_it(self, outcome: Outcome) -> None:
         error = PassingError("x", "y")
 
-        told = text(report.resume([over(outcome, 38, error=error)], self.command))
+        told = text(messages.resume([over(outcome, 38, error=error)], self.command))
 
         assert told == (
             f"  {BUILD} was still building after 38s\n"
             "  The build continues at Twilio. To wait again:\n"
             f"    twbuild wait my-service {BUILD}"
         )
-        assert report.resume([over(outcome, answer=None, error=error)], self.command) == []
+        assert messages.resume([over(outcome, answer=None, error=error)], self.command) == []
 
     @pytest.mark.parametrize(
         "outcome", [Outcome.COMPLETED, Outcome.FAILED, Outcome.BUILDING, Outcome.NOT_FOUND]
     )
     def test_nothing_where_nothing_goes_on(self, outcome: Outcome) -> None:
-        assert report.resume([over(outcome)], self.command) == []
+        assert messages.resume([over(outcome)], self.command) == []
 
     @pytest.mark.parametrize(
         "name",
@@ -260,7 +262,7 @@ class TestResume:
     )
     def test_pasted_into_a_shell_it_is_the_same_command(self, name: str) -> None:
         command = ["twbuild", "wait", "-p", name, "my-service"]
-        typed = plain(report.resume([over(Outcome.TIMEOUT)], command)[-1])
+        typed = plain(messages.resume([over(Outcome.TIMEOUT)], command)[-1])
 
         assert typed.isprintable()
         assert "##" not in typed
@@ -278,7 +280,7 @@ class TestResume:
     def test_a_name_stays_as_readable_as_it_can(self, name: str, typed: str) -> None:
         command = ["twbuild", "wait", "-p", name, "my-service"]
 
-        assert plain(report.resume([over(Outcome.TIMEOUT)], command)[-1]) == (
+        assert plain(messages.resume([over(Outcome.TIMEOUT)], command)[-1]) == (
             f"    twbuild wait -p {typed} my-service {BUILD}"
         )
 
@@ -292,7 +294,7 @@ def pasted(typed: str) -> list[str]:
 
 @given(st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S"]), min_size=1))
 def test_printable_names_are_quoted_as_a_shell_reads_them(name: str) -> None:
-    typed = plain(report.resume([over(Outcome.TIMEOUT)], ["twbuild", "wait", "-p", name])[-1])
+    typed = plain(messages.resume([over(Outcome.TIMEOUT)], ["twbuild", "wait", "-p", name])[-1])
 
     if "##" in name:
         assert "##" not in typed
@@ -311,7 +313,7 @@ def test_the_summary_of_several_builds_counts_each_outcome_in_plain_words() -> N
         over(Outcome.UNAUTHORIZED),
     ]
 
-    assert plain(report.summary(ended)) == (
+    assert plain(messages.summary(ended)) == (
         "7 builds: 2 completed, 1 failed, 1 still building, 1 unknown, 1 not found, 1 refused"
         " (waited 1m 12s)"
     )
@@ -319,7 +321,7 @@ def test_the_summary_of_several_builds_counts_each_outcome_in_plain_words() -> N
 
 class TestMade:
     def made(self, **fields: Any) -> str:
-        return text(report.made(Made(BUILD, Build(BUILD, "failed", **fields)), several=False))
+        return text(messages.made(Made(BUILD, Build(BUILD, "failed", **fields)), several=False))
 
     def test_as_the_screens_show_it(self) -> None:
         told = self.made(
@@ -347,7 +349,7 @@ class TestMade:
         )
 
     def test_several_builds_are_told_apart(self) -> None:
-        lines = report.made(Made(BUILD, Build(BUILD, "failed", runtime="x")), several=True)
+        lines = messages.made(Made(BUILD, Build(BUILD, "failed", runtime="x")), several=True)
 
         assert plain(lines[0]) == f"  What {BUILD} was made of; Twilio gives no reason:"
         assert len(plain(lines[0])) < 80
@@ -355,9 +357,9 @@ class TestMade:
     def test_where_twilio_did_not_tell_in_time_it_still_gives_no_reason(self) -> None:
         next_step = "\n  Compare it with your last completed build."
 
-        told = text(report.made(Made(BUILD, None), several=False))
+        told = text(messages.made(Made(BUILD, None), several=False))
         assert told == f"  Twilio gives no reason for a failed build.{next_step}"
-        told = text(report.made(Made(BUILD, None), several=True))
+        told = text(messages.made(Made(BUILD, None), several=True))
         assert told == f"  Twilio gives no reason for {BUILD}.{next_step}"
 
     @pytest.mark.parametrize(
@@ -427,15 +429,15 @@ class TestStyles:
             [("error:", "failed"), (" what", "")],
             [("  do this", "hint")],
         ]
-        assert report.headline(ended, once=False) == [
+        assert messages.headline(ended, once=False) == [
             *error.lines[0],
             (" (2 tries in 3s)", "time"),
             (f"  {BUILD}", ""),
         ]
-        assert report.hints([ended]) == [[("  do this", "hint")]]
+        assert messages.hints([ended]) == [[("  do this", "hint")]]
 
     def test_of_a_verdict(self) -> None:
-        assert report.headline(over(Outcome.COMPLETED, 3), once=False) == [
+        assert messages.headline(over(Outcome.COMPLETED, 3), once=False) == [
             ("✓ completed", "completed"),
             (f"  {BUILD}  ready to deploy", ""),
             (" (waited 3s)", "time"),
@@ -443,25 +445,25 @@ class TestStyles:
 
     def test_of_the_command_that_resumes(self) -> None:
         error = PassingError("r", "what")
-        lines = report.resume([over(Outcome.UNAVAILABLE, error=error)], ["twbuild", "wait"])
+        lines = messages.resume([over(Outcome.UNAVAILABLE, error=error)], ["twbuild", "wait"])
 
         assert [[style for _, style in line] for line in lines] == [["hint"], ["hint"], ["command"]]
 
     def test_of_a_summary_and_of_what_a_build_was_made_of(self) -> None:
-        assert report.summary([over(Outcome.FAILED, 3)]) == [
+        assert messages.summary([over(Outcome.FAILED, 3)]) == [
             ("1 build: 1 failed", ""),
             (" (waited 3s)", "time"),
         ]
-        lines = report.made(Made(BUILD, None), several=False)
+        lines = messages.made(Made(BUILD, None), several=False)
         assert [[style for _, style in line] for line in lines] == [["hint"], [""]]
-        lines = report.made(Made(BUILD, Build(BUILD, "failed", runtime="x")), several=False)
+        lines = messages.made(Made(BUILD, Build(BUILD, "failed", runtime="x")), several=False)
         assert [[style for _, style in line] for line in lines] == [["hint"], ["hint", ""], [""]]
 
 
 class TestJson:
     @pytest.mark.parametrize("outcome", Outcome)
     def test_the_fields_and_their_order(self, outcome: Outcome) -> None:
-        found = json.loads(report.as_json(over(outcome, 12.34567, 4)))
+        found = json.loads(messages.as_json(over(outcome, 12.34567, 4)))
 
         assert list(found) == [
             *("sid", "account_sid", "service_sid", "status", "url"),
@@ -483,17 +485,17 @@ class TestJson:
     def test_what_is_unknown_is_null(self) -> None:
         unknown = {"account_sid": None, "service_sid": None, "status": None, "url": None}
 
-        found = json.loads(report.as_json(over(Outcome.TIMEOUT, answer=None)))
+        found = json.loads(messages.as_json(over(Outcome.TIMEOUT, answer=None)))
         assert unknown.items() <= found.items()
         assert found["sid"] == BUILD
-        found = json.loads(report.as_json(over(Outcome.TIMEOUT, answer=None, sid=None)))
+        found = json.loads(messages.as_json(over(Outcome.TIMEOUT, answer=None, sid=None)))
         assert found["sid"] is None
 
     def test_fields_are_as_sent_and_the_sid_that_was_asked_where_none_was(self) -> None:
         shouted = BUILD.upper()
         answers = [BuildStatus(Status.FAILED, sid) for sid in (shouted, None)]
 
-        found = [json.loads(report.as_json(over(Outcome.FAILED, answer=a))) for a in answers]
+        found = [json.loads(messages.as_json(over(Outcome.FAILED, answer=a))) for a in answers]
 
         assert [(one["sid"], one["status"]) for one in found] == [
             (shouted, "failed"),
@@ -516,7 +518,7 @@ class TestJson:
         ],
     )
     def test_an_error_tells_what_is_known(self, error: Any, told: dict[str, object]) -> None:
-        assert json.loads(report.as_json(over(Outcome.UNAVAILABLE, error=error)))["error"] == told
+        assert json.loads(messages.as_json(over(Outcome.UNAVAILABLE, error=error)))["error"] == told
 
     def test_a_failed_build_comes_with_what_twilio_tells_of_it(self) -> None:
         build = Build(
@@ -531,7 +533,7 @@ class TestJson:
             request_id="RQ1",
         )
 
-        assert json.loads(report.as_json(over(Outcome.FAILED), build))["build"] == {
+        assert json.loads(messages.as_json(over(Outcome.FAILED), build))["build"] == {
             "runtime": "node24",
             "functions": 12,
             "assets": 0,
@@ -544,7 +546,7 @@ class TestJson:
         }
 
     def test_what_twilio_does_not_tell_of_a_failed_build_is_null(self) -> None:
-        found = json.loads(report.as_json(over(Outcome.FAILED), Build(BUILD, "failed")))
+        found = json.loads(messages.as_json(over(Outcome.FAILED), Build(BUILD, "failed")))
 
         assert found["build"] == {
             **dict.fromkeys(["runtime", "functions", "assets", "date_created", "date_updated"]),
@@ -554,7 +556,7 @@ class TestJson:
 
 def test_a_build_of_today_is_told_without_its_date() -> None:
     now = datetime.now(timezone.utc)
-    lines = report.made(Made(BUILD, Build(BUILD, "failed", created=now)), several=False)
+    lines = messages.made(Made(BUILD, Build(BUILD, "failed", created=now)), several=False)
 
     assert plain(lines[1]) == f"    created       {now:%H:%M:%S} UTC"
 
@@ -563,8 +565,8 @@ def test_each_line_of_a_log_is_one_line() -> None:
     error = PassingError("r", "m", "hint", http_status=500)
     ended = [over(outcome, error=error) for outcome in Outcome]
 
-    lines = [report.headline(one, once=False) for one in ended]
-    lines += [*report.hints(ended), *report.resume(ended, ["twbuild", "wait", "two\nlines"])]
+    lines = [messages.headline(one, once=False) for one in ended]
+    lines += [*messages.hints(ended), *messages.resume(ended, ["twbuild", "wait", "two\nlines"])]
 
     assert all(plain(line).isprintable() for line in lines)
 
@@ -578,7 +580,7 @@ def test_one_line_that_no_log_obeys_and_that_strict_parsers_read_back(foreign: s
     answer = BuildStatus(Status.FAILED, BUILD, foreign, None, f"##{foreign}##")
     build = Build(BUILD, "failed", runtime=foreign, dependencies=(Dependency(foreign, foreign),))
 
-    line = report.as_json(over(Outcome.FAILED, answer=answer), build)
+    line = messages.as_json(over(Outcome.FAILED, answer=answer), build)
 
     assert "##" not in line
     assert line.isascii()

@@ -25,7 +25,7 @@ from twilio.rest import Client  # type: ignore[import-untyped]
 from tests.support.command import BUILD, OTHER_BUILD, SERVICE, TWBUILD, run, run_words, start
 from tests.support.moments import shim
 from tests.support.terminal import Terminal
-from twbuild.sandbox import Sandbox
+from twbuild.sandbox.server import Sandbox
 
 # What Twilio's OpenAPI document states of the fields: a pattern for strings, else a type.
 SID = "{}[0-9a-fA-F]{{32}}"

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from urllib3.util import parse_url
 
 from tests.support.command import ACCOUNT, KEY, SECRET
-from twbuild import settings
+from twbuild.config import endpoint
 from twbuild.errors import CredentialsError, UsageError
 
 ENVIRON = {"TWILIO_API_KEY": KEY, "TWILIO_API_SECRET": SECRET}
 
 
-def loaded(**more: str) -> settings.Settings:
-    return settings.load({**ENVIRON, **more}, None)
+def loaded(**more: str) -> endpoint.Settings:
+    return endpoint.load({**ENVIRON, **more}, None)
 
 
 def refusal(**more: str) -> str:
@@ -83,7 +83,7 @@ class TestRegionAndEdge:
         assert found.base_url == "https://serverless.twilio.com"
 
         environ = {**profile_in(tmp_path, {"region": blank, "edge": "tokyo"}), "TWILIO_EDGE": blank}
-        assert settings.load(environ, "dev").base_url == "https://serverless.tokyo.us1.twilio.com"
+        assert endpoint.load(environ, "dev").base_url == "https://serverless.tokyo.us1.twilio.com"
 
     def test_a_region_whose_edge_nobody_knows_asks_for_one(self) -> None:
         assert refusal(TWILIO_REGION="xx9") == (
@@ -108,7 +108,7 @@ class TestRegionAndEdge:
         top = "tokyo" if "region" not in entry or entry["region"] is None else None
         environ = profile_in(tmp_path, entry, top)
 
-        assert settings.load({**environ, "TWILIO_REGION": "au1"}, "dev").base_url == wanted
+        assert endpoint.load({**environ, "TWILIO_REGION": "au1"}, "dev").base_url == wanted
 
     @pytest.mark.parametrize(
         ("entry", "message", "hint"),
@@ -139,14 +139,14 @@ class TestRegionAndEdge:
         self, tmp_path: Path, entry: dict[str, object], message: str, hint: str
     ) -> None:
         with pytest.raises(UsageError) as raised:
-            settings.load(profile_in(tmp_path, entry), "dev")
+            endpoint.load(profile_in(tmp_path, entry), "dev")
 
         assert raised.value.message.startswith(message.format(tmp_path / "config.json"))
         assert raised.value.hints[0].startswith(hint)
 
     def test_a_bad_edge_of_the_file_names_the_file(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=r"^the edge in .*config.json is not valid"):
-            settings.load(profile_in(tmp_path, {}, "a.b"), "dev")
+            endpoint.load(profile_in(tmp_path, {}, "a.b"), "dev")
 
 
 def profile_in(folder: Path, entry: dict[str, object], edge: object = None) -> dict[str, str]:
@@ -337,12 +337,12 @@ class TestAddressInTwiliosPlace:
         ],
     )
     def test_what_is_surely_this_machine(self, host: str, answer: bool) -> None:
-        assert settings.is_loopback(host) is answer
+        assert endpoint.is_loopback(host) is answer
 
 
 def test_bad_credentials_are_told_before_a_bad_address() -> None:
     with pytest.raises(CredentialsError):
-        settings.load({"TWILIO_API_KEY": KEY, "TWBUILD_API_URL": "junk"}, None)
+        endpoint.load({"TWILIO_API_KEY": KEY, "TWBUILD_API_URL": "junk"}, None)
 
 
 def test_no_secret_stands_in_repr() -> None:
@@ -373,5 +373,5 @@ def test_no_text_leads_the_credentials_unencrypted_from_this_machine(url: str) -
     except UsageError:
         return
     parts = parse_url(found.base_url + "/v1/Services")
-    assert parts.scheme == "https" or (parts.scheme and settings.is_loopback(parts.host or ""))
+    assert parts.scheme == "https" or (parts.scheme and endpoint.is_loopback(parts.host or ""))
     assert (parts.auth, parts.query, parts.fragment) == (None, None, None)

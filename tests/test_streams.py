@@ -13,8 +13,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.moments import fill
-from twbuild import streams
-from twbuild.streams import STDERR, STDOUT, Stderr
+from twbuild.output import stderr, terminal
+from twbuild.output.stderr import Stderr
+from twbuild.output.terminal import STDERR, STDOUT
 from twbuild.text import Line, plain
 
 
@@ -35,7 +36,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 def on_a_terminal(monkeypatch: pytest.MonkeyPatch, answer: bool, **environ: str) -> None:
     monkeypatch.setattr(os, "isatty", lambda descriptor: answer and descriptor == STDERR)
     names = ("CI", "TERM", "GITHUB_ACTIONS", "FORCE_COLOR", "TTY_COMPATIBLE", "NO_COLOR")
-    for name in (*names, *streams.AGENTS):
+    for name in (*names, *stderr.AGENTS):
         monkeypatch.delenv(name, raising=False)
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
@@ -64,7 +65,7 @@ def test_marks_are_what_the_encoding_has(
 ) -> None:
     monkeypatch.setattr(sys, name, io.TextIOWrapper(io.BytesIO(), encoding=encoding))
 
-    assert streams.encode(text, descriptor) == shown
+    assert terminal.encode(text, descriptor) == shown
 
 
 @pytest.mark.parametrize("stream", [None, io.StringIO(), object()])
@@ -73,7 +74,7 @@ def test_a_stream_without_an_encoding_gets_utf_8(
 ) -> None:
     monkeypatch.setattr(sys, "stderr", stream)
 
-    assert streams.encode("✓", STDERR) == "✓".encode()
+    assert terminal.encode("✓", STDERR) == "✓".encode()
 
 
 @pytest.mark.parametrize(
@@ -203,7 +204,7 @@ def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, int]]:
     on_a_terminal(monkeypatch, False)
     read_end, write_end = os.pipe()
     fill(write_end)
-    monkeypatch.setattr(streams, "_unblocked", lambda _: write_end)
+    monkeypatch.setattr(stderr, "unblocked", lambda _: write_end)
     yield read_end, write_end
     os.close(read_end)
     os.close(write_end)

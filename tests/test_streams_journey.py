@@ -476,7 +476,7 @@ def test_a_bug_is_70_with_one_line_and_frames_only_for_v_and_never_a_secret(
     assert len([line for line in lines if "error: a bug in twbuild" in line]) == 1
     assert "LookupError" in ended.stderr
     assert "please report it" in lines[-1]
-    assert bool([line for line in lines if "wait.py" in line]) is verbose
+    assert bool([line for line in lines if "runner.py" in line]) is verbose
     assert not shown(ended.stderr)
 
 

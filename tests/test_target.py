@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.command import ACCOUNT, BUILD, OTHER_BUILD, SERVICE
-from twbuild import target
-from twbuild.credentials import Credentials
+from twbuild.config import target
+from twbuild.config.credentials import Credentials
+from twbuild.config.endpoint import Settings
+from twbuild.config.target import Arguments
 from twbuild.errors import UsageError
-from twbuild.settings import Settings
-from twbuild.target import Arguments
 
 OTHER_ACCOUNT = "AC" + "9f" * 16
 OTHER_SERVICE = "ZS" + "9e" * 16

@@ -36,10 +36,12 @@ from tests.support.sockets import (
     trickling,
 )
 from tests.support.twilio import Twilio, build_body, error, status_body
-from twbuild import network
+from twbuild.api import transport
+from twbuild.api.models import BuildStatus, Question, Status
 from twbuild.errors import FetchError, UnauthorizedError
-from twbuild.events import Building, BuildStatus, Made, Outcome, Question, Status
-from twbuild.watch import Over
+from twbuild.outcome import Outcome
+from twbuild.watch.events import Building, Made
+from twbuild.watch.state import Over
 
 pytestmark = pytest.mark.measured
 
@@ -478,7 +480,7 @@ class TestNames:
     def test_a_dead_first_address_is_passed_over(
         self, lookup: Callable[..., None], monkeypatch: pytest.MonkeyPatch, dead: str
     ) -> None:
-        monkeypatch.setattr(network, "CONNECT_SECONDS", 0.2)
+        monkeypatch.setattr(transport, "CONNECT_SECONDS", 0.2)
         lookup(named("127.0.0.1", "127.0.0.2"))
         with deaf() as silent_port:
             port = sockets.unused_port() if dead == "refusing" else silent_port
@@ -490,7 +492,7 @@ class TestNames:
     def test_addresses_that_took_the_whole_request_are_tried_last_by_the_next(
         self, lookup: Callable[..., None], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(network, "CONNECT_SECONDS", 0.4)  # 4 s of the fast clock
+        monkeypatch.setattr(transport, "CONNECT_SECONDS", 0.4)  # 4 s of the fast clock
         silent = [f"127.0.0.{number}" for number in range(10, 15)]
         lookup(named(*silent, "127.0.0.2"))
         with ExitStack() as stack:
@@ -517,8 +519,8 @@ def named(*addresses: str) -> Callable[..., Any]:
 
 
 def test_connecting_to_one_address_takes_4_seconds_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert network.CONNECT_SECONDS == 4
-    monkeypatch.setattr(network, "CONNECT_SECONDS", 0.2)
+    assert transport.CONNECT_SECONDS == 4
+    monkeypatch.setattr(transport, "CONNECT_SECONDS", 0.2)
     with deaf() as port:
         watched = watch(f"http://127.0.0.1:{port}", times=20)
 

@@ -21,21 +21,11 @@ from tests.support.play import (
     unauthorized,
     wait,
 )
+from twbuild.api.models import Build, BuildStatus, Kind, Page, Question, Status
 from twbuild.errors import FetchError
-from twbuild.events import (
-    Build,
-    Building,
-    BuildStatus,
-    Kind,
-    Made,
-    Outcome,
-    Page,
-    Picked,
-    Question,
-    Status,
-    Trouble,
-)
-from twbuild.watch import Ask, Given, Over, Rules, Sleep, Watch
+from twbuild.outcome import Outcome
+from twbuild.watch.events import Building, Made, Picked, Trouble
+from twbuild.watch.state import Ask, Given, Over, Rules, Sleep, Watch
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
 

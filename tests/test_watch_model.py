@@ -32,8 +32,10 @@ from tests.support.play import (
     unauthorized,
     wait,
 )
+from twbuild.api.models import Build, BuildStatus, Kind, Page, Question
 from twbuild.errors import FatalError, FetchError, NotFoundError, UnauthorizedError
-from twbuild.events import Build, BuildStatus, Kind, Made, Outcome, Page, Question, Trouble
+from twbuild.outcome import Outcome
+from twbuild.watch.events import Made, Trouble
 
 HISTORIES = int(os.environ.get("TWBUILD_HISTORIES", "300"))
 

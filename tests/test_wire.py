@@ -17,10 +17,10 @@ import trustme
 from tests.support.command import BUILD
 from tests.support.fasttime import fetcher
 from tests.support.sockets import Connection, Server, answering, good, proxying, recording
-from twbuild import network
+from twbuild.api import transport
+from twbuild.api.fetcher import Fetcher
+from twbuild.api.models import Kind, Question
 from twbuild.errors import FetchError
-from twbuild.events import Kind, Question
-from twbuild.fetcher import Fetcher
 
 STATUS = Question(Kind.STATUS, BUILD)
 CANCELLED = 500
@@ -65,12 +65,12 @@ def test_no_byte_of_a_cancelled_request_goes_out_in_the_clear(
         Server(recording(("127.0.0.1", proxy.port), wire)) as to_proxy,
     ):
         if way == "direct":
-            monkeypatch.setattr(network, "_addresses", lambda *_: ["127.0.0.1"])
+            monkeypatch.setattr(transport, "_addresses", lambda *_: ["127.0.0.1"])
             url = f"https://api.example.test:{to_api.port}"
         else:
             monkeypatch.setenv("HTTPS_PROXY", f"http{'s' if tls_proxy else ''}://{to_proxy.netloc}")
             url = "https://api.example.test"
-        road = network.of(url)
+        road = transport.of(url)
         for number in range(CANCELLED):
             ask = fetcher(url, way=road)
             longest = 0.02
@@ -121,7 +121,7 @@ def test_cancelling_ends_the_thread_of_a_connection_that_is_being_made(
         if drip == "CONNECT":
             monkeypatch.setenv("HTTPS_PROXY", f"http://{server.netloc}")
         else:
-            monkeypatch.setattr(network, "_addresses", lambda *_: ["127.0.0.1"])
+            monkeypatch.setattr(transport, "_addresses", lambda *_: ["127.0.0.1"])
         ask = fetcher(f"https://api.example.test:{server.port}")
         thread = threading.Thread(target=swallow, args=(ask,))
         thread.start()
@@ -147,7 +147,7 @@ def test_a_connection_that_comes_after_the_cancel_is_closed_and_nothing_is_sent(
         if connection.socket.recv(1) == b"":
             closed.set()
 
-    monkeypatch.setattr(network, "_addresses", resolve)
+    monkeypatch.setattr(transport, "_addresses", resolve)
     with Server(handle) as server:
         ask = fetcher(server.url)
         thread = threading.Thread(target=swallow_without_closing, args=(ask,))

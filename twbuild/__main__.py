@@ -54,9 +54,9 @@ def _clean_up() -> None:
 
 
 def _run(arguments: list[str], verbose: bool) -> int:
-    from twbuild import streams
+    from twbuild.output import terminal
 
-    streams.open_closed_descriptors()
+    terminal.open_closed_descriptors()
     _show_warnings(verbose)
     from twbuild import cli
 
@@ -68,7 +68,7 @@ def _show_warnings(verbose: bool) -> None:
     import warnings
 
     def show(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
-        from twbuild.streams import Stderr
+        from twbuild.output.stderr import Stderr
         from twbuild.text import printable
 
         Stderr().say([[(f"{category.__name__}: {printable(message)}", "hint")]])
@@ -80,7 +80,7 @@ def _show_warnings(verbose: bool) -> None:
 def _explain(error: BaseException, verbose: bool) -> int:
     """Say what went wrong; the code that goes with it."""
     from twbuild.errors import BugError, TwbuildError
-    from twbuild.streams import Stderr
+    from twbuild.output.stderr import Stderr
     from twbuild.text import printable
 
     told = (

@@ -9,10 +9,13 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any, cast
 
-# No `from __future__ import annotations`: Typer would compile each annotation twice.
-from twbuild import __version__, options, streams
-from twbuild.errors import ExitCode, UsageError
+from twbuild import __version__, options
+from twbuild.errors import UsageError
+from twbuild.outcome import ExitCode
+from twbuild.output import terminal
 from twbuild.text import DURATION_FORMS, printable
+
+# No `from __future__ import annotations`: Typer would compile each annotation twice.
 
 
 @contextlib.contextmanager
@@ -79,7 +82,8 @@ app = typer.Typer(
 
 
 def _profile_names() -> list[str]:
-    from twbuild import credentials
+
+    from twbuild.config import credentials
 
     return [name for name in credentials.profile_names(os.environ) if SAFE_NAME.fullmatch(name)]
 
@@ -257,15 +261,15 @@ def _sandbox(
 
 
 def _look(arguments: list[str | None], **wishes: Any) -> int:
-    from twbuild import look
+    from twbuild import app
 
-    return look.look([a for a in arguments if a is not None], look.Wishes(**wishes))
+    return app.look([a for a in arguments if a is not None], app.Wishes(**wishes))
 
 
 def _rehearse(command: list[str], outcome: str, build_seconds: float) -> int:
-    from twbuild import rehearsal
+    from twbuild.sandbox import command as sandbox
 
-    return rehearsal.run(command, outcome, build_seconds)
+    return sandbox.run(command, outcome, build_seconds)
 
 
 def run(arguments: list[str]) -> int:
@@ -281,7 +285,7 @@ def run(arguments: list[str]) -> int:
     if action:
         return int(action())
     if printed:
-        streams.tell(printed)
+        terminal.tell(printed)
     # Without arguments nothing was asked of the API, so that there is nothing to exit 0 for.
     return ExitCode.COMPLETED if arguments else ExitCode.USAGE
 
@@ -305,8 +309,8 @@ def _typer(arguments: Sequence[str]) -> tuple[object, str]:
     """What Typer makes of the arguments, and what it prints, as it suits stdout."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     printed = io.TextIOWrapper(io.BytesIO(), encoding, errors="backslashreplace")
-    terminal = streams.is_terminal(streams.STDOUT)
-    styled = terminal and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
+    to_terminal = terminal.is_terminal(terminal.STDOUT)
+    styled = to_terminal and terminal.speaks_escapes()
     variables = {
         "TERMINAL_WIDTH": str(min(_columns(), MOST_COLUMNS)),
         "FORCE_COLOR": "1" if styled else None,
@@ -321,7 +325,7 @@ def _typer(arguments: Sequence[str]) -> tuple[object, str]:
 
 def _columns() -> int:
     """The window's own width, wherever it is seen; else what COLUMNS says, else 80."""
-    for descriptor in (streams.STDOUT, streams.STDERR, streams.STDIN):
+    for descriptor in (terminal.STDOUT, terminal.STDERR, terminal.STDIN):
         with contextlib.suppress(OSError):
             return os.get_terminal_size(descriptor).columns or 80
     told = os.environ.get("COLUMNS", "")
@@ -369,9 +373,9 @@ def _usage(path: str) -> str:
 
 def _complete_words() -> int:
     """What a shell asks for at Tab. Errors are not shown there, and no code is 1."""
-    streams.open_nowhere(streams.STDERR)
+    terminal.open_nowhere(terminal.STDERR)
     code, words = _completion([])
-    streams.tell(words)
+    terminal.tell(words)
     return ExitCode.USAGE if code else ExitCode.COMPLETED
 
 
@@ -395,7 +399,7 @@ def _install_completion(arguments: Sequence[str]) -> int:
     if code:
         shells = "run it in bash, zsh, fish or PowerShell"
         raise UsageError("completion found no shell around it that it knows", shells)
-    streams.tell(told)
+    terminal.tell(told)
     return ExitCode.COMPLETED
 
 

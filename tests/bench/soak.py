@@ -10,11 +10,12 @@ import threading
 import time
 
 from tests.bench.api import ACCOUNT, BUILDS, SERVICE, TOKEN
-from twbuild import network, settings
-from twbuild.events import Asked
-from twbuild.fetcher import Fetcher
-from twbuild.wait import Runner
-from twbuild.watch import Rules, Watch
+from twbuild.api import transport
+from twbuild.api.fetcher import Fetcher
+from twbuild.config import endpoint
+from twbuild.watch.events import Asked
+from twbuild.watch.runner import Runner
+from twbuild.watch.state import Rules, Watch
 
 WARM_UP = 500
 UNIT = 1 if sys.platform == "darwin" else 1024
@@ -32,8 +33,8 @@ def holding() -> dict[str, int]:
 def soak(url: str, polls: int) -> dict[str, int]:
     """What `polls` polls of one build, a thousand a second, add to what 500 of them hold."""
     environ = {"TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": TOKEN, "TWBUILD_API_URL": url}
-    found = settings.load(environ, None)
-    way = network.of(found.base_url)
+    found = endpoint.load(environ, None)
+    way = transport.of(found.base_url)
     watch = Watch(BUILDS[0], Rules(interval_seconds=0.001), time.monotonic(), lambda: 1.0)
     runner = Runner([watch], lambda: Fetcher(found, way, SERVICE), frame_seconds=1.0)
     asked = 0

@@ -25,8 +25,9 @@ from pathlib import Path
 
 from tests.chaos.faulty import Faulty
 from tests.chaos.judge import Happened, Judgement, judge
-from tests.chaos.plan import Plan, draw
+from tests.chaos.plan import STARVING, Plan, draw
 from tests.support.command import ACCOUNT, TOKEN, Ended, base_environ, start
+from tests.support.moments import fill
 
 MARGIN_SECONDS = 1.5  # the contract's 0.2 s, on a machine that runs all the others as well
 
@@ -41,6 +42,8 @@ def weather(plan: Plan, home: Path) -> Happened:
         TWBUILD_API_URL=server.url,
         **plan.env,
     )
+    if plan.starving:
+        env["PYTHONPATH"] = str(home / plan.starving)
     since = time.monotonic()
     process, read = _started(plan, env)
     try:
@@ -67,6 +70,8 @@ def _started(
     plan: Plan, env: dict[str, str]
 ) -> tuple[subprocess.Popen[str], Callable[[], tuple[str, str]]]:
     """The wait, and what reads stdout and stderr to their ends; stderr may be a terminal."""
+    if plan.unread:
+        return _started_unread(plan, env)
     if not plan.live:
         process = start(*plan.arguments, env=env)
         return process, process.communicate
@@ -81,6 +86,23 @@ def _started(
         stdout, _ = process.communicate()
         reader.join()
         return stdout, b"".join(drawn).decode()
+
+    return process, read
+
+
+def _started_unread(
+    plan: Plan, env: dict[str, str]
+) -> tuple[subprocess.Popen[str], Callable[[], tuple[str, str]]]:
+    """The wait with a full pipe for stderr, which is never read."""
+    unread, full = os.pipe()
+    fill(full)
+    process = start(*plan.arguments, env=env, stderr=full)
+    os.close(full)
+
+    def read() -> tuple[str, str]:
+        stdout, _ = process.communicate()
+        os.close(unread)
+        return stdout, ""
 
     return process, read
 
@@ -132,6 +154,9 @@ def main() -> int:
     since = time.monotonic()
     numbers = range(wishes.storms) if wishes.only is None else [wishes.only]
     with tempfile.TemporaryDirectory() as home, ThreadPoolExecutor(wishes.jobs) as pool:
+        for name, code in STARVING.items():
+            (Path(home) / name).mkdir()
+            (Path(home) / name / "sitecustomize.py").write_text(code)
         happened = list(pool.map(lambda n: weather(draw(seed, n), Path(home)), numbers))
     found = [judge(h) for h in happened]
     for number, one, judgement in zip(numbers, happened, found, strict=True):

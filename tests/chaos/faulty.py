@@ -103,13 +103,30 @@ class Faulty:
         elif step.how == "missing":
             connection.sendall(_head(ERROR, 404) + ERROR)
             self.said.append(Said(time.monotonic(), missing=True))
+        elif step.how == "odd":
+            self._say_oddly(connection, step, body)
+            self.said.append(Said(time.monotonic()))
+            return False
         elif step.how == "nonsense":
             connection.sendall(_head(step.body) + step.body)
             self.said.append(Said(time.monotonic()))
         else:
             self._tell(connection, step, body)
             self.said.append(Said(time.monotonic(), step.says if step.says != "building" else ""))
+        if step.how == "late extra":
+            self._over.wait(0.05)
+            connection.sendall(_extra())
         return step.how not in ("close", "hang up")
+
+    def _say_oddly(self, connection: socket.socket, step: Step, body: bytes) -> None:
+        """A verdict in an encoding or framing that nobody has to understand."""
+        body = json.dumps(status_body(status="completed")).encode()
+        if step.http < 500:
+            body = gzip.compress(gzip.compress(body))
+            connection.sendall(_head(body, 200, "Content-Encoding: gzip, gzip") + body)
+        else:
+            head = _head(None, 200, "Transfer-Encoding: chunked")
+            connection.sendall(head + b"-1\r\n" + body + b"\r\n0\r\n\r\n")
 
     def _tell(self, connection: socket.socket, step: Step, body: bytes) -> None:
         """A good answer, in one of the ways in which good answers come."""
@@ -121,7 +138,18 @@ class Faulty:
             content = _head(None, 200, "Transfer-Encoding: chunked") + chunks + b"0\r\n\r\n"
         else:
             extra = "Connection: close" if step.how == "close" else "X-Cache: Miss"
+            if step.how == "cookies":
+                extra = f"Set-Cookie: c{time.monotonic_ns()}={'x' * 500}; Path=/"
+            if step.how == "anonymous":
+                body = json.dumps({**json.loads(body), "sid": None, "url": None}).encode()
             content = _head(body, 200, extra) + body
+        if step.how == "early":
+            connection.sendall(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 3)
+            self._over.wait(step.seconds / 10)
+        if step.how == "extra":
+            content += _extra()
+        if step.how == "half an extra":
+            content += _extra()[:60]
         size = math.ceil(len(content) / 10) if step.how == "trickle" else len(content)
         for begin in range(0, len(content), size):
             if begin:
@@ -137,6 +165,12 @@ class Faulty:
             return _reset(connection) if step.http < 500 else False
         connection.sendall(_head(body + b" ") + body)
         return False
+
+
+def _extra() -> bytes:
+    """An answer that nobody asked for, and that names no build."""
+    body = b'{"sid": null, "url": null, "status": "completed"}'
+    return _head(body) + body
 
 
 def _passes(http: int) -> bool:

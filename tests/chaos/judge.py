@@ -57,7 +57,7 @@ def judge(happened: Happened) -> Judgement:
     written = ended.stdout + ended.stderr
     reasons = [r._replace(at=_running(happened, r.at)) for r in _reasons(happened)]
     first = min((r for r in reasons if r.sure), key=lambda reason: reason.at)
-    asking = first.code == CODES["failed"] and not happened.plan.quiet  # what it was made of
+    asking = first.code == CODES["failed"] and happened.plan.asks_details
     likely = [
         r
         for r in reasons
@@ -94,7 +94,7 @@ def _reasons(happened: Happened) -> Iterator[Reason]:
 
 def _running(happened: Happened, at: float) -> float:
     """The first moment from `at` on, give or take the slack, when the process was not stopped."""
-    stops = [t for t, signum in happened.sent if signum == signal.SIGSTOP]
+    stops = [t for t, signum in happened.sent if signum in (signal.SIGSTOP, signal.SIGTSTP)]
     goes = [t for t, signum in happened.sent if signum == signal.SIGCONT]
     for stop, go in zip(stops, goes, strict=False):
         if stop - SLACK <= at < go:

@@ -8,7 +8,30 @@ from typing import NamedTuple
 
 from tests.support.command import BUILD, OTHER_BUILD, SERVICE
 
-DEADLY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+DEADLY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+# What runs before the command's own code: a resource that runs out, now and then.
+STARVING = {
+    "threads": """
+import itertools, threading
+started, count = threading.Thread.start, itertools.count()
+def start(self):
+    if next(count) % 4 == 3:
+        raise RuntimeError("can't start new thread")
+    started(self)
+threading.Thread.start = start
+""",
+    "descriptors": """
+import errno, itertools, os, socket
+class Socket(socket.socket):
+    count = itertools.count()
+    def connect(self, address):
+        if next(Socket.count) % 4 == 1:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        super().connect(address)
+socket.socket = Socket
+""",
+}
 
 # Bodies at 200 that say nothing of this build, however much they look like it.
 NONSENSE = (
@@ -65,11 +88,14 @@ class Plan(NamedTuple):
     details: Step
     acts: tuple[Act, ...]
     live: bool
+    starving: str = ""
+    unread: bool = False
 
     @property
-    def quiet(self) -> bool:
-        """Whether it was asked for `-q`."""
-        return "-q" in self.arguments
+    def asks_details(self) -> bool:
+        """Whether what a failed build was made of is asked for."""
+        told = "-q" not in self.arguments or ("GITHUB_ACTIONS" in self.env and not self.live)
+        return told or "--json" in self.arguments
 
 
 def draw(seed: int, number: int) -> Plan:
@@ -89,7 +115,9 @@ def draw(seed: int, number: int) -> Plan:
         (*steps, _last(chance)),
         _trouble(chance),
         _acts(chance),
-        chance.random() < 0.25,
+        live=chance.random() < 0.25,
+        starving=chance.choice(("", "", "", "", *STARVING)),
+        unread=chance.random() < 0.1,
     )
 
 
@@ -113,13 +141,24 @@ def _last(chance: random.Random) -> Step:
 
 
 def _good(chance: random.Random, status: str) -> Step:
-    how = chance.choice(("plain", "plain", "close", "hang up", "chunked", "gzip", "trickle"))
+    hows = (
+        "plain",
+        "plain",
+        "close",
+        "hang up",
+        "chunked",
+        "gzip",
+        "trickle",
+        "early",
+        "anonymous",
+    )
+    how = chance.choice((*hows, "anonymous", "extra", "half an extra", "late extra", "cookies"))
     return Step(how, status, seconds=chance.uniform(0.2, 2))
 
 
 def _trouble(chance: random.Random) -> Step:
-    kinds = ("error", "missing", "reset", "cut", "short", "silence", "nonsense")
-    how = chance.choices(kinds, (4, 2, 2, 2, 2, 2, 6))[0]
+    kinds = ("error", "missing", "reset", "cut", "short", "silence", "nonsense", "odd")
+    how = chance.choices(kinds, (4, 2, 2, 2, 2, 2, 6, 2))[0]
     return Step(
         how,
         http=chance.choice((408, 425, 429, 500, 502, 503, 504, 529)),
@@ -133,7 +172,8 @@ def _acts(chance: random.Random) -> tuple[Act, ...]:
     acts = []
     if chance.random() < 0.3:
         at = chance.uniform(0, 5)
-        acts += [Act(at, signal.SIGSTOP), Act(at + chance.uniform(0.1, 3), signal.SIGCONT)]
+        stop = chance.choice((signal.SIGSTOP, signal.SIGTSTP))
+        acts += [Act(at, stop), Act(at + chance.uniform(0.1, 3), signal.SIGCONT)]
     if chance.random() < 0.35:
         at, signum = chance.uniform(0, 6), chance.choice(DEADLY)
         acts += [Act(at + n * 0.02, signum) for n in range(chance.choice((1, 1, 2, 3)))]

@@ -9,11 +9,12 @@ from queue import Queue
 from typing import Any, TypeVar
 
 from tests.support.command import ACCOUNT, BUILD, SERVICE, TOKEN
-from twbuild import network, settings
-from twbuild.events import Asked, Tick, Trouble
-from twbuild.fetcher import Fetcher
-from twbuild.wait import Asks, Runner
-from twbuild.watch import Event, Over, Rules, Watch
+from twbuild.api import transport
+from twbuild.api.fetcher import Fetcher
+from twbuild.config import endpoint
+from twbuild.watch.events import Asked, Tick, Trouble
+from twbuild.watch.runner import Asks, Runner
+from twbuild.watch.state import Event, Over, Rules, Watch
 
 Happening = Event | Asked | Tick
 T = TypeVar("T", bound=Event)
@@ -76,12 +77,12 @@ _made: list[Fetcher] = []
 
 
 def fetcher(
-    url: str, environ: Mapping[str, str] | None = None, way: network.Network | None = None
+    url: str, environ: Mapping[str, str] | None = None, way: transport.Network | None = None
 ) -> Fetcher:
     """A fetcher for `url`, with good credentials; `close_fetchers` closes its connections."""
     given = {"TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": TOKEN, "TWBUILD_API_URL": url}
-    found = settings.load({**given, **(environ or {})}, None)
-    made = Fetcher(found, way or network.of(found.base_url), SERVICE)
+    found = endpoint.load({**given, **(environ or {})}, None)
+    made = Fetcher(found, way or transport.of(found.base_url), SERVICE)
     _made.append(made)
     return made
 
@@ -112,7 +113,7 @@ def watch(
     since = clock()
     deadline = None if timeout is None else since + timeout
     watches = [Watch(sid, Rules(deadline=deadline, **rules), since, lambda: 1.0) for sid in sids]
-    way = network.of(url)
+    way = transport.of(url)
     runner = Runner(watches, make_fetcher or (lambda: fetcher(url, way=way)), 1.0, clock)
     runner._answers = FastQueue(times)  # type: ignore[assignment]  # same methods
     watched = Watched()

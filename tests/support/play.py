@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from tests.support.command import BUILD
+from twbuild.api.models import BuildStatus, Question, Status
 from twbuild.errors import (
     FatalError,
     NotFoundError,
     PassingError,
     UnauthorizedError,
 )
-from twbuild.events import BuildStatus, Question, Status
-from twbuild.watch import Event, Given, Over, Rules, Sleep, Watch
+from twbuild.watch.state import Event, Given, Over, Rules, Sleep, Watch
 
 START = 1000.0  # of the clock: no code may take it to begin at 0
 

@@ -1,4 +1,4 @@
-"""README.md, taken apart; and its generated parts, which `make readme` writes anew."""
+"""README.md, taken apart; and its generated parts, which `make readme` regenerates."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.support import rooms
 from tests.support.command import TWBUILD, base_environ
-from twbuild.errors import ExitCode
+from twbuild.outcome import ExitCode
 
 README = Path(__file__).parents[2] / "README.md"
 HELPED = ("", "wait", "status", "sandbox")
@@ -18,7 +17,6 @@ COLUMNS = 80
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _CODES = re.compile(r"(?<=\| code \| meaning \|\n\| --- \| --- \|\n).*?(?=\n\n)", re.DOTALL)
-_ROOMS = re.compile(r"(?<=\| room \| what it is for \|\n\| --- \| --- \|\n).*?(?=\n\n)", re.DOTALL)
 
 
 class Block(NamedTuple):
@@ -45,9 +43,9 @@ def blocks(*languages: str) -> list[Block]:
     return [block for block in found if block.language in languages]
 
 
-def help_text(command: str) -> str:
+def help_text(command: str, program: str = TWBUILD) -> str:
     """What a reader sees who asks for the help of `command` in a window of 80 columns."""
-    words = [TWBUILD, *command.split(), "--help"]
+    words = [program, *command.split(), "--help"]
     with tempfile.TemporaryDirectory() as home:
         env = base_environ(Path(home), COLUMNS=str(COLUMNS), LC_ALL="C.UTF-8")
         done = subprocess.run(words, env=env, check=True, capture_output=True, timeout=60)
@@ -61,15 +59,9 @@ def exit_code_rows() -> str:
     return "\n".join(f"| {code.value} | {code.meaning} |" for code in ExitCode)
 
 
-def room_rows() -> str:
-    """The rows of the table of rooms, each above those that it uses."""
-    return "\n".join(f"| `{room.name}` | {room.purpose} |" for room in rooms.from_the_top())
-
-
-def made_anew(page: str) -> str:
+def regenerated(page: str) -> str:
     """`page` with its generated parts as they must be."""
     page = _CODES.sub(lambda _: exit_code_rows(), page)
-    page = _ROOMS.sub(lambda _: room_rows(), page)
     for command in HELPED:
         told = help_text(command)
         typed = told.partition("\n")[0]
@@ -79,4 +71,4 @@ def made_anew(page: str) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(made_anew(text()), "utf-8")
+    README.write_text(regenerated(text()), "utf-8")

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from twbuild.api.models import Build, BuildStatus, Kind, Page, Question, Status
 from twbuild.errors import (
     FatalError,
     FetchError,
@@ -18,22 +19,11 @@ from twbuild.errors import (
     TwbuildError,
     UnauthorizedError,
 )
-from twbuild.events import (
-    Build,
-    Building,
-    BuildStatus,
-    Kind,
-    Made,
-    Outcome,
-    Page,
-    Picked,
-    Question,
-    Status,
-    Trouble,
-)
-from twbuild.newest import Listing
-from twbuild.patience import ANSWERED, MISSING, ONCE, ONCE_MISSING, UNANSWERED, Streak, pause
+from twbuild.outcome import Outcome
 from twbuild.text import duration
+from twbuild.watch.events import Building, Made, Picked, Trouble
+from twbuild.watch.newest import Listing
+from twbuild.watch.retry import ANSWERED, MISSING, ONCE, ONCE_MISSING, UNANSWERED, Streak, pause
 
 QUESTION_SECONDS = 15.0  # for one request as a whole, whatever the server does
 DETAILS_SECONDS = 5.0  # from the verdict; what a failed build was made of is worth no more

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from urllib3.util import parse_url
 
-from twbuild import jsonobject
+from twbuild import strict_json
+from twbuild.api.requests_ import requests
+from twbuild.config.endpoint import Settings
 from twbuild.errors import FatalError, FetchError, NotFoundError, PassingError, UnauthorizedError
-from twbuild.leanrequests import requests
-from twbuild.settings import Settings
 from twbuild.text import duration, printable
 
 LONGEST_RETRY_AFTER = 300.0
@@ -184,8 +184,8 @@ def _told(body: bytes | None) -> tuple[int | None, str]:
     `{code, message, more_info, status}`, or RFC 9457's `{type, title, status, code, detail}`.
     """
     try:
-        found = jsonobject.parse(body or b"")
-    except jsonobject.NotAnObjectError:
+        found = strict_json.parse(body or b"")
+    except strict_json.NotAnObjectError:
         return None, ""
     code = found.get("code")
     if isinstance(code, str) and re.fullmatch(r"[0-9]{1,9}", code):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
+from twbuild.api.models import Build, Page, Status
 from twbuild.errors import FatalError, NotFoundError
-from twbuild.events import Build, Page, Picked, Status
 from twbuild.text import age, printable
+from twbuild.watch.events import Picked
 
 MOST_PAGES = 50
 

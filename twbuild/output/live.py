@@ -23,13 +23,16 @@ from rich.console import Group, RenderableType
 from rich.spinner import Spinner
 from rich.text import Text
 
-from twbuild import screen, signals, streams
-from twbuild.events import Building, Picked, Status, Tick, Trouble
-from twbuild.progress import Happening, line, verbose_only
-from twbuild.streams import STDERR, Stderr, encode
+from twbuild import signals
+from twbuild.api.models import Status
+from twbuild.output import terminal, theme
+from twbuild.output.plain import Happening, line, verbose_only
+from twbuild.output.stderr import Stderr
+from twbuild.output.terminal import STDERR, encode, window
 from twbuild.text import clock as clock_text
 from twbuild.text import duration
-from twbuild.watch import Over
+from twbuild.watch.events import Building, Picked, Tick, Trouble
+from twbuild.watch.state import Over
 
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 # The first row, then all below it: tmux keeps what is erased from the window's very first place.
@@ -58,7 +61,7 @@ class Row:
         time_text = clock_text((self.over_at or now) - self._start)
         if self._told != (time_text, note):
             self._told = (time_text, note)
-            style = self.status if self.status in screen.THEME.styles else ""
+            style = self.status if self.status in theme.THEME.styles else ""
             self._text = Text.assemble(
                 (f"{self.status:<9}", style),
                 (f"  {time_text}", "time"),
@@ -115,7 +118,7 @@ class Live:
                 self._rows = {event.sid: Row(event.sid, self._start)}
             elif isinstance(event, Trouble):
                 self._rows[event.sid].trouble = event
-                if streams.in_foreground():
+                if terminal.in_foreground():
                     return  # its row tells it
             told = line(event, now)
             if told and (self._verbose or not verbose_only(event)):
@@ -126,11 +129,11 @@ class Live:
         if signals.stop_wanted():
             self._erase()
             signals.stop()
-        elif streams.in_foreground():
+        elif terminal.in_foreground():
             self._draw(now)
 
     def _draw(self, now: float) -> None:
-        columns, height = screen.window(STDERR)
+        columns, height = window(STDERR)
         rows = self._visible(height)
         pictures = [row.picture(now) for row in rows]
         if len(rows) < len(self._rows):
@@ -138,7 +141,7 @@ class Live:
             hidden = len(self._rows) - over - len(rows)
             more = f"{hidden} more building; " if hidden else ""
             pictures.append(Text(f"  {more}{over} of {len(self._rows)} over", "hint"))
-        drawn = screen.rendered(Group(*pictures), columns, crop=True).splitlines()
+        drawn = theme.rendered(Group(*pictures), columns, crop=True).splitlines()
         up = f"\x1b[{len(drawn) - 1}A" if len(drawn) > 1 else ""
         self._shown = True
         self._stderr.draw("".join((HIDE_CURSOR, ERASE, "\r\n".join(drawn), up, "\r")))

@@ -18,9 +18,9 @@ from datetime import datetime, timezone
 import urllib3
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError
 
+from twbuild.api.http_errors import PROXY_LOGIN, Asked, is_transient
+from twbuild.api.requests_ import requests
 from twbuild.errors import FatalError, FetchError, PassingError
-from twbuild.leanrequests import requests
-from twbuild.problems import PROXY_LOGIN, Asked, is_transient
 from twbuild.text import strerror
 
 # Where distributions keep the certificates that the whole machine trusts.

@@ -11,13 +11,14 @@ from urllib.parse import quote
 import urllib3
 from urllib3.util import parse_url
 
-from twbuild import __version__, answers, jsonobject, mishaps, problems
-from twbuild.answers import Answer
+from twbuild import __version__, strict_json
+from twbuild.api import connection_errors, http_errors, parsing
+from twbuild.api.models import Kind, Question
+from twbuild.api.parsing import Answer
+from twbuild.api.requests_ import requests
+from twbuild.api.transport import Network, Session, UnreadableError
+from twbuild.config.endpoint import Settings
 from twbuild.errors import FetchError, PassingError
-from twbuild.events import Kind, Question
-from twbuild.leanrequests import requests
-from twbuild.network import Network, Session, UnreadableError
-from twbuild.settings import Settings
 
 MIB = 1 << 20
 LARGEST_ERROR = MIB
@@ -73,7 +74,7 @@ class Fetcher:
             if self._session.is_used_only_for(question.sid):
                 raise
         else:
-            if answers.is_named(answer) or self._session.is_used_only_for(question.sid):
+            if parsing.is_named(answer) or self._session.is_used_only_for(question.sid):
                 return answer
         self._session.drop()
         return self._ask(question)
@@ -90,7 +91,7 @@ class Fetcher:
 
     def _ask(self, question: Question) -> Answer:
         path = self._redacted(parse_url(self._url(question)).request_uri)
-        asked = problems.Asked(path, self._settings, self._network.route)
+        asked = http_errors.Asked(path, self._settings, self._network.route)
         body: bytes | None
         try:
             response, body = self._session.fetch(
@@ -100,24 +101,24 @@ class Fetcher:
         except UnreadableError as error:
             response, body, unreadable = error.response, None, str(error)
         except MISHAPS as error:
-            raise mishaps.of_exception(asked, error) from None
+            raise connection_errors.of_exception(asked, error) from None
         for name, value in response.headers.items():
             response.headers[name] = self._redacted(value)
         if response.status_code != 200:
-            raise problems.of_response(asked, response, self._redacted_body(body))
+            raise http_errors.of_response(asked, response, self._redacted_body(body))
         try:
             if body is None:
                 raise ValueError(unreadable)
-            return answers.read(question, response, body, self._redacted)
+            return parsing.read(question, response, body, self._redacted)
         except ValueError as error:
             why = self._redacted(str(error))
-            raise problems.of_nonsense(asked, response, body, why) from None
+            raise http_errors.of_nonsense(asked, response, body, why) from None
 
     def _redacted_body(self, body: bytes | None) -> bytes | None:
         """The body; its texts without secrets, in whichever way JSON wrote them."""
         try:
-            return json.dumps(self._redacted(jsonobject.parse(body or b""))).encode()
-        except jsonobject.NotAnObjectError:
+            return json.dumps(self._redacted(strict_json.parse(body or b""))).encode()
+        except strict_json.NotAnObjectError:
             return body
 
     def _redacted(self, value: Any) -> Any:

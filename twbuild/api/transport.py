@@ -27,9 +27,9 @@ from urllib3.util import Url, parse_url
 from urllib3.util.connection import allowed_gai_family
 from urllib3.util.ssl_ import ALPN_PROTOCOLS, create_urllib3_context
 
+from twbuild.api.requests_ import requests
+from twbuild.config.endpoint import is_host, is_loopback
 from twbuild.errors import UsageError
-from twbuild.leanrequests import requests
-from twbuild.settings import is_host, is_loopback
 from twbuild.text import printable
 
 CONNECT_SECONDS = 4  # to one address

@@ -13,24 +13,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
-from twbuild import report, settings, signals, target
-from twbuild.errors import (
-    CredentialsError,
-    ExitCode,
-    TwbuildError,
-    UsageError,
-    exit_code,
-)
-from twbuild.events import Build, Made, Note, Outcome
-from twbuild.progress import Happening, Plain, Progress
-from twbuild.result import Result
-from twbuild.settings import Settings
+from twbuild import signals
+from twbuild.api.models import Build
+from twbuild.config import endpoint, target
+from twbuild.config.endpoint import Settings
+from twbuild.config.target import Target
+from twbuild.errors import CredentialsError, TwbuildError, UsageError
+from twbuild.outcome import ExitCode, Outcome, exit_code
+from twbuild.output import messages
+from twbuild.output.plain import Happening, Plain, Progress
+from twbuild.output.stderr import Stderr
+from twbuild.output.stdout import Result
 from twbuild.signals import Signalled
-from twbuild.streams import Stderr
-from twbuild.target import Target
 from twbuild.text import Line, counted, printable
-from twbuild.wait import Runner
-from twbuild.watch import Over, Rules, Watch
+from twbuild.watch.events import Made, Note
+from twbuild.watch.runner import Runner
+from twbuild.watch.state import Over, Rules, Watch
 
 WORTH_A_LOOK = (
     ExitCode.FAILED,
@@ -75,17 +73,17 @@ def _look(arguments: Sequence[str], wishes: Wishes) -> int:
     found = _settings(named.builds or (None,), wishes, result)
     goal = target.locate(named, os.environ, found)
 
-    from twbuild import network  # what takes time, now that there is something to ask
-    from twbuild.fetcher import Fetcher
+    from twbuild.api import transport  # what takes time, now that there is something to ask
+    from twbuild.api.fetcher import Fetcher
 
     # What the ending needs is loaded before the wait: pip may replace it in the meantime.
     codecs.lookup("utf-8-sig")
     if stderr.styled or result.styled:
-        from twbuild import screen
+        from twbuild.output import theme
 
-        screen.wrapped([("✓ ✗", "")], 1)  # rich loads its table of widths when it first needs it
+        theme.wrapped([("✓ ✗", "")], 1)  # rich loads its table of widths when it first needs it
 
-    way = network.of(found.base_url)
+    way = transport.of(found.base_url)
     if not wishes.once:
         gc.freeze()
         gc.enable()
@@ -114,7 +112,7 @@ def _look(arguments: Sequence[str], wishes: Wishes) -> int:
             if over.sid and over.outcome is Outcome.FAILED:
                 lines += [[]] if stderr.styled else []
                 told = Made(over.sid, made.get(over.sid))
-                lines += report.made(told, several=len(overs) > 1)
+                lines += messages.made(told, several=len(overs) > 1)
         (stderr.close_badly if code in WORTH_A_LOOK else stderr.close)(lines)
     return code
 
@@ -138,7 +136,7 @@ def _follow(
 def _settings(sids: Sequence[str | None], wishes: Wishes, result: Result) -> Settings:
     """The settings; without credentials, builds have an outcome all the same."""
     try:
-        return settings.load(os.environ, wishes.profile)
+        return endpoint.load(os.environ, wishes.profile)
     except CredentialsError as error:
         result.finish([Over(sid, Outcome.UNAUTHORIZED, None, 0.0, 0, error) for sid in sids])
         raise
@@ -157,7 +155,7 @@ def _closing(
     def unsaid(over: Over) -> bool:
         if stderr.github and over.outcome not in (Outcome.COMPLETED, Outcome.BUILDING):
             return True
-        if over.outcome not in report.VERDICTS:
+        if over.outcome not in messages.VERDICTS:
             return not said_in_progress
         if wishes.quiet or wishes.once:
             wanted = over.outcome is Outcome.FAILED and not wishes.quiet
@@ -165,17 +163,17 @@ def _closing(
             wanted = not said_in_progress
         return wanted and repeats
 
-    lines = [report.headline(over, once=wishes.once) for over in overs if unsaid(over)]
+    lines = [messages.headline(over, once=wishes.once) for over in overs if unsaid(over)]
     if several and (not wishes.quiet or stderr.github):
-        lines.append(report.summary(overs))
-    return [*lines, *report.hints(overs), *report.resume(overs, command)]
+        lines.append(messages.summary(overs))
+    return [*lines, *messages.hints(overs), *messages.resume(overs, command)]
 
 
 def _progress(
     stderr: Stderr, wishes: Wishes, sids: Sequence[str | None], repeats: bool
 ) -> Progress:
     if stderr.styled and not wishes.once and not wishes.quiet:
-        from twbuild.live import Live
+        from twbuild.output.live import Live
 
         return Live(stderr, sids, verbose=wishes.verbose)
     return Plain(stderr, sids, quiet=wishes.quiet, verbose=wishes.verbose, repeats=repeats)

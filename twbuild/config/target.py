@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from twbuild import jsonobject
+from twbuild import strict_json
+from twbuild.config.endpoint import Settings
 from twbuild.errors import UsageError
-from twbuild.settings import Settings
 from twbuild.text import is_placeholder, listed, pasteable, printable, quoted
 
 PROJECT_FILE = ".twiliodeployinfo"
@@ -104,8 +104,8 @@ def locate(arguments: Arguments, environ: Mapping[str, str], settings: Settings)
         return Target(_service(value, "TWBUILD_SERVICE"), arguments.builds, "TWBUILD_SERVICE")
     for path in _project_files():
         try:
-            entries = jsonobject.read(path)
-        except jsonobject.NotAnObjectError as error:
+            entries = strict_json.read(path)
+        except strict_json.NotAnObjectError as error:
             raise UsageError(f"{printable(path)} cannot be used: {error}") from None
         if entries is not None:
             service = _entry(path, entries, settings)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 from functools import lru_cache
 
@@ -63,12 +62,3 @@ def wrapped(line: Line, width: int) -> str:
     for row in rows:
         row.rstrip()
     return ("\n" + " " * indent).join(rendered(row, 1 << 16).strip("\n") for row in rows)
-
-
-def window(descriptor: int) -> tuple[int, int]:
-    """Columns and rows of a terminal, whatever COLUMNS says; 80 and 24 where it has none."""
-    try:
-        columns, rows = os.get_terminal_size(descriptor)
-    except OSError:
-        columns, rows = 0, 0
-    return columns or 80, rows or 24

@@ -13,10 +13,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
+from twbuild.api.models import Build, Dependency, Status
 from twbuild.errors import TwbuildError
-from twbuild.events import Build, Dependency, Made, Outcome, Status
+from twbuild.outcome import Outcome
 from twbuild.text import Line, counted, duration, listed, pasteable, printable
-from twbuild.watch import Over
+from twbuild.watch.events import Made
+from twbuild.watch.state import Over
 
 VERDICTS = (Outcome.COMPLETED, Outcome.FAILED, Outcome.BUILDING)
 GOES_ON = (Outcome.TIMEOUT, Outcome.INTERRUPTED)

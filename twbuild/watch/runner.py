@@ -15,10 +15,11 @@ from queue import Empty, Queue
 from typing import NamedTuple, Protocol
 
 from twbuild import signals
+from twbuild.api.models import Build, BuildStatus, Kind, Page, Question
 from twbuild.errors import FetchError, PassingError
-from twbuild.events import Asked, Build, BuildStatus, Kind, Page, Question, Tick
 from twbuild.text import duration, printable
-from twbuild.watch import Ask, Event, Sleep, Watch
+from twbuild.watch.events import Asked, Tick
+from twbuild.watch.state import Ask, Event, Sleep, Watch
 
 _NO_THREAD = "no thread could be started: the system's limit is reached"
 

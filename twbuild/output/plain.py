@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from twbuild import report
-from twbuild.events import Asked, Building, Note, Picked, Status, Tick, Trouble
-from twbuild.streams import Stderr
+from twbuild.api.models import Status
+from twbuild.output import messages
+from twbuild.output.stderr import Stderr
 from twbuild.text import Line, age, counted, duration, printable
-from twbuild.watch import Event, Over
+from twbuild.watch.events import Asked, Building, Note, Picked, Tick, Trouble
+from twbuild.watch.state import Event, Over
 
 DAY_SECONDS = 86400.0
 HEARTBEAT_SECONDS = 30.0  # CI kills jobs that are silent for long
@@ -70,7 +71,7 @@ class Plain:
             self._states = {event.sid: self._states.get(None, "asking")}
         elif isinstance(event, Over):
             self._states.pop(event.sid, None)
-            if not self._several or (not self._repeats and event.outcome in report.VERDICTS):
+            if not self._several or (not self._repeats and event.outcome in messages.VERDICTS):
                 return  # it is told elsewhere
         line = self._line(event)
         wanted = self._verbose if verbose_only(event) else not self._quiet
@@ -128,5 +129,5 @@ def line(event: Happening, now: float) -> Line | None:
             (f"  {event.sid or ''}".rstrip(), ""),
         ]
     if isinstance(event, Over):
-        return report.headline(event, once=False)
+        return messages.headline(event, once=False)
     return None

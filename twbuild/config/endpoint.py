@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from twbuild import credentials
+from twbuild.config import credentials
 from twbuild.errors import UsageError
 from twbuild.text import quoted
 

@@ -1,7 +1,6 @@
-"""What is asked of Twilio, what it answers, and what can happen while a build is watched.
+"""What is asked of Twilio and what it answers.
 
-Frozen values that every room shares; nothing here decides, asks or draws. Named tuples, because
-each frozen dataclass costs a start about ten times as much.
+Named tuples, because each frozen dataclass costs a start about ten times as much.
 """
 
 from __future__ import annotations
@@ -20,19 +19,6 @@ class Status(str, Enum):
     BUILDING = "building"
     COMPLETED = "completed"
     FAILED = "failed"
-
-
-class Outcome(str, Enum):
-    """What looking at a build came to; the `outcome` of `--json`."""
-
-    COMPLETED = "completed"
-    FAILED = "failed"
-    BUILDING = "building"
-    TIMEOUT = "timeout"
-    INTERRUPTED = "interrupted"
-    UNAUTHORIZED = "unauthorized"
-    NOT_FOUND = "not_found"
-    UNAVAILABLE = "unavailable"
 
 
 class Kind(Enum):
@@ -90,54 +76,3 @@ class Page(NamedTuple):
     next_query: str | None
     asked: datetime
     request_id: str | None = None
-
-
-class Note(NamedTuple):
-    """Something worth knowing that no build brought about; some only with `-v`."""
-
-    text: str
-    verbose: bool = False
-
-
-class Asked(NamedTuple):
-    """One request has ended, with an HTTP status or with the reason why there is none."""
-
-    url: str
-    came: str
-    seconds: float
-    request_id: str | None
-
-
-class Picked(NamedTuple):
-    """The newest build was chosen, because none was named."""
-
-    sid: str
-    status: str
-    created: datetime
-    age_seconds: float
-    others_in_progress: int
-
-
-class Building(NamedTuple):
-    """The build is in progress: its first good answer, or the first after trouble."""
-
-    sid: str
-
-
-class Trouble(NamedTuple):
-    """A try came to nothing and the next one is at `next_at`, in the watch's seconds."""
-
-    sid: str | None
-    reason: str
-    next_at: float
-
-
-class Made(NamedTuple):
-    """What a failed build was made of; None where Twilio did not tell in time."""
-
-    sid: str
-    build: Build | None
-
-
-class Tick(NamedTuple):
-    """Nothing happened: a moment to draw the next frame."""

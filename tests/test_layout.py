@@ -1,4 +1,4 @@
-"""How the house is built: which room may use which, and what only one room may do."""
+"""How the source is laid out: which module may do what, and what make offers."""
 
 from __future__ import annotations
 
@@ -6,90 +6,73 @@ import ast
 import os
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import twbuild
 from tests.support import readme
-from tests.support.rooms import PACKAGE, from_the_top, rooms
 
+PACKAGE = Path(twbuild.__file__).parent
 ROOT = readme.README.parent
 MAKEFILE = (ROOT / "Makefile").read_text()
+MODULES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts): ast.parse(path.read_text("utf-8"))
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if path.stem != "__init__"
+}
 
 
-def tree(room: str) -> ast.Module:
-    return ast.parse((PACKAGE / f"{room}.py").read_text("utf-8"))
+def calls(module: str) -> Iterator[str]:
+    """What a module calls, written as it stands in the source."""
+    for node in ast.walk(MODULES[module]):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func)
 
 
-def imported(room: str) -> set[str]:
-    """The first names of the modules that a room imports anywhere."""
-    found: set[str] = set()
-    for node in ast.walk(tree(room)):
-        if isinstance(node, ast.Import):
-            found.update(alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            found.add(str(node.module).partition(".")[0])
-    return found
+def calling(pattern: str) -> set[str]:
+    """The modules with a call that matches."""
+    return {name for name in MODULES if any(re.fullmatch(pattern, call) for call in calls(name))}
 
 
-def calling(*names: str) -> set[str]:
-    """The rooms that call any of these, written as they stand in the source."""
+def importing(library: str) -> set[str]:
+    """The modules that import it, anywhere."""
     return {
-        room
-        for room in rooms()
-        for node in ast.walk(tree(room))
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in names
+        name
+        for name, tree in MODULES.items()
+        for node in ast.walk(tree)
+        if (isinstance(node, ast.Import) and library in [alias.name for alias in node.names])
+        or (isinstance(node, ast.ImportFrom) and node.module == library)
     }
 
 
-def test_no_room_uses_one_that_stands_above_it() -> None:
-    above: set[str] = set()
-    for room in from_the_top():
-        above.add(room.name)
-        assert not room.uses & above, f"{room.name} uses {room.uses & above}"
-
-
-def test_every_room_can_be_reached_from_the_command() -> None:
-    assert {room.name for room in from_the_top()} == set(rooms())
-
-
-@pytest.mark.parametrize("room", ["watch", "newest", "patience", "target", "errors", "events"])
-def test_who_decides_neither_asks_nor_waits_nor_draws(room: str) -> None:
-    assert not imported(room) & {"requests", "urllib3", "rich", "threading", "queue", "time"}
-
-
-@pytest.mark.parametrize(
-    ("library", "where"),
-    [
-        ("requests", {"fetcher", "answers", "mishaps", "network", "problems", "leanrequests"}),
-        ("rich", {"live", "screen"}),
-        ("typer", {"cli", "options"}),
-    ],
-)
-def test_each_library_is_known_to_few_rooms(library: str, where: set[str]) -> None:
-    assert {room for room in rooms() if library in imported(room)} <= where
-
-
 def test_only_the_runner_waits() -> None:
-    assert calling("time.sleep", "threading.Event") == set()
-    assert {room for room in rooms() if "queue" in imported(room)} == {"wait"}
+    sleeping = r"(time|asyncio)\.sleep|threading\.(Event|Condition|Semaphore|Barrier)"
+    assert calling(sleeping) == set()
+    assert importing("queue") == {"watch.runner"}
+    # A stream whose reader is slow, within its limit; and the sandbox's command.
+    assert calling(r"select\.\w+") == {"output.terminal"}
+    assert calling(r"(\w+\.)?wait(pid)?|\w+\.communicate|subprocess\.(run|call|check_\w+)") == {
+        "sandbox.command"
+    }
 
 
 def test_only_main_exits_and_only_it_dies_of_signals() -> None:
-    assert calling("os._exit", "sys.exit", "exit", "os.abort") == {"__main__", "signals"}
-    assert calling("signals.die") == {"__main__"}
+    assert calling(r"os\._exit|sys\.exit|exit|quit|os\.abort") == {"__main__", "signals"}
+    assert calling(r"signals\.die") == {"__main__"}
 
 
 def test_a_broad_except_stands_only_where_everything_is_carried_on() -> None:
     broad = {
-        room
-        for room in rooms()
-        for node in ast.walk(tree(room))
+        name
+        for name, tree in MODULES.items()
+        for node in ast.walk(tree)
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or ast.unparse(node.type) in ("Exception", "BaseException"))
     }
 
-    assert broad == {"__main__", "wait"}
+    assert broad == {"__main__", "watch.runner"}
 
 
 def test_make_help_lists_every_target_that_people_call() -> None:

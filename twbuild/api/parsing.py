@@ -7,9 +7,10 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
-from twbuild import jsonobject, problems
-from twbuild.events import Build, BuildStatus, Dependency, Kind, Page, Question, Status
-from twbuild.leanrequests import requests
+from twbuild import strict_json
+from twbuild.api import http_errors
+from twbuild.api.models import Build, BuildStatus, Dependency, Kind, Page, Question, Status
+from twbuild.api.requests_ import requests
 from twbuild.text import printable
 
 BUILD_SID = re.compile("ZB[0-9a-fA-F]{32}")
@@ -28,11 +29,11 @@ def read(
     `redacted` takes secrets out of what is shown; verdicts are read from what was sent.
     """
     try:
-        sent = jsonobject.parse(body)
-    except jsonobject.NotAnObjectError as error:
+        sent = strict_json.parse(body)
+    except strict_json.NotAnObjectError as error:
         raise ValueError(f"the answer is {error}") from None
     found = redacted(sent)
-    request_id = problems.request_id(response)
+    request_id = http_errors.request_id(response)
     if question.kind is Kind.PAGE:
         return _page(sent, found, response, request_id)
     sid = _asked_sid(question.sid, sent)
@@ -79,7 +80,7 @@ def _page(
     if next_url is not None and not isinstance(next_url, str):
         raise ValueError("the answer's next_page_url is not a text")
     query = next_url.partition("#")[0].partition("?")[2] if next_url else None
-    asked = problems.sent(response) or datetime.now(timezone.utc)
+    asked = http_errors.sent(response) or datetime.now(timezone.utc)
     return Page(tuple(map(_build, builds)), query, asked, request_id)
 
 

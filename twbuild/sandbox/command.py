@@ -15,8 +15,8 @@ from types import FrameType
 
 from twbuild import signals
 from twbuild.errors import TwbuildError
-from twbuild.sandbox import Sandbox
-from twbuild.streams import Stderr
+from twbuild.output.stderr import Stderr
+from twbuild.sandbox.server import Sandbox
 from twbuild.text import printable, quoted
 
 SERVICE = "rehearsal"

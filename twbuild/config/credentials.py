@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from twbuild import jsonobject
+from twbuild import strict_json
 from twbuild.errors import CredentialsError
 from twbuild.text import counted, is_placeholder, listed, pasteable, printable
 
@@ -68,8 +68,8 @@ def find(environ: Mapping[str, str], profile: str | None) -> Credentials:
     path = _config_path(environ)
     place = printable(path) if path else f"a folder that HOME or {CONFIG_DIR} names"
     try:
-        config = jsonobject.read(path) if path else None
-    except jsonobject.NotAnObjectError as error:
+        config = strict_json.read(path) if path else None
+    except strict_json.NotAnObjectError as error:
         raise CredentialsError(
             f"{place} cannot be read: {error}", "Run twilio login to write it again."
         ) from None
@@ -218,8 +218,8 @@ def profile_names(environ: Mapping[str, str]) -> list[str]:
     """The names that `--profile` takes; none where the file cannot be read."""
     try:
         path = _config_path(environ)
-        return list(profile_entries((path and jsonobject.read(path)) or {}))
-    except jsonobject.NotAnObjectError:
+        return list(profile_entries((path and strict_json.read(path)) or {}))
+    except strict_json.NotAnObjectError:
         return []
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 
-from twbuild import report, signals, streams
+from twbuild import signals
+from twbuild.api.models import Build
 from twbuild.errors import UnwritableError
-from twbuild.events import Build, Made, Outcome
-from twbuild.streams import STDOUT
+from twbuild.outcome import Outcome
+from twbuild.output import messages, terminal
+from twbuild.output.terminal import STDOUT, UnreadError, tell, window
 from twbuild.text import plain
-from twbuild.watch import Over
+from twbuild.watch.events import Made
+from twbuild.watch.state import Over
 
 LAST_SECONDS = 1.0  # for a stdout that nobody reads, after a signal or the deadline
 
@@ -24,8 +27,8 @@ class Result:
     deadline = math.inf
 
     def __init__(self, *, as_json: bool, several: bool, once: bool) -> None:
-        self.on_terminal = streams.is_terminal(STDOUT)
-        self.styled = self.on_terminal and not as_json and streams.speaks_escapes()
+        self.on_terminal = terminal.is_terminal(STDOUT)
+        self.styled = self.on_terminal and not as_json and terminal.speaks_escapes()
         self._as_json = as_json
         self._several = several
         self._once = once
@@ -56,27 +59,27 @@ class Result:
                 self._tell(over)
 
     def _tell(self, over: Over) -> None:
-        verdict = over.outcome in report.VERDICTS
+        verdict = over.outcome in messages.VERDICTS
         if not verdict and not self._as_json:
             return
         try:
-            streams.tell(self._line(over), terminal=self.on_terminal, limit=self._limit)
+            tell(self._line(over), terminal=self.on_terminal, limit=self._limit)
         except UnwritableError as error:
-            says_it = isinstance(error, streams.UnreadError) and not verdict  # the exit code does
+            says_it = isinstance(error, UnreadError) and not verdict  # the exit code does
             if not says_it and not signals.came():  # else the signal is what ends us
                 raise
 
     def _line(self, over: Over) -> str:
         if self._as_json:
-            return report.as_json(over, self._builds.get(over.sid))
+            return messages.as_json(over, self._builds.get(over.sid))
         if not self.on_terminal:
-            return report.word(over, several=self._several)
-        line = report.headline(over, once=self._once)
+            return messages.word(over, several=self._several)
+        line = messages.headline(over, once=self._once)
         if not self.styled:
             return plain(line)
-        from twbuild import screen
+        from twbuild.output import theme
 
-        return screen.wrapped(line, screen.window(STDOUT)[0])
+        return theme.wrapped(line, window(STDOUT)[0])
 
     def _limit(self) -> float:
         return min(signals.came_at(), self.deadline) + LAST_SECONDS

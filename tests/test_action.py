@@ -1,0 +1,86 @@
+"""The composite action: its own wait step, run in the sandbox."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support import action
+from tests.support.command import BUILD, SERVICE, TWBUILD, Ended, run_words
+
+Wait = Callable[..., tuple[Ended, dict[str, str]]]
+
+
+@pytest.fixture
+def wait(base: dict[str, str], tmp_path: Path) -> Wait:
+    """Runs the wait step in the sandbox: how it ended, and the action's outputs."""
+    env = {**base, **action.installed(tmp_path), "GITHUB_ACTIONS": "true", "CI": "true"}
+
+    def run(*sandbox: str, **given: str) -> tuple[Ended, dict[str, str]]:
+        inputs = {"service": SERVICE, "build": BUILD, **given}
+        env.update(action.environment(action.WAIT, inputs))
+        words = [TWBUILD, "sandbox", *sandbox, *action.command(action.WAIT, tmp_path)]
+        ended = run_words(words, env=env, cwd=tmp_path)
+        return ended, action.outputs(tmp_path / "output")
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("sandbox", "given", "code", "outcome"),
+    [
+        (["--build-time", "1s"], {}, 0, "completed"),
+        (["--build-time", "1s", "--outcome", "failed"], {}, 1, "failed"),
+        (["--build-time", "1h"], {"timeout": "1s"}, 124, "timeout"),
+        (["env", "TWILIO_AUTH_TOKEN=wrong"], {}, 4, "unauthorized"),
+        ([], {"build": ""}, 2, ""),
+        ([], {"service": ""}, 2, ""),
+        ([], {"timeout": ""}, 2, ""),
+        ([], {"timeout": "--help"}, 2, ""),
+    ],
+)
+def test_the_step_ends_with_the_code_of_the_wait_and_hands_out_code_and_outcome(
+    wait: Wait, sandbox: list[str], given: dict[str, str], code: int, outcome: str
+) -> None:
+    ended, outputs = wait(*sandbox, **given)
+
+    assert ended.code == code, ended.stderr
+    assert outputs == {"outcome": outcome, "exit-code": str(code)}
+    annotations = re.findall("^::error title=twbuild::", ended.stderr, re.MULTILINE)
+    assert len(annotations) == bool(code)
+
+
+def test_the_default_timeout_is_that_of_the_command(base: dict[str, str]) -> None:
+    told = run_words([TWBUILD, "wait", "--help"], env=base).stdout
+
+    assert f"[default: {action.ACTION['inputs']['timeout']['default']}]" in told
+
+
+@pytest.mark.parametrize("name", ["service", "build", "timeout"])
+@pytest.mark.parametrize(
+    "value", ["$(touch pwned)", "`touch pwned`", '"; touch pwned; "', "x\ntouch pwned", "--help"]
+)
+def test_what_an_input_contains_is_never_run_and_never_an_option(
+    wait: Wait, tmp_path: Path, name: str, value: str
+) -> None:
+    ended, outputs = wait("--build-time", "0s", **{name: value})
+
+    assert not (tmp_path / "pwned").exists()
+    is_a_unique_name = (name, value) == ("service", "--help")
+    assert ended.code == (0 if is_a_unique_name else 2), ended.stderr
+    assert outputs["outcome"] == ("completed" if is_a_unique_name else "")
+
+
+def test_no_expression_stands_in_a_script() -> None:
+    assert [step["run"] for step in action.ACTION["runs"]["steps"] if "${{" in step["run"]] == []
+
+
+def test_files_of_the_project_are_not_taken_for_modules(wait: Wait, tmp_path: Path) -> None:
+    (tmp_path / "json.py").write_text("raise SystemExit(0)")
+
+    ended, outputs = wait("--build-time", "0s", "--outcome", "failed")
+
+    assert (ended.code, outputs["outcome"]) == (1, "failed"), ended.stderr

@@ -1,0 +1,1 @@
+"""Twilio's API: requests out, models or typed errors back."""

@@ -1,0 +1,1 @@
+"""A local fake of Twilio's API, and a command run against it."""

@@ -1,0 +1,1 @@
+"""Watching builds: what is decided without waiting, and the one place that waits."""
