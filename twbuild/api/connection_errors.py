@@ -50,8 +50,10 @@ _HINTS = {
     errno.EMFILE: "Raise the limit of open files (ulimit -n), or wait for fewer builds at once.",
 }
 # Words in OpenSSL's reasons.
+_OLD_TLS = "The server may speak an old version of TLS only; twbuild needs TLS 1.2 or newer."
 _TLS_HINTS = {
-    "protocol": "The server may speak an old version of TLS only; twbuild needs TLS 1.2 or newer.",
+    "protocol version": _OLD_TLS,
+    "unsupported protocol": _OLD_TLS,
     "certificate required": "The server requires a client certificate, which twbuild cannot send.",
     "handshake failure": "The server may require a client certificate, which twbuild cannot send.",
 }
