@@ -100,6 +100,7 @@ chaos: $(VENV)/test
 mutants: $(VENV)/dev
 	$(BIN)/mutmut run --max-children 2
 	$(BIN)/mutmut results
+	$(BIN)/python -m tests.breaks
 
 ## pictures  make the README's moving picture anew, from the real command
 pictures: $(VENV)/dev

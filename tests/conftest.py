@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pytest_httpserver import HTTPServer
 
+from tests.support import processes
 from tests.support.command import base_environ
 from tests.support.twilio import Twilio
 
@@ -35,6 +36,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = [item for item in items if "tmux" in getattr(item, "fixturenames", ())]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture(autouse=True)
+def no_process_is_left() -> Iterator[None]:
+    """Kill what a test leaves running, also where it fails."""
+    processes.adopt_orphans()
+    kept = processes.children()
+    yield
+    processes.kill_all_but(kept)
 
 
 @pytest.fixture

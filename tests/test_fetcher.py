@@ -145,6 +145,14 @@ BROKEN: Mapping[str, tuple[Handler, str]] = {
         ),
         "the answer was cut short",
     ),
+    "chunked and cut in the last chunk's size": (
+        closing(
+            http(
+                chunked(body(status="completed"), end=b"0"), "200 OK", "Transfer-Encoding: chunked"
+            )
+        ),
+        "the answer was cut short",
+    ),
     "chunked and cut in a chunk": (
         closing(http(b"fff\r\n" + body(), "200 OK", "Transfer-Encoding: chunked")),
         "the answer was cut short",

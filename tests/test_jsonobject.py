@@ -273,3 +273,20 @@ def test_no_descriptor_stays_open(tmp_path: Path) -> None:
     again = os.dup(0)
     os.close(again)
     assert again == lowest
+
+
+def test_a_number_that_would_take_seconds_to_read_is_refused_also_where_python_has_no_limit() -> (
+    None
+):
+    code = """if True:
+        from twbuild import strict_json
+        try:
+            strict_json.parse(b'{"a": ' + b"9" * 2_000_000 + b"}")
+        except strict_json.NotAnObjectError as error:
+            print(error)
+    """
+    env = {**os.environ, "PYTHONINTMAXSTRDIGITS": "0"}
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=60, check=False)
+
+    assert (done.stdout, done.stderr) == ("not JSON\n", "")

@@ -246,3 +246,27 @@ def test_a_failed_builds_json_waits_for_its_own_details_and_no_other_builds(
 
     assert (found["sid"], found["build"]["runtime"]) == (BUILD, "node18")
     assert json.loads(rest)["sid"] == OTHER_BUILD
+
+
+def test_a_failed_builds_json_is_told_within_its_5_seconds_also_where_no_request_can_start(
+    twilio: Twilio, environ: dict[str, str]
+) -> None:
+    over = threading.Event()
+
+    def hang(_: Request) -> Response:
+        over.wait(60)
+        return reply(status_body())
+
+    for sid in SIDS[1:12]:
+        twilio.says(hang, build=sid)
+    twilio.says("failed", build=A)
+    twilio.describes("failed", build=A)
+    process = start("wait", "--json", "-t", "8s", SERVICE, *SIDS[:12], env=environ)
+    assert process.stdout
+    found, since = json.loads(process.stdout.readline()), time.monotonic()
+    process.communicate(timeout=30)
+    over.set()
+
+    assert (found["sid"], found["outcome"], found["build"]) == (A, "failed", None)
+    assert time.monotonic() - since > 1.5  # the others went on
+    assert process.returncode == 1

@@ -18,6 +18,7 @@ from werkzeug import Request, Response
 
 from tests.support.command import BUILD, OTHER_BUILD, SERVICE, TWBUILD, run, start
 from tests.support.moments import disk_full, fill, shim, until, until_more
+from tests.support.sockets import Connection, Server, http
 from tests.support.terminal import Terminal
 from tests.support.twilio import Twilio, reply, status_body
 
@@ -498,6 +499,31 @@ def test_ctrl_z_gives_the_terminal_to_the_shell_and_fg_takes_it_back(
         shell.type("echo code $?\r")
         shell.see("code 130")
         assert shell.modes() == modes
+
+
+def test_an_answer_that_came_before_the_signal_is_told_although_stdout_was_full_then(
+    environ: dict[str, str],
+) -> None:
+    def complete(connection: Connection) -> None:
+        sid = connection.request().split(b"/")[5].decode()
+        body = json.dumps(status_body(sid, "completed")).encode()
+        connection.send(http(body, "200 OK", "Connection: close"))
+        connection.stay_silent()
+
+    read_end, write_end = os.pipe()
+    fill(write_end)
+    with Server(complete) as server:
+        env = {**environ, "TWBUILD_API_URL": server.url}
+        process = start("wait", "-q", SERVICE, BUILD, OTHER_BUILD, env=env, stdout=write_end)
+        os.close(write_end)
+        until(lambda: server.accepted == 2 and not server.open_now, "both answers were read")
+        process.terminate()
+        with open(read_end, encoding="ascii") as reader:
+            told = reader.read().lstrip("x")
+        _, said = process.communicate(timeout=30)
+
+    assert sorted(told.splitlines()) == [f"{BUILD} completed", f"{OTHER_BUILD} completed"]
+    assert (process.returncode, said) == (-signal.SIGTERM, "")
 
 
 STOPS_AT_A_WRITE = """

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import processes
 from tests.support.command import (
     ACCOUNT,
     BUILD,
@@ -405,8 +406,12 @@ def test_completion_where_no_shell_is_found_is_2_and_a_sentence(
 ) -> None:
     script = f"import os, sys\nsys.argv.insert(1, str(os.getpid()))\n{ORPHAN}"
     words = [sys.executable, "-c", script, TWBUILD, option]
-    subprocess.run(words, env=base, cwd=tmp_path, start_new_session=True, check=True)
-    until((tmp_path / "told").exists, "an ending")
+    processes.adopt_orphans(adopt=False)  # among our own parents there may be a shell
+    try:
+        subprocess.run(words, env=base, cwd=tmp_path, start_new_session=True, check=True)
+        until((tmp_path / "told").exists, "an ending")
+    finally:
+        processes.adopt_orphans()
 
     code, stdout, stderr = json.loads((tmp_path / "told").read_text())
     assert (code, stdout) == (2, "")

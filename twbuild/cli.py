@@ -5,7 +5,6 @@ import io
 import os
 import re
 import shlex
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any, cast
 
@@ -307,7 +306,7 @@ def _parse(arguments: list[str]) -> tuple[Action | None, str]:
 
 def _typer(arguments: Sequence[str]) -> tuple[object, str]:
     """What Typer makes of the arguments, and what it prints, as it suits stdout."""
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    encoding = terminal.encoding(terminal.STDOUT)
     printed = io.TextIOWrapper(io.BytesIO(), encoding, errors="backslashreplace")
     to_terminal = terminal.is_terminal(terminal.STDOUT)
     styled = to_terminal and terminal.speaks_escapes()

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 LARGEST_FILE = 1 << 20
 MOST_LEVELS = 100  # Twilio's answers and files have at most 5
+MOST_DIGITS = 4300  # Python's own limit, which its environment can lift: int() takes seconds then
 MOST_VALUES = 500_000  # a page of 20 builds of 1,050 versions of 16 values each has fewer
 
 _NOT_STRUCTURE = bytes(set(range(256)) - set(b'"[]{}'))
@@ -30,7 +31,9 @@ def parse(content: bytes) -> dict[str, Any]:
             raise NotAnObjectError("JSON nested too deep")
         if sum(map(content.count, (b",", b"[", b"{"))) > MOST_VALUES:
             raise NotAnObjectError("JSON of too many values")  # each takes 60 bytes or more
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_number)
+        value = json.loads(
+            text, object_pairs_hook=_unique, parse_int=_whole, parse_constant=_no_number
+        )
     except NotAnObjectError:
         raise
     except UnicodeDecodeError:
@@ -65,6 +68,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise NotAnObjectError("JSON with a name that stands twice in one object")
     return found
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > MOST_DIGITS:
+        raise ValueError
+    return int(digits)
 
 
 def _no_number(_: str) -> NoReturn:

@@ -14,6 +14,7 @@ from twbuild.errors import (
     PassingError,
     UnauthorizedError,
 )
+from twbuild.watch.events import Made
 from twbuild.watch.state import Event, Given, Over, Rules, Sleep, Watch
 
 START = 1000.0  # of the clock: no code may take it to begin at 0
@@ -127,6 +128,8 @@ def play(
             assert step.until > now, "a sleep that does not end in the future"
             played.sleeps.append((now - START, step.until - START))
             now = step.until + stops(step.until - START)
+        elif isinstance(step, Made):
+            played.events.append(step)
         else:
             played.asked.append(Asked(step.question, now - START, step.until - START))
             answer = next(script) if script else answers(step.question)  # type: ignore[operator]

@@ -383,7 +383,7 @@ class _Answer(http.client.HTTPResponse):
         # http.client reads it with int(), which takes signs, underscores and spaces.
         line = self.fp.readline(1 << 10)
         digits = line.partition(b";")[0].strip()
-        if not re.fullmatch(rb"[0-9a-fA-F]{1,15}", digits):
+        if not line.endswith(b"\n") or not re.fullmatch(rb"[0-9a-fA-F]{1,15}", digits):
             raise ValueError("not a chunk size")
         return int(digits, 16)
 

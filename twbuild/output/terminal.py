@@ -58,14 +58,25 @@ def is_terminal(descriptor: int) -> bool:
     return os.isatty(descriptor)
 
 
+def encoding(descriptor: int) -> str:
+    """A stream's encoding; ASCII where PYTHONIOENCODING names one that no stream can have."""
+    stream = sys.stdout if descriptor == STDOUT else sys.stderr
+    name = getattr(stream, "encoding", None) or "utf-8"
+    try:
+        # idna, punycode and undefined refuse
+        "✓\n".encode(name, "backslashreplace").decode(name, "backslashreplace")
+    except UnicodeError:
+        return "ascii"
+    return name
+
+
 def encode(text: str, descriptor: int) -> bytes:
     """Bytes for a stream: marks in what its encoding has, escapes for what it has not."""
-    stream = sys.stdout if descriptor == STDOUT else sys.stderr
-    encoding = getattr(stream, "encoding", None) or "utf-8"
+    name = encoding(descriptor)
     try:
-        return text.encode(encoding)
+        return text.encode(name)
     except UnicodeEncodeError:
-        return text.translate(_MARKS).encode(encoding, "backslashreplace")
+        return text.translate(_MARKS).encode(name, "backslashreplace")
 
 
 def speaks_escapes() -> bool:

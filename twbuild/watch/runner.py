@@ -9,7 +9,6 @@ from __future__ import annotations
 import heapq
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from queue import Empty, Queue
 from typing import NamedTuple, Protocol
@@ -18,7 +17,7 @@ from twbuild import signals
 from twbuild.api.models import Build, BuildStatus, Kind, Page, Question
 from twbuild.errors import FetchError, PassingError
 from twbuild.text import duration, printable
-from twbuild.watch.events import Asked, Tick
+from twbuild.watch.events import Asked, Made, Tick
 from twbuild.watch.state import Ask, Event, Sleep, Watch
 
 _NO_THREAD = "no thread could be started: the system's limit is reached"
@@ -69,9 +68,9 @@ class Runner:
         self._idle: list[Asks] = []
         self._lanes: list[Lane] = []
         self._due = [(clock(), number) for number in range(len(watches))]
-        self._details: deque[int] = deque()  # failed builds, asked about when no poll is due
+        self._details: list[int] = []  # failed builds, asked about when no poll is due
         # No SimpleQueue: stopped in a signal's handler past its timeout, it waits for ever.
-        self._answers: Queue[tuple[Lane, Given]] = _Answers()
+        self._answers = _Answers()
 
     def run(self) -> Iterator[Event | Asked | Tick]:
         """What happens, until every build is over."""
@@ -84,16 +83,24 @@ class Runner:
                 frame = self._clock() + self._frame_seconds
                 yield Tick()
             wakes = [frame, *(lane.until for lane in self._lanes)]
+            wakes += [self._watches[number].details_until for number in self._details]
             if self._due and self._has_room():
                 wakes.append(self._due[0][0])
             try:
                 lane, given = self._answers.get(timeout=max(0.0, min(wakes) - self._clock()))
             except Empty:
                 yield from self._leave_behind(self._clock())
+            except signals.Signalled:
+                for lane, given in self._answers.rest():
+                    yield from self._take(lane, given)
+                raise
             else:
-                if lane in self._lanes:
-                    self._idle.append(lane.fetcher)
-                    yield from self._end(lane, given, self._clock())
+                yield from self._take(lane, given)
+
+    def _take(self, lane: Lane, given: Given) -> Iterator[Event | Asked]:
+        if lane in self._lanes:
+            self._idle.append(lane.fetcher)
+            yield from self._end(lane, given, self._clock())
 
     def _start_due(self, now: float) -> Iterator[Event]:
         while self._due and self._due[0][0] <= now and self._has_room():
@@ -106,11 +113,18 @@ class Runner:
                 self._start(number, step, now)
             else:
                 yield step
-        while self._details and len(self._lanes) < MOST_LANES:
-            number = self._details.popleft()
+        yield from self._start_details(now)
+
+    def _start_details(self, now: float) -> Iterator[Event]:
+        for number in tuple(self._details):
             step = self._watches[number].next(now)
+            if isinstance(step, Ask) and len(self._lanes) == MOST_LANES:
+                continue
+            self._details.remove(number)
             if isinstance(step, Ask):
                 self._start(number, step, now)
+            elif isinstance(step, Made):
+                yield step
 
     def _has_room(self) -> bool:
         """Whether a poll can start: details of failed builds are never in its way."""
@@ -175,6 +189,11 @@ class _Answers(Queue[tuple[Lane, Given]]):
     def _get(self) -> tuple[Lane, Given]:
         signals.hold()
         return super()._get()
+
+    def rest(self) -> Iterator[tuple[Lane, Given]]:
+        """What has come already; without the lock, which a signal may have left taken."""
+        while self.queue:
+            yield self.queue.popleft()
 
 
 def _ask(lane: Lane, answers: Queue[tuple[Lane, Given]]) -> None:

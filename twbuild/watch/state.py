@@ -92,21 +92,25 @@ class Watch:
         self._listing = Listing()
         self._question = Question(Kind.STATUS, sid) if sid else Question(Kind.PAGE)
         self._details_due = False
-        self._details_until = now
+        self.details_until = now
 
-    def next(self, now: float) -> Ask | Sleep | Over:
+    def next(self, now: float) -> Ask | Made | Sleep | Over:
         """What to do at `now`; the outcome where nothing is left to do.
 
-        Once the build has failed, its details may be asked for; nothing depends on them.
+        Once the build has failed, its details may be asked for until `details_until`; from then on
+        they are unknown.
         """
-        if self.over and not (self._details_due and now < self._details_until):
+        if self.over and not self._details_due:
             return self.over
+        if self.over and now >= self.details_until:
+            self._details_due = False
+            return Made(self._question.sid, None)
         if self.over is None and self._limit is not None and now >= self._limit:
             return self._expire(now)
         if now < self._due:
             return Sleep(self._due)
         if self.over:
-            return Ask(self._question, self._details_until)
+            return Ask(self._question, self.details_until)
         self._asked = now
         if self._question.kind is Kind.STATUS:
             self._first_beat = now if self._polls == 0 else self._first_beat
@@ -220,7 +224,7 @@ class Watch:
         self.over = Over(self.sid, outcome, self._answer, waited, self._polls, error)
         if outcome is Outcome.FAILED and self._rules.details:
             self._details_due = True
-            self._details_until = min(now + DETAILS_SECONDS, self._limit or math.inf)
+            self.details_until = min(now + DETAILS_SECONDS, self._limit or math.inf)
             self._question = Question(Kind.BUILD, self._question.sid)
             self._due = now
         return self.over
