@@ -44,10 +44,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item not in left_out]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_process_is_left_at_the_end() -> Iterator[None]:
+    """Kill what the fixtures of modules leave running."""
+    processes.adopt_orphans()
+    kept = processes.children()
+    yield
+    processes.kill_all_but(kept)
+
+
 @pytest.fixture(autouse=True)
 def no_process_is_left() -> Iterator[None]:
     """Kill what a test leaves running, also where it fails."""
-    processes.adopt_orphans()
     kept = processes.children()
     yield
     processes.kill_all_but(kept)

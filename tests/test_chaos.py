@@ -5,13 +5,17 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from tests.chaos.__main__ import left_behind
 from tests.chaos.faulty import Said
 from tests.chaos.judge import SECRETS, Happened, judge
-from tests.chaos.plan import Plan, Step, draw
+from tests.chaos.plan import STARVING, Plan, Step, draw
+from tests.support import processes
 from tests.support.command import Ended
+from tests.support.moments import until
 
 BUILDING, COMPLETED, FAILED = Said(0), Said(1, "completed"), Said(1, "failed")
 
@@ -23,9 +27,10 @@ def happened(
     stderr: str = "",
     end: float = 1,
     sent: tuple[tuple[float, int], ...] = (),
+    unread: str = "",
 ) -> Happened:
     """A wait with a timeout of 5 s that began at 0."""
-    plan = Plan(("wait",), {}, 5, (), Step("plain"), (), live=False)
+    plan = Plan(("wait",), {}, 5, (), Step("plain"), (), live=False, unread=unread)
     return Happened(plan, list(said), list(sent), 0, end, Ended(code, stdout, stderr, end))
 
 
@@ -38,6 +43,11 @@ GOOD = {
         BUILDING, code=124, end=9, sent=((2, signal.SIGSTOP), (9, signal.SIGCONT))
     ),
     "refused": happened(Said(1, "unauthorized"), code=4),
+    "unread to the deadline": happened(COMPLETED, code=3, end=6, unread="stdout"),
+    "unread, interrupted": happened(
+        COMPLETED, code=-15, end=4, sent=((3, signal.SIGTERM),), unread="stdout"
+    ),
+    "unread, nothing to tell": happened(BUILDING, code=124, end=5, unread="stdout"),
 }
 BAD = {
     "completed, never said": happened(BUILDING, code=0, stdout="completed\n"),
@@ -47,6 +57,8 @@ BAD = {
     "killed by nobody": happened(BUILDING, code=-15),
     "timeout before its time": happened(BUILDING, code=124, end=2, sent=((1, signal.SIGINT),)),
     "usage": happened(BUILDING, code=2, end=5),
+    "unread, told all the same": happened(COMPLETED, code=0, end=1, unread="stdout"),
+    "unread, killed by nobody": happened(COMPLETED, code=-15, end=2, unread="stdout"),
     "a bug": happened(BUILDING, code=70, end=5),
     "another word": happened(COMPLETED, code=0, stdout="failed\n"),
     "no word": happened(COMPLETED, code=0),
@@ -82,6 +94,20 @@ def test_the_judge_sees_a_leak(secret: str) -> None:
 
 def test_the_judge_sees_a_late_end() -> None:
     assert judge(happened(BUILDING, code=124, end=7)).late == pytest.approx(2)
+    assert judge(happened(COMPLETED, code=3, end=9, unread="stdout")).late == pytest.approx(3)
+
+
+def test_what_waits_leave_behind_is_seen(tmp_path: Path) -> None:
+    for name in (*STARVING, "tmp", "tmp/folder"):
+        (tmp_path / name).mkdir()
+    left = subprocess.Popen(["sleep", "300"])
+    until(lambda: left.pid in processes.children(), "the process")
+
+    found = left_behind(tmp_path)
+    left.kill()
+    left.wait()
+
+    assert found == [str(tmp_path / "tmp" / "folder"), f"process {left.pid}"]
 
 
 def test_a_small_storm_is_ridden_out() -> None:

@@ -617,7 +617,7 @@ def test_a_connection_with_anything_behind_an_answer_is_not_used_again(
         found.append(ask.ask(STATUS))
 
         assert [a.status for a in found if isinstance(a, BuildStatus)] == [Status.BUILDING] * 2
-        assert server.accepted == 2
+        assert server.accepted == len(server.requests) == 2
 
 
 # Answers after which it is in doubt where the next one begins.
@@ -721,6 +721,16 @@ def test_a_late_answer_to_one_build_is_never_taken_for_anothers(late: bytes) -> 
         assert isinstance(found, BuildStatus)
         assert found.status is Status.BUILDING
         assert server.accepted == 2
+
+
+def test_on_a_new_connection_an_answer_that_names_no_build_counts_at_once() -> None:
+    nameless = b'{"sid": null, "url": null, "status": "building"}'
+    with Server(answering(http(nameless, "200 OK", "Connection: close"))) as server:
+        ask = fetcher(server.url)
+        for sid in (BUILD, OTHER_BUILD):
+            ask.ask(Question(Kind.STATUS, sid))
+
+        assert len(server.requests) == 2
 
 
 def test_no_cookie_is_kept() -> None:

@@ -99,6 +99,16 @@ def test_both_of_twilios_error_shapes_are_read(twilio: Twilio) -> None:
     )
 
 
+@pytest.mark.parametrize(("size", "read"), [(1 << 20, True), ((1 << 20) + 1, False)])
+def test_an_error_of_more_than_1_mib_is_not_read(twilio: Twilio, *, size: int, read: bool) -> None:
+    start = b'{"code": 20001, "message": "Bad"'
+    body = start + b" " * (size - len(start) - 1) + b"}"
+
+    refused = refusal(twilio, Response(body, 500, content_type="application/json"))
+
+    assert ("Bad" in refused.message) == read
+
+
 @pytest.mark.parametrize("code", [10**4199, -(10**4199), 10**9, -1])
 def test_a_number_that_is_no_code_of_twilios_is_not_repeated(twilio: Twilio, code: int) -> None:
     refused = refusal(twilio, reply({"code": code, "message": "Bad"}, 400))

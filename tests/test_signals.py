@@ -8,6 +8,7 @@ import resource
 import select
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -590,3 +591,26 @@ def test_a_build_that_ends_while_its_wait_is_in_the_background_is_told_once(
 
         assert shell.text.count("ready to deploy") == 1
         assert b"\x1b[?25l" not in shell.raw, "it never drew"
+
+
+HANGING = """
+import time
+from twbuild import signals
+with signals.caught():
+    print("hangs", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_second_signal_after_two_seconds_insists_where_something_hangs() -> None:
+    process = subprocess.Popen([sys.executable, "-c", HANGING], stdout=subprocess.PIPE)
+    assert process.stdout
+    process.stdout.readline()
+
+    process.send_signal(signal.SIGTERM)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(2.5)
+    process.send_signal(signal.SIGINT)
+
+    assert process.wait(ON_ANY_MACHINE) == -signal.SIGINT
+    process.stdout.close()

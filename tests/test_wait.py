@@ -262,6 +262,8 @@ def test_threads_and_descriptors_stay_flat_though_every_other_question_hangs() -
     with Server(answering(*script, good("completed"))) as server:
         before = counts()
         watched = watch(server.url, times=100)
+
+        assert until(lambda: server.open_now <= 1, 5), "a question that was given up goes on"
         close_fetchers()
 
         assert watched.over.outcome is Outcome.COMPLETED

@@ -323,11 +323,14 @@ def what_a_failed_build_was_made_of_is_asked_once_for_at_most_5_s_and_changes_no
     history: History,
 ) -> None:
     asked = [a for a in history.played.asked if a.question.kind is Kind.BUILD]
-    assert len(asked) <= (history.over.outcome is Outcome.FAILED and history.details)
+    wanted = history.over.outcome is Outcome.FAILED and history.details
+    assert len(asked) == (wanted and history.over_at < history.limit)
     for one in asked:
         assert one is history.played.asked[-1]
-        assert one.until <= one.at + 5 + BIT
-        assert one.at >= history.over_at
+        assert one.at == history.over_at, "they delay nothing, and nothing delays them"
+        assert one.until == pytest.approx(min(history.over_at + 5, history.limit))
+    assert history.played.watch.over is history.over
+    for one in asked:
         if one.given is not None:
             assert [type(e) for e in history.played.events].count(Made) == 1
 

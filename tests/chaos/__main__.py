@@ -26,6 +26,7 @@ from pathlib import Path
 from tests.chaos.faulty import Faulty
 from tests.chaos.judge import Happened, Judgement, judge
 from tests.chaos.plan import STARVING, Plan, draw
+from tests.support import processes
 from tests.support.command import ACCOUNT, TOKEN, Ended, base_environ, start
 from tests.support.moments import fill
 
@@ -40,6 +41,7 @@ def weather(plan: Plan, home: Path) -> Happened:
         TWILIO_ACCOUNT_SID=ACCOUNT,
         TWILIO_AUTH_TOKEN=TOKEN,
         TWBUILD_API_URL=server.url,
+        TMPDIR=str(home / "tmp"),
         **plan.env,
     )
     if plan.starving:
@@ -93,16 +95,17 @@ def _started(
 def _started_unread(
     plan: Plan, env: dict[str, str]
 ) -> tuple[subprocess.Popen[str], Callable[[], tuple[str, str]]]:
-    """The wait with a full pipe for stderr, which is never read."""
+    """The wait with a full pipe for stdout or stderr, which is never read."""
     unread, full = os.pipe()
     fill(full)
-    process = start(*plan.arguments, env=env, stderr=full)
+    streams = {plan.unread: full}
+    process = start(*plan.arguments, env=env, **streams)
     os.close(full)
 
     def read() -> tuple[str, str]:
-        stdout, _ = process.communicate()
+        stdout, stderr = process.communicate()
         os.close(unread)
-        return stdout, ""
+        return stdout or "", stderr or ""
 
     return process, read
 
@@ -118,6 +121,12 @@ def _ends_before(process: subprocess.Popen[str], until: float) -> bool:
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(max(0.0, until - time.monotonic()))
     return process.poll() is not None
+
+
+def left_behind(home: Path) -> list[str]:
+    """What the waits have left behind: files, folders, processes."""
+    files = {*home.glob("tmp/*"), *home.iterdir()} - {home / name for name in (*STARVING, "tmp")}
+    return [*map(str, files), *(f"process {number}" for number in processes.children())]
 
 
 def _told(number: int, happened: Happened, found: Judgement) -> str:
@@ -151,13 +160,16 @@ def main() -> int:
     for name in ("SIGINT", "SIGHUP"):  # ignored in the background, and so by what runs there
         signal.signal(getattr(signal, name), lambda *_: sys.exit(130))
 
+    processes.adopt_orphans()
     since = time.monotonic()
     numbers = range(wishes.storms) if wishes.only is None else [wishes.only]
     with tempfile.TemporaryDirectory() as home, ThreadPoolExecutor(wishes.jobs) as pool:
+        (Path(home) / "tmp").mkdir()
         for name, code in STARVING.items():
             (Path(home) / name).mkdir()
             (Path(home) / name / "sitecustomize.py").write_text(code)
         happened = list(pool.map(lambda n: weather(draw(seed, n), Path(home)), numbers))
+        left = left_behind(Path(home))
     found = [judge(h) for h in happened]
     for number, one, judgement in zip(numbers, happened, found, strict=True):
         if any(judgement[:3]) or judgement.late > MARGIN_SECONDS:
@@ -175,7 +187,8 @@ def main() -> int:
     print(f"{answers} answers, {signals} signals")
     print(f"ended late by {statistics.median(late):.2f} s in the median, {late[-1]:.2f} s at most")
     print(f"{wrong} wrong verdicts, {leaks} leaks, {tracebacks} tracebacks, {too_late} late ends")
-    return 1 if wrong or leaks or tracebacks or too_late else 0
+    print(f"left behind: {', '.join(left) or 'nothing'}")
+    return 1 if wrong or leaks or tracebacks or too_late or left else 0
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import time
 from datetime import datetime, timezone
 from typing import NamedTuple
 
-from tests.chaos.plan import Plan, Step
+from tests.chaos.plan import PAIR, REPEATS, Plan, Step
 from tests.support.command import BUILD
 from tests.support.twilio import build_body, page, status_body
 
@@ -95,7 +95,13 @@ class Faulty:
         if step.how == "error":
             content = step.body or ERROR
             connection.sendall(
-                _head(content, step.http, f"Retry-After: {step.retry_after}") + content
+                _head(
+                    content,
+                    step.http,
+                    f"Retry-After: {step.retry_after}",
+                    f"Twilio-Request-Id: {PAIR if content == REPEATS else 'RQ1'}",
+                )
+                + content
             )
             theirs = step.http in (401, 403) and not step.body
             fatal = "" if _passes(step.http) else "unauthorized" if theirs else "unavailable"
@@ -121,35 +127,28 @@ class Faulty:
     def _say_oddly(self, connection: socket.socket, step: Step, body: bytes) -> None:
         """A verdict in an encoding or framing that nobody has to understand."""
         body = json.dumps(status_body(status="completed")).encode()
-        if step.http < 500:
+        if step.http < 425:
             body = gzip.compress(gzip.compress(body))
             connection.sendall(_head(body, 200, "Content-Encoding: gzip, gzip") + body)
+        elif step.http < 500:
+            body = gzip.compress(body[:-1] + b" " * (64 << 20) + b"}")
+            connection.sendall(_head(body, 200, "Content-Encoding: gzip") + body)
         else:
             head = _head(None, 200, "Transfer-Encoding: chunked")
-            connection.sendall(head + b"-1\r\n" + body + b"\r\n0\r\n\r\n")
+            connection.sendall(head + step.body + b"\r\n" + body + b"\r\n0\r\n\r\n")
 
     def _tell(self, connection: socket.socket, step: Step, body: bytes) -> None:
         """A good answer, in one of the ways in which good answers come."""
-        if step.how == "gzip":
-            body = gzip.compress(body)
-            content = _head(body, 200, "Content-Encoding: gzip") + body
-        elif step.how == "chunked":
-            chunks = b"".join(b"%x\r\n%s\r\n" % (len(c), c) for c in (body[:7], body[7:]))
-            content = _head(None, 200, "Transfer-Encoding: chunked") + chunks + b"0\r\n\r\n"
-        else:
-            extra = "Connection: close" if step.how == "close" else "X-Cache: Miss"
-            if step.how == "cookies":
-                extra = f"Set-Cookie: c{time.monotonic_ns()}={'x' * 500}; Path=/"
-            if step.how == "anonymous":
-                body = json.dumps({**json.loads(body), "sid": None, "url": None}).encode()
-            content = _head(body, 200, extra) + body
+        content, interim = _good(step.how, body), _head(None, step.http)
+        behind = {"extra": _extra(), "half an extra": _extra()[:60], "interim behind": interim}
+        content += behind.get(step.how, b"")
         if step.how == "early":
-            connection.sendall(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 3)
+            connection.sendall(interim * 3)
             self._over.wait(step.seconds / 10)
-        if step.how == "extra":
-            content += _extra()
-        if step.how == "half an extra":
-            content += _extra()[:60]
+        if step.how == "late":
+            head, blank, content = content.partition(b"\r\n\r\n")
+            connection.sendall(head + blank)
+            self._over.wait(step.seconds)
         size = math.ceil(len(content) / 10) if step.how == "trickle" else len(content)
         for begin in range(0, len(content), size):
             if begin:
@@ -165,6 +164,21 @@ class Faulty:
             return _reset(connection) if step.http < 500 else False
         connection.sendall(_head(body + b" ") + body)
         return False
+
+
+def _good(how: str, body: bytes) -> bytes:
+    if how == "gzip":
+        body = gzip.compress(body)
+        return _head(body, 200, "Content-Encoding: gzip") + body
+    if how == "chunked":
+        chunks = b"".join(b"%x\r\n%s\r\n" % (len(c), c) for c in (body[:7], body[7:]))
+        return _head(None, 200, "Transfer-Encoding: chunked") + chunks + b"0\r\n\r\n"
+    if how == "anonymous":
+        body = json.dumps({**json.loads(body), "sid": None, "url": None}).encode()
+    extra = "Connection: close" if how == "close" else "X-Cache: Miss"
+    if how == "cookies":
+        extra = f"Set-Cookie: c{time.monotonic_ns()}={'x' * 500}; Path=/"
+    return _head(body, 200, extra) + body
 
 
 def _extra() -> bytes:

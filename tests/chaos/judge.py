@@ -11,15 +11,15 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from tests.chaos.faulty import Said
-from tests.chaos.plan import DEADLY, Plan
-from tests.support.command import ACCOUNT, TOKEN, Ended
+from tests.chaos.plan import DEADLY, PAIR, Plan
+from tests.support.command import TOKEN, Ended
 
 CODES = {"completed": 0, "failed": 1, "unavailable": 3, "unauthorized": 4, "not_found": 5}
 TIMEOUT = 124
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 SLACK = 0.5  # of what happens within it, either may come first
 DETAILS_SECONDS = 5.0
-PAIR = base64.b64encode(f"{ACCOUNT}:{TOKEN}".encode()).decode()
+UNREAD_SECONDS = 1.0  # for a stdout that nobody reads, after a signal or the deadline
 SECRETS = (TOKEN, PAIR, quote(PAIR, safe=""), base64.b64encode(TOKEN.encode()).decode().rstrip("="))
 
 
@@ -64,6 +64,8 @@ def judge(happened: Happened) -> Judgement:
         if r.at <= first.at + SLACK
         or (asking and r.code < 0 and r.at <= first.at + DETAILS_SECONDS + SLACK)
     ]
+    if happened.plan.unread == "stdout":
+        likely = [later for r in likely for later in _unread(happened, r)]
     allowed = {r.code for r in likely}
     wrong = _wrong_output(happened) if ended.code in allowed else f"{ended.code}, not {allowed}"
     due = max(first.at, min((r.at for r in likely if r.code == ended.code), default=first.at))
@@ -92,6 +94,20 @@ def _reasons(happened: Happened) -> Iterator[Reason]:
                 yield Reason(at, CODES["not_found"], sure=at - times[0] > 5.2)
 
 
+def _unread(happened: Happened, reason: Reason) -> Iterator[Reason]:
+    """How it ends where what would be told then finds no reader."""
+    told = reason.code in (CODES["completed"], CODES["failed"])
+    if not told and "--json" not in happened.plan.arguments:
+        yield reason
+        return
+    deadline = happened.first + happened.plan.timeout
+    code = CODES["unavailable"] if told else reason.code
+    yield Reason(max(_running(happened, deadline), reason.at) + UNREAD_SECONDS, code)
+    for at, signum in happened.sent:
+        if signum in DEADLY:
+            yield Reason(max(_running(happened, at), reason.at) + UNREAD_SECONDS, -signum)
+
+
 def _running(happened: Happened, at: float) -> float:
     """The first moment from `at` on, give or take the slack, when the process was not stopped."""
     stops = [t for t, signum in happened.sent if signum in (signal.SIGSTOP, signal.SIGTSTP)]
@@ -108,6 +124,8 @@ def _wrong_output(happened: Happened) -> str:
     if ended.stderr.rfind(HIDE_CURSOR) > ended.stderr.rfind(SHOW_CURSOR):
         return "the cursor stays hidden"
     word = {0: "completed", 1: "failed"}.get(ended.code, "")
+    if happened.plan.unread == "stdout":
+        return ""
     if ended.code < 0 and any(said.verdict == "failed" for said in happened.said):
         word = "failed" if "failed" in ended.stdout else ""  # interrupted after its verdict
     if "--json" in happened.plan.arguments:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import random
 import signal
 from typing import NamedTuple
 
-from tests.support.command import BUILD, OTHER_BUILD, SERVICE
+from tests.support.command import ACCOUNT, BUILD, OTHER_BUILD, SERVICE, TOKEN
 
 DEADLY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
@@ -31,7 +32,25 @@ class Socket(socket.socket):
         super().connect(address)
 socket.socket = Socket
 """,
+    # Once the wait has begun, no file or socket can be opened for 0.3 s of each second.
+    "limit": """
+import gc, resource, threading, time
+def squeeze():
+    while not gc.get_freeze_count():  # a wait does that once all is loaded
+        time.sleep(0.02)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    while True:
+        time.sleep(0.7)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        time.sleep(0.3)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+threading.Thread(target=squeeze, daemon=True).start()
+""",
 }
+
+# A server may repeat what it was sent; nobody may show it.
+PAIR = base64.b64encode(f"{ACCOUNT}:{TOKEN}".encode()).decode()
+REPEATS = f'{{"code": 20003, "message": "no {TOKEN} in Basic {PAIR}", "status": 503}}'.encode()
 
 # Bodies at 200 that say nothing of this build, however much they look like it.
 NONSENSE = (
@@ -53,14 +72,22 @@ NONSENSE = (
     b"[" * 100_000,
     b'{"status": "completed", "sid": "%s"}' % OTHER_BUILD.encode(),
     b'{"status": "failed", "sid": "%s"}' % OTHER_BUILD.encode(),
+    b'{"status": "completed", "sid": null, "url": "https://x/Builds/%s"}' % OTHER_BUILD.encode(),
+    b'{"status": "completed", "sid": "%s"}' % TOKEN.encode(),
+    b'{"status": "%s"}' % TOKEN.encode(),
+    b'{"status": "completed"' + b" " * (1 << 20) + b"}",
+    b'{"status": "completed", "more": [%s]}' % b",".join([b"{}"] * 300_000),
 )
+CHUNK_SIZES = (b"-1", b"+5", b"0x5", b"1_0", b"", b"five", b"f" * 40)
+INTERIM = (100, 102, 103, 199)
 RETRY_AFTER = ("", "0", "1", "2", "0.493", "soon", "-5", "999999", "Thu, 01 Jan 1970 00:00:01 GMT")
 
 
 class Step(NamedTuple):
     """What the server does with one request.
 
-    `says` is a status, or none; `how` is how that, or the trouble, is brought about.
+    `says` is a status, or none; `how` is how that, or the trouble, is brought about. `http` is the
+    HTTP status, of a good answer that of the interim ones before or behind it.
     """
 
     how: str
@@ -89,7 +116,7 @@ class Plan(NamedTuple):
     acts: tuple[Act, ...]
     live: bool
     starving: str = ""
-    unread: bool = False
+    unread: str = ""
 
     @property
     def asks_details(self) -> bool:
@@ -117,7 +144,7 @@ def draw(seed: int, number: int) -> Plan:
         _acts(chance),
         live=chance.random() < 0.25,
         starving=chance.choice(("", "", "", "", *STARVING)),
-        unread=chance.random() < 0.1,
+        unread=chance.choices(("", "stderr", "stdout"), (8, 1, 1))[0],
     )
 
 
@@ -149,20 +176,23 @@ def _good(chance: random.Random, status: str) -> Step:
         "chunked",
         "gzip",
         "trickle",
+        "late",
         "early",
         "anonymous",
     )
-    how = chance.choice((*hows, "anonymous", "extra", "half an extra", "late extra", "cookies"))
-    return Step(how, status, seconds=chance.uniform(0.2, 2))
+    behind = ("extra", "half an extra", "late extra", "interim behind")
+    how = chance.choice((*hows, "anonymous", "cookies", *behind))
+    return Step(how, status, chance.choice(INTERIM), seconds=chance.uniform(0.2, 2))
 
 
 def _trouble(chance: random.Random) -> Step:
     kinds = ("error", "missing", "reset", "cut", "short", "silence", "nonsense", "odd")
     how = chance.choices(kinds, (4, 2, 2, 2, 2, 2, 6, 2))[0]
+    bodies = {"nonsense": NONSENSE, "odd": CHUNK_SIZES}
     return Step(
         how,
         http=chance.choice((408, 425, 429, 500, 502, 503, 504, 529)),
-        body=chance.choice(NONSENSE) if how == "nonsense" else chance.choice((b"", b"<p>later")),
+        body=chance.choice(bodies.get(how, (b"", b"<p>later", REPEATS))),
         retry_after=chance.choice(RETRY_AFTER) if chance.random() < 0.3 else "",
         seconds=chance.uniform(0.2, 4),
     )
