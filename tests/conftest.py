@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from pytest_httpserver import HTTPServer
 
 from tests.support import processes
@@ -19,6 +20,11 @@ for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     if signal.getsignal(number) is signal.SIG_IGN:
         default = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
         signal.signal(number, default)
+
+
+# A busy machine is no reason for a test to fail.
+settings.register_profile("twbuild", deadline=None)
+settings.load_profile("twbuild")
 
 
 class Server(HTTPServer):

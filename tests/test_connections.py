@@ -149,7 +149,7 @@ def test_a_certificate_that_does_not_verify_is_fatal_at_once_and_nothing_is_sent
         assert (server.accepted, server.requests) == (1, [])
     assert ended.code == 3
     assert ended.seconds < 9
-    assert f"the certificate does not verify: {words}" in ended.stderr
+    assert f"the certificate of localhost:{server.port} does not verify: {words}" in ended.stderr
     clock = begins == 1 or ends == -1
     assert ("Check this machine's clock" in ended.stderr) == clock
     assert ("Set REQUESTS_CA_BUNDLE" in ended.stderr) == (not known)
@@ -343,7 +343,7 @@ HTML = b"<html>Blocked by policy</html>"
 REFUSALS: Mapping[str, Refusal] = {
     "407": Refusal(
         http(HTML, "407 Proxy Authentication Required", 'Proxy-Authenticate: Basic realm="x"'),
-        ("refused CONNECT: HTTP 407", "user name and password of its own"),
+        ("refused CONNECT: HTTP 407", "Check the user name and password in the proxy's address"),
     ),
     "403 in HTML": Refusal(http(HTML, "403 Forbidden"), ("refused CONNECT: HTTP 403",)),
     "a redirect": Refusal(

@@ -162,11 +162,12 @@ def test_a_socks_proxy_without_its_package_is_refused_by_name(environ: pytest.Mo
         transport.of(TWILIO)
 
 
-def test_a_proxy_that_never_answers_is_named(environ: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("scheme", ["http", "socks5h"])
+def test_a_proxy_that_never_answers_is_named(environ: pytest.MonkeyPatch, scheme: str) -> None:
     environ.setattr(transport, "CONNECT_SECONDS", 0.3)
     with Server(silent) as proxy:
-        environ.setenv("HTTPS_PROXY", f"http://{proxy.netloc}")
-        with pytest.raises(PassingError) as refused:
+        environ.setenv("HTTPS_PROXY", f"{scheme}://{proxy.netloc}")
+        with pytest.raises(PassingError, match="timed out") as refused:
             fetcher("https://api.example.test").ask(STATUS)
 
     assert proxy.netloc in " ".join([refused.value.message, *refused.value.hints])
@@ -343,7 +344,7 @@ def test_a_proxy_that_is_not_there_is_passing_trouble(environ: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize(
-    ("status", "fatal"), [(401, True), (404, True), (407, True), (429, False), (503, False)]
+    ("status", "fatal"), [(401, True), (404, False), (407, True), (429, False), (503, False)]
 )
 def test_what_a_proxy_says_to_connect_is_judged_by_its_status(
     environ: pytest.MonkeyPatch, status: int, fatal: bool
@@ -411,7 +412,7 @@ def test_a_socks_proxy_that_refuses_the_password_is_told_so(
 ) -> None:
     with Server(socks5(("127.0.0.1", 1), user=(b"a", b"b"))) as proxy:
         environ.setenv("ALL_PROXY", f"socks5h://a:{quote(PROXY_PASSWORD, '')}@{proxy.netloc}")
-        with pytest.raises(PassingError, match="refused the user name or password") as refused:
+        with pytest.raises(FatalError, match="refused the user name and password") as refused:
             fetcher("https://api.example.test").ask(STATUS)
 
     assert shown(refused.value.message) == []
@@ -456,7 +457,7 @@ def test_ssl_cert_file_counts_after_the_variables_of_requests(
 @pytest.mark.parametrize(
     ("number", "words"),
     [
-        (errno.ENETUNREACH, "could not connect to 127.0.0.1:1: network is unreachable"),
+        (errno.ENETUNREACH, "could not reach 127.0.0.1:1: network is unreachable"),
         (errno.EHOSTUNREACH, "no route to host"),
         (errno.EACCES, "permission denied"),
         (errno.EPERM, "operation not permitted"),
@@ -493,6 +494,7 @@ def test_a_region_or_edge_that_does_not_resolve_is_named_with_its_value(
         fetcher("", where).ask(STATUS)
 
     told = " ".join(refused.value.hints)
+    assert "Check the region and the edge" in told
     assert "could not resolve serverless.nowhere.zz9.twilio.com" in refused.value.message
     assert "TWILIO_REGION (zz9)" in told
     assert "TWILIO_EDGE (nowhere)" in told

@@ -65,7 +65,7 @@ RETRY_AFTER: Mapping[str, tuple[dict[str, str], float]] = {
 
 
 @pytest.mark.parametrize("row", RETRY_AFTER)
-@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("status", [404, 408, 425, 429, 500, 503])
 def test_retry_after_is_seconds_or_a_date_at_most_5_minutes_and_anything_else_is_absent(
     row: str, status: int
 ) -> None:
@@ -76,6 +76,15 @@ def test_retry_after_is_seconds_or_a_date_at_most_5_minutes_and_anything_else_is
         fetcher(server.url).ask(STATUS)
 
     assert refused.value.retry_after == seconds
+
+
+def test_retry_after_counts_on_every_answer_that_is_asked_for_again(twilio: Twilio) -> None:
+    for answer in (error(404, Retry_After="7"), reply({"status": "queued"}, Retry_After="7")):
+        refused = refusal(twilio, answer)
+
+        assert refused.retry_after == 7
+
+    assert refusal(twilio, error(401, Retry_After="7")).retry_after == 0
 
 
 def test_both_of_twilios_error_shapes_are_read(twilio: Twilio) -> None:
@@ -123,6 +132,10 @@ def test_a_number_that_is_no_code_of_twilios_is_not_repeated(twilio: Twilio, cod
         {"code": [20003], "message": "m"},
         {"code": 20003, "message": ["m"]},
         {"code": 20003, "message": ""},
+        {"code": 20003.5, "message": "m"},
+        {"code": 16, "message": "m", "details": []},
+        {"code": 403, "message": "m", "status": 403},
+        {"code": "9999", "message": "m"},
         {"error": {"code": 20003, "message": "m"}},
     ],
     ids=str,
@@ -249,7 +262,6 @@ RAISED: Mapping[str, tuple[Exception, str]] = {
     "connect timeout": (requests.ConnectTimeout(SECRET_TEXT), "connection to 127"),
     "read timeout": (requests.ReadTimeout(SECRET_TEXT), "timed out waiting for an answer"),
     "socket timeout": (TimeoutError(SECRET_TEXT), "timed out waiting for an answer"),
-    "compression": (urllib3.exceptions.DecodeError(SECRET_TEXT), "badly compressed"),
     "protocol": (urllib3.exceptions.ProtocolError(SECRET_TEXT), "connection lost"),
     "cut": (urllib3.exceptions.IncompleteRead(1, 2), "the answer was cut short"),
     "chunk": (requests.exceptions.ChunkedEncodingError(SECRET_TEXT), "connection lost"),

@@ -459,7 +459,8 @@ def test_each_answer_on_a_kept_connection_comes_at_once(sandbox: Sandbox) -> Non
             since = time.monotonic()
             session.get(f"{sandbox.url}{PATH}/{BUILD}/Status", timeout=10)
             seconds.append(time.monotonic() - since)
-    assert sorted(seconds)[len(seconds) // 2] < 0.03  # delayed acknowledgements take 40 ms
+    # Delayed acknowledgements take 40 ms, each time; a busy machine not always.
+    assert min(seconds[1:]) < 0.03
 
 
 def script(path: Path, content: str) -> str:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from urllib3.util import parse_url
 
-from tests.support.command import ACCOUNT, KEY, SECRET
+from tests.support.command import ACCOUNT, KEY, SECRET, TOKEN
 from twbuild.config import endpoint
 from twbuild.errors import CredentialsError, UsageError
 
@@ -89,6 +89,19 @@ class TestRegionAndEdge:
         assert refusal(TWILIO_REGION="xx9") == (
             "twbuild does not know the edge of region xx9\nSet TWILIO_EDGE to the region's edge."
         )
+
+    @pytest.mark.parametrize("name", ["TWILIO_REGION", "TWILIO_EDGE"])
+    @pytest.mark.parametrize("form", ["{}", " {}\n", "{}.us1", "['{}']"])
+    @pytest.mark.parametrize("token", [TOKEN, "0123456789abcdef" * 2])
+    def test_a_secret_in_their_place_is_neither_shown_nor_looked_up(
+        self, name: str, form: str, token: str
+    ) -> None:
+        environ = {"TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": token}
+        with pytest.raises(UsageError) as raised:
+            endpoint.load({**environ, name: form.format(token)}, None)
+
+        assert token not in " ".join([raised.value.message, *raised.value.hints])
+        assert name in raised.value.message
 
     def test_both_in_one_are_told_apart(self) -> None:
         assert refusal(TWILIO_REGION="dublin.ie1") == (

@@ -13,7 +13,7 @@ from typing import Any
 import pyte
 import pytest
 
-from tests.support.command import BUILD, SERVICE, TOKEN, TWBUILD, run
+from tests.support.command import BUILD, OTHER_BUILD, SERVICE, TOKEN, TWBUILD, run
 from tests.support.moments import shim, until, until_more
 from tests.support.terminal import Terminal
 from tests.support.twilio import Twilio, build_body, error
@@ -621,6 +621,23 @@ def test_a_message_from_the_server_is_shown_as_it_is(
     shown_as = r"was not found [bold] \x1b]0;owned\x07 \x1b[31mred \u202e # #[error]x"
     assert shown_as in terminal.text
     assert b"\x1b]0;" not in terminal.raw
+
+
+@pytest.mark.parametrize("columns", [20, 40, 60, 100])
+def test_no_line_on_a_live_screen_in_githubs_log_begins_as_a_command(
+    twilio: Twilio, environ: dict[str, str], columns: int
+) -> None:
+    twilio.says("failed")
+    names = [{"name": f"::error::{number}", "version": "::notice::x"} for number in range(9)]
+    twilio.describes({"dependencies": names, "runtime": "::stop-commands::x"})
+    on_github = {**environ, "GITHUB_ACTIONS": "true", "NO_COLOR": "1"}
+    with Xterm([*wait("--progress", "live"), OTHER_BUILD], on_github, columns, 200) as terminal:
+        twilio.says(error(401, "no " + "::add-mask::x " * 9), build=OTHER_BUILD)
+        assert terminal.end() == 1
+
+    assert "stop-commands" in terminal.text
+    assert "add-mask" in terminal.text
+    assert not [line for line in terminal.raw.splitlines() if line.strip().startswith(b"::")]
 
 
 def test_quiet_shows_the_result_alone(twilio: Twilio, environ: dict[str, str]) -> None:

@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 
 import urllib3
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError
 
-from twbuild.api.http_errors import PASSING_4XX, Asked
+from twbuild.api.http_errors import PROXY_LOGIN, Asked, is_transient
 from twbuild.api.requests_ import requests
 from twbuild.errors import FatalError, FetchError, PassingError
 from twbuild.text import strerror
@@ -32,11 +32,31 @@ _BUNDLES = (
     "/etc/ssl/cert.pem",
 )
 # OpenSSL's X509_V_ERR_* numbers.
+# Source: https://github.com/openssl/openssl/blob/openssl-3.0/include/openssl/x509_vfy.h.in
 _CLOCK = (9, 10)
 _UNKNOWN_AUTHORITY = (2, 18, 19, 20, 21)
-_STRICT = range(79, 100)  # what Python 3.13 checks in certificates of authorities, others do not
+_STRICT = range(80, 94)  # X509_V_FLAG_X509_STRICT, which Python sets since 3.13
 
 _LOST = (errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ENOTCONN, errno.ESHUTDOWN)
+_CHECK_NETWORK = "Check the network, and a VPN if you use one."
+_CHECK_FIREWALL = "A firewall or sandbox on this machine may forbid the connection."
+_HINTS = {
+    errno.ENETUNREACH: _CHECK_NETWORK,
+    errno.EHOSTUNREACH: _CHECK_NETWORK,
+    errno.ENETDOWN: _CHECK_NETWORK,
+    errno.EHOSTDOWN: _CHECK_NETWORK,
+    errno.EACCES: _CHECK_FIREWALL,
+    errno.EPERM: _CHECK_FIREWALL,
+    errno.EMFILE: "Raise the limit of open files (ulimit -n), or wait for fewer builds at once.",
+}
+# Words in OpenSSL's reasons.
+_OLD_TLS = "The server may speak an old version of TLS only; twbuild needs TLS 1.2 or newer."
+_TLS_HINTS = {
+    "protocol version": _OLD_TLS,
+    "unsupported protocol": _OLD_TLS,
+    "certificate required": "The server requires a client certificate, which twbuild cannot send.",
+    "handshake failure": "The server may require a client certificate, which twbuild cannot send.",
+}
 
 
 def of_exception(asked: Asked, error: Exception) -> FetchError:
@@ -46,8 +66,11 @@ def of_exception(asked: Asked, error: Exception) -> FetchError:
         return _of_connect(asked, status)
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return _of_certificate(asked, cause)
-    for classify in (_of_tls, _of_name, _of_socks, _of_connecting, _of_answer):
+            return _of_certificate(asked, cause, _peer(asked, causes))
+    if any("Auth" in type(cause).__name__ for cause in _raised_by_socks(causes)):
+        refused = f"{asked.route} refused the user name and password, or requires them"
+        return FatalError(refused, refused, PROXY_LOGIN, asked.question)
+    for classify in (_of_tls, _of_name, _of_connecting, _of_socks, _of_answer):
         if found := classify(asked, causes):
             reason, *hints = found
             return PassingError(reason, reason, *hints, asked.question)
@@ -67,6 +90,15 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
             waiting += current.args
 
 
+def _raised_by_socks(causes: list[BaseException]) -> list[BaseException]:
+    return [cause for cause in causes if type(cause).__module__ == "socks"]
+
+
+def _peer(asked: Asked, causes: list[BaseException]) -> str:
+    """Whose TLS or certificate is meant: urllib3 raises a ProxyError up to the proxy's own."""
+    return asked.route if asked.route and _has(causes, ProxyError) else asked.host
+
+
 Words = tuple[str, ...] | None  # what happened, then what to do
 
 
@@ -81,11 +113,11 @@ def _of_tls(asked: Asked, causes: list[BaseException]) -> Words:
             if not re.fullmatch("[a-z0-9 .]{1,80}", words):
                 return (told,)
             if words in ("wrong version number", "http request", "record layer failure"):
-                who = asked.route or asked.host
-                spoken = f"{told}: {who} does not speak TLS ({words})"
-                hint = "If the proxy's address begins with https://, write http:// there."
-                return (spoken, hint) if asked.route else (spoken,)
-            return (f"{told}: {words}",)
+                spoken = f"{told}: {_peer(asked, causes)} does not speak TLS ({words})"
+                hint = "The proxy's address begins with https://: write http:// there."
+                return (spoken, hint) if _has(causes, ProxyError) else (spoken,)
+            hints = (hint for key, hint in _TLS_HINTS.items() if key in words)
+            return (f"{told}: {words}", *hints)
     return None
 
 
@@ -93,19 +125,19 @@ def _of_name(asked: Asked, causes: list[BaseException]) -> Words:
     """A host or proxy whose name does not resolve."""
     if not any(isinstance(cause, socket.gaierror) for cause in causes):
         return None
-    name = asked.route or asked.name
-    made_from = asked.made_from
-    if made_from and not asked.route:
-        return (f"could not resolve {name}", f"Check {made_from}: the host's name is made of them.")
-    return (f"could not resolve {name}", "Check the network or DNS.")
+    # PySocks has reached a proxy before it raises this, and resolves the host's name for socks5://.
+    is_behind = any(type(cause).__name__ == "GeneralProxyError" for cause in causes)
+    proxy = None if is_behind else asked.route
+    hint = "Check the network or DNS."
+    if asked.made_from and not proxy:
+        hint = "Check the region and the edge that the host is made from, the network and DNS."
+    return (f"could not resolve {proxy or asked.name}", hint)
 
 
 def _of_socks(asked: Asked, causes: list[BaseException]) -> Words:
     """What a SOCKS proxy answered, in the words that PySocks has for its number."""
-    raised = [cause for cause in causes if type(cause).__module__ == "socks"]
+    raised = _raised_by_socks(causes)
     for cause in raised:
-        if "Auth" in type(cause).__name__:
-            return (f"{asked.route} refused the user name or password",)
         text = str(getattr(cause, "msg", ""))
         if match := re.fullmatch(r"0x[0-9a-fA-F]+: ([A-Za-z ,-]{1,80})", text):
             return (f"{asked.route} could not connect: {match[1].lower()}",)
@@ -126,9 +158,10 @@ def _of_connecting(asked: Asked, causes: list[BaseException]) -> Words:
     if errno.ETIMEDOUT in numbers:
         return (f"connection to {peer} timed out",)
     if _has(causes, MemoryError):
-        return (f"could not ask {peer}: {os.strerror(errno.ENOMEM).lower()}",)
+        return (f"could not reach {peer}: {strerror(errno.ENOMEM)}",)
     if numbers:
-        return (f"could not connect to {peer}: {strerror(numbers[0])}",)
+        hints = (_HINTS[number] for number in numbers[:1] if number in _HINTS)
+        return (f"could not reach {peer}: {strerror(numbers[0])}", *hints)
     if _has(causes, ConnectTimeoutError, requests.ConnectTimeout) and not _has(
         causes, NewConnectionError
     ):
@@ -140,8 +173,6 @@ def _of_answer(asked: Asked, causes: list[BaseException]) -> Words:  # noqa: ARG
     """An answer that did not come, or not as HTTP has it."""
     if _has(causes, requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError):
         return ("timed out waiting for an answer",)
-    if _has(causes, urllib3.exceptions.DecodeError, requests.exceptions.ContentDecodingError):
-        return ("the answer is badly compressed",)
     if _has(causes, urllib3.exceptions.IncompleteRead, http.client.IncompleteRead):
         return ("the answer was cut short",)
     if _has(causes, http.client.RemoteDisconnected):
@@ -170,28 +201,31 @@ def _refused_by_proxy(causes: list[BaseException]) -> int | None:
 
 def _of_connect(asked: Asked, status: int) -> FetchError:
     reason = f"the {asked.route or 'proxy'} refused CONNECT: HTTP {status}"
-    if status >= 500 or status in PASSING_4XX:
+    if is_transient(status):
         return PassingError(reason, reason, asked.question, http_status=status)
-    hints = ["The proxy wants a user name and password of its own."] if status == 407 else []
+    hints = [PROXY_LOGIN] if status == 407 else []
     return FatalError(reason, reason, *hints, asked.question, http_status=status)
 
 
-def _of_certificate(asked: Asked, error: ssl.SSLCertVerificationError) -> FatalError:
+def _of_certificate(asked: Asked, error: ssl.SSLCertVerificationError, peer: str) -> FatalError:
     code = error.verify_code
     words = re.sub(r"[^ -~]", "", error.verify_message)[:200].strip().rstrip(".")
     hints = []
     if code in _UNKNOWN_AUTHORITY:
-        hints = ["Set REQUESTS_CA_BUNDLE to a file that has your company's CA certificate."]
-        if own := next(filter(os.path.isfile, _BUNDLES), None):
-            hints = [f"Set REQUESTS_CA_BUNDLE, for this machine's own authorities to {own}"]
+        paths = (*_BUNDLES, ssl.get_default_verify_paths().openssl_cafile)
+        own = next(filter(os.path.isfile, paths), None)
+        hints = [
+            "Set REQUESTS_CA_BUNDLE to a file with the CA certificate of your company or proxy"
+            + (f" (this machine's own: {own})" if own else "")
+        ]
         words = f"signed by an unknown authority ({words})"
     elif code in _CLOCK:
         now = datetime.now(timezone.utc)
         hints = [f"Check this machine's clock: it says {now:%Y-%m-%d %H:%M} UTC."]
     elif code in _STRICT:
         hints = [
-            "Python 3.13 and newer are stricter about the certificates of authorities:",
-            "ask for a CA certificate that follows RFC 5280, or run twbuild with Python 3.12.",
+            "Python 3.13 and newer verify more strictly. Ask whoever issued the certificate for a",
+            "CA certificate that follows RFC 5280, or run twbuild with Python 3.12.",
         ]
-    reason = f"the certificate does not verify: {words}"
+    reason = f"the certificate of {peer} does not verify: {words}"
     return FatalError(reason, reason, *hints, asked.question)

@@ -14,12 +14,20 @@ from twbuild import strict_json
 from twbuild.api.requests_ import requests
 from twbuild.config.endpoint import Settings
 from twbuild.errors import FatalError, FetchError, NotFoundError, PassingError, UnauthorizedError
-from twbuild.text import printable
+from twbuild.text import duration, printable
 
 LONGEST_RETRY_AFTER = 300.0
-PASSING_4XX = (408, 425, 429)
 REDIRECTS = (301, 302, 303, 307, 308)
 TEST_CREDENTIALS = 20008
+# Other APIs answer in the same shape, with their own numbers or the HTTP status as `code`.
+# Source: https://www.twilio.com/docs/api/errors
+TWILIOS_CODES = range(10_000, 1_000_000)
+PROXY_LOGIN = "Check the user name and password in the proxy's address: USER:PASSWORD@HOST:PORT."
+
+
+def is_transient(status: int) -> bool:
+    """Whether another try may help where an answer of this HTTP status is not Twilio's."""
+    return status >= 500 or status < 300 or status in (404, 408, 425, 429)
 
 
 class Asked(NamedTuple):
@@ -56,8 +64,9 @@ class Asked(NamedTuple):
     @property
     def question(self) -> str:
         """The request, and where it went."""
+        made_from = f", made from {self.made_from}" if self.made_from else ""
         through = f", through {self.route}" if self.route else ""
-        return f"asked: GET {printable(self.path)} at {self.host}{through}"
+        return f"asked: GET {printable(self.path)} at {self.host}{made_from}{through}"
 
     @property
     def identity(self) -> str:
@@ -97,6 +106,7 @@ def of_nonsense(
         *_for_support(found_id),
         http_status=response.status_code,
         request_id=found_id,
+        retry_after=_retry_after(response),
     )
 
 
@@ -114,24 +124,28 @@ def of_response(asked: Asked, response: requests.Response, body: bytes | None) -
     if status == 404 and is_twilios:
         error = NotFoundError
         message = f"Twilio found no {asked.resource} (HTTP 404)"
-        hints = [_check_account(asked), told]
-    elif status >= 500 or status < 300 or status in PASSING_4XX or status == 404:
+        hints = [f"Check the account and the region: this was asked {asked.identity}.", told]
+    elif is_transient(status):
         error = PassingError
-        hints = [] if is_twilios else _of_a_proxy(status)
+        hints = _between(asked) if status == 404 else []
     elif status in (401, 403) and is_twilios:
         error = UnauthorizedError
         message = f"Twilio refused the credentials: {message}"
-        hints = [*_refusal(asked, code), _check_account(asked)]
+        hints = list(_refusal(asked, code))
     elif status in (401, 403):
         message = f"a proxy or gateway rejected the request, not Twilio ({message})"
+        hints = _between(asked)
     elif status == 407:
-        hints = [f"The {asked.route or 'proxy'} wants a user name and password of its own."]
+        hints = [PROXY_LOGIN]
     elif status in REDIRECTS:
         message = f"{reason}, a redirect"
         hints = ["Redirects are not followed: the credentials would go with them."]
     elif status < 400:
         message = f"unexpected {reason}"
     found_id = request_id(response)
+    retry_after = _retry_after(response) if error in (PassingError, NotFoundError) else 0
+    if retry_after:
+        hints.append(f"The server asks to retry after {duration(retry_after)} (Retry-After).")
     return error(
         reason,
         message,
@@ -141,19 +155,13 @@ def of_response(asked: Asked, response: requests.Response, body: bytes | None) -
         http_status=status,
         code=code,
         request_id=found_id,
-        retry_after=_retry_after(response) if error is PassingError else 0,
+        retry_after=retry_after,
     )
 
 
-def _of_a_proxy(status: int) -> list[str]:
-    if status != 404:
-        return []
-    return ["This is not Twilio's answer: a proxy, an ingress or a gateway may have given it."]
-
-
-def _check_account(asked: Asked) -> str:
-    made_from = f", at a host made from {asked.made_from}" if asked.made_from else ""
-    return f"Check the account and the region: this was asked {asked.identity}{made_from}."
+def _between(asked: Asked) -> list[str]:
+    proxy = f"the {asked.route}" if asked.route else "a proxy, VPN, gateway or ingress on the way"
+    return [f"This is not Twilio's answer. Check {proxy}."]
 
 
 def _for_support(found_id: str | None) -> list[str]:
@@ -164,7 +172,8 @@ def _refusal(asked: Asked, code: int | None) -> Iterator[str]:
     if code == TEST_CREDENTIALS:
         yield "Test credentials cannot be used for Serverless: use live ones."
     else:
-        yield "Check that the key is active and belongs to this account and region."
+        yield "Check that the key is active and belongs to this account and region:"
+    yield f"this was asked {asked.identity}."
     if remark := asked.settings.credentials.remark:
         yield remark
 
@@ -181,11 +190,9 @@ def _told(body: bytes | None) -> tuple[int | None, str]:
     code = found.get("code")
     if isinstance(code, str) and re.fullmatch(r"[0-9]{1,9}", code):
         code = int(code)
-    if isinstance(code, int) and not 0 <= code < 10**9:
-        return None, ""  # not a code that Twilio gives
     texts = [found.get(name) for name in ("message", "title", "detail")]
     said = ": ".join(printable(text) for text in texts if isinstance(text, str) and text)
-    if not isinstance(code, int) or isinstance(code, bool) or not said:
+    if not isinstance(code, int) or code not in TWILIOS_CODES or not said:
         return None, ""
     more = found.get("more_info") or found.get("moreInfo") or found.get("type")
     link = f" ({printable(more)})" if isinstance(more, str) else ""

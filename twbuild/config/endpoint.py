@@ -29,6 +29,8 @@ DEFAULT_REGION = "us1"
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 _DNS_LABEL = re.compile(r"[a-zA-Z0-9_]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?")
 
+_SHORTEST_SECRET = 8  # a shorter one, as a test may have, may be a part of a region's name
+
 
 class Settings(NamedTuple):
     """Credentials, and the API's base URL without a slash at its end.
@@ -49,8 +51,8 @@ def load(environ: Mapping[str, str], profile: str | None) -> Settings:
     Raises UsageError for a bad address, region or edge, CredentialsError for bad credentials.
     """
     found = credentials.find(environ, profile)
-    region = _label(*found.region)
-    edge = _label(*found.edge)
+    region = _label(*found.region, found.password)
+    edge = _label(*found.edge, found.password)
     url = environ.get("TWBUILD_API_URL")
     return Settings(
         credentials=found,
@@ -61,10 +63,12 @@ def load(environ: Mapping[str, str], profile: str | None) -> Settings:
     )
 
 
-def _label(value: object, place: str) -> str | None:
+def _label(value: object, place: str, secret: str) -> str | None:
     if credentials.is_blank(value):
         return None
     text = str(value).strip()
+    if len(secret) >= _SHORTEST_SECRET and secret in text:  # DNS would get it in the clear
+        raise UsageError(f"{place} contains the secret that belongs to your credentials")
     if isinstance(value, str) and _LABEL.fullmatch(text):
         return text
     told = f"{place} is not valid: {quoted(text)}"

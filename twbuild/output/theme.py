@@ -61,4 +61,5 @@ def wrapped(line: Line, width: int) -> str:
     rows = text.divide(breaks[1:])
     for row in rows:
         row.rstrip()
-    return ("\n" + " " * indent).join(rendered(row, 1 << 16).strip("\n") for row in rows)
+    shown = ("\n" + " " * indent).join(rendered(row, 1 << 16).strip("\n") for row in rows)
+    return re.sub("(?m)^( *):(?=:)", r"\1: ", shown)  # GitHub obeys a line that begins with ::
