@@ -192,7 +192,7 @@ ROWS: Mapping[str, Row] = {
     "Content-Length twice": Row(
         closing(http(b"{}", "200 OK", "Content-Length: 5, 7")),
         3,
-        ("connection lost",),
+        ("headers that contradict each other",),
         3,
     ),
     "a status nobody knew": Row(says(status="canceled"), 3, ("canceled",), 3),
