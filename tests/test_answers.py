@@ -192,7 +192,7 @@ ROWS: Mapping[str, Row] = {
     "Content-Length twice": Row(
         closing(http(b"{}", "200 OK", "Content-Length: 5, 7")),
         3,
-        ("connection lost",),
+        ("headers that contradict each other",),
         3,
     ),
     "a status nobody knew": Row(says(status="canceled"), 3, ("canceled",), 3),
@@ -460,6 +460,23 @@ def test_a_server_that_encodes_what_it_repeats_does_not_make_it_shown(
     assert "[secret]" in ended.stdout + ended.stderr
     told = (ended.stdout + ended.stderr).replace("\\\\", "\\")
     assert not [text for text in repeated if text[:20] in told or text[-20:] in told]
+
+
+@pytest.mark.parametrize("field", ["sid", "status", "message"])
+@pytest.mark.parametrize("before", [5, 55, 280, 290])
+def test_a_secret_that_is_cut_with_the_text_around_it_is_not_shown_in_part(
+    base: dict[str, str], field: str, before: int
+) -> None:
+    text = "x" * before + f" {TOKEN} and more"
+    error = {"code": 20404, "status": 404, "message": text}
+    answer = (
+        http(json.dumps(error).encode(), "404 No") if field == "message" else says(**{field: text})
+    )
+    with Server(answering(answer)) as server:
+        ended = run("status", "--json", "-v", SERVICE, BUILD, env=environ(base, server.url))
+
+    assert "xxxxx" in ended.stderr
+    assert TOKEN[:5] not in ended.stdout + ended.stderr
 
 
 @pytest.mark.parametrize("status", [401, 404])

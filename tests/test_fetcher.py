@@ -189,6 +189,10 @@ BROKEN: Mapping[str, tuple[Handler, str]] = {
         endless(http(b"", "200 OK", "Transfer-Encoding: chunked"), chunked(b" " * 4096, end=b"")),
         "the answer is larger than any",
     ),
+    "two lengths": (
+        closing(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}"),
+        "the answer has headers that contradict each other",
+    ),
     "no HTTP": (closing(b"SSH-2.0-OpenSSH_9.9\r\n"), "the answer is not HTTP"),
     "a status line of junk": (closing(b"HTTP/1.1 abc\r\n\r\n"), "the answer is not HTTP"),
     "thousands of headers": (

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -405,6 +406,34 @@ def test_what_a_socks_proxy_refuses_with_is_told(
 
     assert "could not connect" in refused.value.reason
     assert words in refused.value.reason
+
+
+@pytest.mark.parametrize("scheme", ["socks4", "socks5"])
+@pytest.mark.parametrize("unknown", ["api.example.test", "localhost"])
+def test_of_a_socks_proxy_and_the_api_the_name_that_does_not_resolve_is_told(
+    environ: pytest.MonkeyPatch, scheme: str, unknown: str
+) -> None:
+    real = socket.getaddrinfo
+
+    def look_up(host: str, *more: Any, **named: Any) -> Any:
+        if host == unknown:
+            raise socket.gaierror(socket.EAI_NONAME, "unknown")
+        return real(host, *more, **named)
+
+    def look_up_one(host: str) -> str:
+        return str(look_up(host, None)[0][4][0])
+
+    environ.setattr(socket, "getaddrinfo", look_up)
+    environ.setattr(socket, "gethostbyname", look_up_one)
+    with Server(socks5(("127.0.0.1", 1))) as proxy:
+        environ.setenv("ALL_PROXY", f"{scheme}://localhost:{proxy.port}")
+        with pytest.raises(PassingError) as refused:
+            fetcher("https://api.example.test").ask(STATUS)
+
+    assert refused.value.reason.startswith("could not resolve ")
+    assert unknown in refused.value.reason
+    told = " ".join(refused.value.hints)
+    assert (f"{scheme}{'a' if scheme == 'socks4' else 'h'}://" in told) == unknown.startswith("api")
 
 
 def test_a_socks_proxy_that_refuses_the_password_is_told_so(

@@ -36,7 +36,7 @@ def read(
     request_id = http_errors.request_id(response)
     if question.kind is Kind.PAGE:
         return _page(sent, found, response, request_id)
-    sid = _asked_sid(question.sid, sent)
+    sid = _asked_sid(question.sid, sent, redacted)
     if question.kind is Kind.BUILD:
         return _build({**found, "sid": question.sid})._replace(request_id=request_id)
     status = sent.get("status")
@@ -51,13 +51,14 @@ def is_named(answer: Answer) -> bool:
     return isinstance(answer, BuildStatus) and bool(answer.sid or _builds_in(answer.url))
 
 
-def _asked_sid(asked: str, sent: dict[str, Any]) -> str | None:
+def _asked_sid(asked: str, sent: dict[str, Any], redacted: Callable[[Any], Any]) -> str | None:
     """The sid as sent; ValueError where it, or a `url` in its place, is another build's."""
     sid = sent.get("sid")
     named = _builds_in(sent.get("url")) if sid is None else [sid]
     for name in named:
         if not isinstance(name, str) or not name.isascii() or name.lower() != asked.lower():
-            raise ValueError(f"asked for {asked}, the answer is about {printable(name)}")
+            told = printable(redacted(name))
+            raise ValueError(f"asked for {asked}, the answer is about {told}")
     return sid
 
 
