@@ -27,10 +27,10 @@ def parse(content: bytes) -> dict[str, Any]:
     """
     try:
         text = content.decode("utf-8-sig")
-        if _is_too_deep(content):
-            raise NotAnObjectError("JSON nested too deep")
         if sum(map(content.count, (b",", b"[", b"{"))) > MOST_VALUES:
             raise NotAnObjectError("JSON of too many values")  # each takes 60 bytes or more
+        if _is_too_deep(content):
+            raise NotAnObjectError("JSON nested too deep")
         value = json.loads(
             text, object_pairs_hook=_unique, parse_int=_whole, parse_constant=_no_number
         )

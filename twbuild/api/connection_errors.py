@@ -125,7 +125,6 @@ def _of_name(asked: Asked, causes: list[BaseException]) -> Words:
     """A host or proxy whose name does not resolve."""
     if not any(isinstance(cause, socket.gaierror) for cause in causes):
         return None
-<<<<<<< HEAD
     # PySocks has reached a proxy before it raises this, and resolves the host's name for socks5://.
     is_behind = any(type(cause).__name__ == "GeneralProxyError" for cause in causes)
     proxy = None if is_behind else asked.route
@@ -135,20 +134,6 @@ def _of_name(asked: Asked, causes: list[BaseException]) -> Words:
     if asked.made_from and not proxy:
         hint = "Check the region and the edge that the host is made from, the network and DNS."
     return (f"could not resolve {proxy or asked.name}", hint)
-=======
-    # PySocks wraps what goes wrong once the proxy is connected, which is the look-up of the host.
-    by_socks = any(type(cause).__name__ == "GeneralProxyError" for cause in causes)
-    name = asked.name if by_socks else asked.route or asked.name
-    made_from = asked.made_from
-    if made_from and name == asked.name:
-        return (f"could not resolve {name}", f"Check {made_from}: the host's name is made of them.")
-    if by_socks:
-        return (
-            f"could not resolve {name}",
-            "With socks5h:// or socks4a:// the proxy does it.",
-        )
-    return (f"could not resolve {name}", "Check the network or DNS.")
->>>>>>> 935e02bc6fd13baf243040de0557ce58814ce24e
 
 
 def _of_socks(asked: Asked, causes: list[BaseException]) -> Words:
