@@ -409,7 +409,8 @@ def test_a_name_that_does_not_resolve_is_told_as_the_hosts_or_the_proxys(
     assert told(both)[0].startswith(
         "error: could not resolve proxy proxy.example:3128 (HTTPS_PROXY) (3 tries"
     )
-    assert told(host)[1] == told(both)[1] == "Check the network or DNS."
+    assert told(host)[1] == "With socks5h:// or socks4a:// the proxy resolves it."
+    assert told(both)[1] == "Check the network or DNS."
 
 
 def test_a_connection_refused_names_who_refused(base: dict[str, str]) -> None:
