@@ -132,6 +132,8 @@ def test_a_file_in_the_place_of_a_module_is_70_and_named(
     twilio: Twilio, environ: dict[str, str], tmp_path: Path, does: str, status: str
 ) -> None:
     twilio.says(status)
+    # Measuring coverage would import these modules before the command does.
+    environ = {name: value for name, value in environ.items() if "COVERAGE" not in name}
     for name in NEEDED:
         folder = tmp_path / name
         folder.mkdir()

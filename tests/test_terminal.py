@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -453,7 +454,7 @@ class Tmux:
 def tmux(twilio: Twilio, environ: dict[str, str], tmp_path: Path) -> Iterator[Tmux]:
     """A wait in a window of 80 columns; tmux itself comes from `apt-get install tmux`."""
     twilio.says("building")
-    given = " ".join(f"{name}='{value}'" for name, value in environ.items())
+    given = " ".join(shlex.quote(f"{name}={value}") for name, value in environ.items())
     tmux = Tmux(tmp_path, f"env {given} {' '.join(wait())}", 80, 10)
     until(lambda: tmux.row(80), "a row")
     yield tmux
