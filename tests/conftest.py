@@ -16,7 +16,7 @@ from tests.support.command import base_environ
 from tests.support.twilio import Twilio
 
 # What runs the tests may ignore signals, as nohup does, and everything they start would too.
-for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
     if signal.getsignal(number) is signal.SIG_IGN:
         default = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
         signal.signal(number, default)

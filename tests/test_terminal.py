@@ -455,7 +455,7 @@ def tmux(twilio: Twilio, environ: dict[str, str], tmp_path: Path) -> Iterator[Tm
     """A wait in a window of 80 columns; tmux itself comes from `apt-get install tmux`."""
     twilio.says("building")
     given = " ".join(shlex.quote(f"{name}={value}") for name, value in environ.items())
-    tmux = Tmux(tmp_path, f"env {given} {' '.join(wait())}", 80, 10)
+    tmux = Tmux(tmp_path, f"env -i TERM=screen {given} {' '.join(wait())}", 80, 10)
     until(lambda: tmux.row(80), "a row")
     yield tmux
     tmux("kill-server")
