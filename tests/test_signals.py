@@ -622,6 +622,24 @@ with signals.caught():
 """
 
 
+BUSY = """
+import os, signal, time
+from twbuild import signals
+with signals.caught():
+    os.kill(os.getpid(), signal.SIGTERM)
+    print("came to its end", flush=True)
+    with signals.let_through():
+        print("waited", flush=True)
+"""
+
+
+def test_a_signal_that_came_before_acts_where_the_wait_begins() -> None:
+    done = subprocess.run([sys.executable, "-c", BUSY], capture_output=True, text=True, check=False)
+
+    assert done.stdout == "came to its end\n"
+    assert "Signalled: 15" in done.stderr
+
+
 def test_a_second_signal_after_two_seconds_insists_where_something_hangs() -> None:
     process = subprocess.Popen([sys.executable, "-c", HANGING], stdout=subprocess.PIPE)
     assert process.stdout
