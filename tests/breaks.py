@@ -217,7 +217,7 @@ BREAKS = [
     ),
     Break(TRANSPORT, "CONNECT_SECONDS = 4 ", "CONNECT_SECONDS = 5 ", "wait", "4_seconds"),
     Break(
-        PARSING, "not name.isascii() or name.lower()", "name.casefold()", "fetcher", "another_build"
+        PARSING, "not name.isascii() or name.lower()", "name.casefold()", "fetcher", "only_unicode"
     ),
     Break(
         PARSING,
