@@ -137,10 +137,10 @@ def test_more_signals_in_a_row_do_not_cut_the_last_words_short(
     twilio: Twilio, environ: dict[str, str]
 ) -> None:
     twilio.says("building")
-    for signals in (SIGNALS[:2], SIGNALS):
+    for together in (SIGNALS[:2], SIGNALS):
         process = start("wait", "--json", SERVICE, BUILD, env=environ)
         until_more(twilio.polls, 1)
-        for signum in signals:
+        for signum in together:
             process.send_signal(signum)
         stdout, stderr = process.communicate(timeout=ON_ANY_MACHINE)
 
