@@ -17,7 +17,7 @@ from tests.support.twilio import Twilio
 
 pytestmark = pytest.mark.measured
 
-# Told at the end by whoever ends the process: twbuild leaves without the interpreter's teardown.
+# Told at the end by what ends the process: twbuild leaves without the interpreter's teardown.
 TELL = """
 import gc, os, sys, threading
 

@@ -79,7 +79,7 @@ def test_the_first_two_commands_are_those_that_are_tried_in_a_fresh_clone() -> N
 
 
 def test_generated_parts_are_as_they_would_be_made_today() -> None:
-    assert readme.text() == readme.regenerated(readme.text()), "`make readme` writes them anew"
+    assert readme.text() == readme.regenerated(readme.text()), "`make readme` regenerates them"
 
 
 @pytest.mark.parametrize("command", readme.HELPED)

@@ -1,4 +1,4 @@
-"""The make-believe Twilio, alone and with a command on its stage."""
+"""The local fake of Twilio's API, alone and with a command that runs against it."""
 
 from __future__ import annotations
 

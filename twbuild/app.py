@@ -1,4 +1,4 @@
-"""One look or a whole wait: the rooms wired together, from arguments to an exit code."""
+"""One check or a whole wait: the modules wired together, from arguments to an exit code."""
 
 from __future__ import annotations
 

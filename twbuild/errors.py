@@ -7,7 +7,7 @@ from twbuild.text import Line
 
 
 class TwbuildError(Exception):
-    """A mishap that people are told of: one line, then hints of what to do next.
+    """An error that the user is told: one line, then hints of what to do next.
 
     `progress` is how they asked to be told.
     """

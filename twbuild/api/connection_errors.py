@@ -228,7 +228,7 @@ def _of_certificate(asked: Asked, error: ssl.SSLCertVerificationError, peer: str
         hints = [f"Check this machine's clock: it says {now:%Y-%m-%d %H:%M} UTC."]
     elif code in _STRICT:
         hints = [
-            "Python 3.13 and newer verify more strictly. Ask whoever issued the certificate for a",
+            "Python 3.13 and newer verify more strictly. Ask the issuer of the certificate for a",
             "CA certificate that follows RFC 5280, or run twbuild with Python 3.12.",
         ]
     reason = f"the certificate of {peer} does not verify: {words}"

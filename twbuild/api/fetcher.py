@@ -24,7 +24,7 @@ from twbuild.errors import FetchError, PassingError
 MIB = 1 << 20
 LARGEST_ERROR = MIB
 LARGEST = {Kind.STATUS: MIB, Kind.BUILD: 2 * MIB, Kind.PAGE: 8 * MIB}
-MISHAPS = (
+FAILURES = (
     requests.RequestException,
     urllib3.exceptions.HTTPError,
     OSError,
@@ -109,7 +109,7 @@ class Fetcher:
             unreadable = None
         except UnreadableError as error:
             response, body, unreadable = error.response, None, str(error)
-        except MISHAPS as error:
+        except FAILURES as error:
             raise connection_errors.of_exception(asked, error) from None
         for name in SHOWN_HEADERS:
             response.headers[name] = self._redacted(response.headers.get(name, ""))

@@ -1,4 +1,4 @@
-"""Progress in plain lines, for whoever reads a log."""
+"""Progress in plain lines, for logs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Happening = Event | Asked | Note | Tick
 
 
 class Progress(Protocol):
-    """Shows what happens to whoever watches."""
+    """Shows what happens on stderr."""
 
     frame_seconds: float
 

@@ -1,4 +1,4 @@
-"""The make-believe Twilio: three endpoints on loopback, in the shapes of Twilio's OpenAPI document.
+"""A local fake of Twilio's API: three endpoints, in the shapes of Twilio's OpenAPI document.
 
 Source: https://github.com/twilio/twilio-oai/blob/main/spec/json/twilio_serverless_v1.json
 """
