@@ -520,6 +520,7 @@ def test_an_answer_that_came_before_the_signal_is_told_although_stdout_was_full_
         process = start("wait", "-q", SERVICE, BUILD, OTHER_BUILD, env=env, stdout=write_end)
         os.close(write_end)
         until(lambda: server.accepted == 2 and not server.open_now, "both answers were read")
+        time.sleep(0.5)  # for the request's thread, which has them, to hand them on
         process.terminate()
         with open(read_end, encoding="ascii") as reader:
             told = reader.read().lstrip("x")
