@@ -36,7 +36,8 @@ class Break(NamedTuple):
 
 
 RUNNER, STATE, FETCHER = "watch/runner", "watch/state", "api/fetcher"
-TRANSPORT, PARSING, HTTP, CONNECTION = (
+NETWORK, TRANSPORT, PARSING, HTTP, CONNECTION = (
+    "api/network",
     "api/transport",
     "api/parsing",
     "api/http_errors",
@@ -51,42 +52,42 @@ LIVE, STDERR, STDOUT, TERMINAL = (
 SIGNALS, APP = "signals", "app"
 
 BREAKS = [
-    Break(RUNNER, "MOST_LANES = 10", "MOST_LANES = 11", "wait", "25_builds"),
-    Break(RUNNER, "MOST_LANES = 10", "MOST_LANES = 9", "wait", "25_builds"),
-    Break(RUNNER, "if self._due and self._has_room():", "if self._due:", "wait", "nothing_wakes"),
+    Break(RUNNER, "MAX_IN_FLIGHT = 10", "MAX_IN_FLIGHT = 11", "wait", "25_builds"),
+    Break(RUNNER, "MAX_IN_FLIGHT = 10", "MAX_IN_FLIGHT = 9", "wait", "25_builds"),
+    Break(RUNNER, "if self._due and self._can_poll():", "if self._due:", "wait", "nothing_wakes"),
     Break(
         RUNNER,
-        "or any(map(_is_about_details, self._lanes))",
+        "or any(map(_is_for_details, self._in_flight))",
         "or False",
         "wait",
         "40_failed_builds",
     ),
     Break(
         RUNNER,
-        "self._lanes.remove(lane)\n            self._details.append(lane.number)",
-        "self._lanes.remove(lane)",
+        "self._in_flight.remove(sent)\n            self._details.append(sent.number)",
+        "self._in_flight.remove(sent)",
         "wait",
         "needs_the_place",
     ),
     Break(
         RUNNER,
-        "            lane.fetcher.abandon()\n            self._lanes",
-        "            self._lanes",
+        "            sent.client.cancel()\n            self._in_flight",
+        "            self._in_flight",
         "wait",
         "needs_the_place",
     ),
     Break(
         RUNNER,
-        "        if lane in self._lanes:",
+        "        if sent in self._in_flight:",
         "        if True:",
         "wait",
         "15_seconds",
     ),
-    Break(RUNNER, "if now >= lane.until]", "if now > lane.until + 1]", "wait", "fifth_of_a_second"),
+    Break(RUNNER, "if now >= sent.until]", "if now > sent.until + 1]", "wait", "fifth_of_a_second"),
     Break(
         RUNNER,
-        "            lane.fetcher.abandon()\n            silence",
-        "            silence",
+        "            sent.client.cancel()\n            yield from",
+        "            yield from",
         "wait",
         "stay_flat",
     ),
@@ -99,16 +100,16 @@ BREAKS = [
     ),
     Break(
         RUNNER,
-        "not isinstance(given, FetchError):\n            raise given",
-        "False:\n            raise given",
+        "not isinstance(result, FetchError):\n            raise result",
+        "False:\n            raise result",
         "wait",
         "bug_in_a_thread",
     ),
-    Break(RUNNER, "        with signals.let_through():", "        if True:", "signals", "within"),
+    Break(RUNNER, "        with signals.raised_inside():", "        if True:", "signals", "within"),
     Break(
         RUNNER,
-        "                for lane, given in self._answers.rest():",
-        "                for lane, given in ():",
+        "                for sent, result in self._results.rest():",
+        "                for sent, result in ():",
         "signals",
         "came_before_the_signal",
     ),
@@ -123,17 +124,17 @@ BREAKS = [
     Break(FETCHER, '"Cache-Control": "no-cache",', "", "fetcher", "no_cache"),
     Break(
         FETCHER,
-        "LARGEST_ERROR = MIB",
-        "LARGEST_ERROR = 2 * MIB",
+        "MAX_ERROR_BYTES = MIB",
+        "MAX_ERROR_BYTES = 2 * MIB",
         "problems",
         "1_mib",
     ),
-    Break(FETCHER, "Kind.BUILD: 2 * MIB", "Kind.BUILD: 3 * MIB", "fetcher", "2_mib"),
-    Break(FETCHER, "Kind.PAGE: 8 * MIB", "Kind.PAGE: 16 * MIB", "fetcher", "2_mib"),
+    Break(FETCHER, "Resource.BUILD: 2 * MIB", "Resource.BUILD: 3 * MIB", "fetcher", "2_mib"),
+    Break(FETCHER, "Resource.PAGE: 8 * MIB", "Resource.PAGE: 16 * MIB", "fetcher", "2_mib"),
     Break(FETCHER, "PAGE_SIZE = 20", "PAGE_SIZE = 50", "fetcher", "twenty"),
     Break(
         FETCHER,
-        "            if self._session.is_used_only_for(question.sid):\n                raise",
+        "            if self._session.is_used_only_for(request.sid):\n                raise",
         "            raise",
         "fetcher",
         "late_answer",
@@ -212,9 +213,7 @@ BREAKS = [
         "nonsense or whole",
     ),
     Break(TRANSPORT, "body, limit + 1)", "body)", "fetcher", "memory"),
-    Break(
-        TRANSPORT, 'parts.scheme == "socks"', 'parts.scheme == "sox"', "network", "does_not_know"
-    ),
+    Break(NETWORK, 'parts.scheme == "socks"', 'parts.scheme == "sox"', "network", "does_not_know"),
     Break(TRANSPORT, "CONNECT_SECONDS = 4 ", "CONNECT_SECONDS = 5 ", "wait", "4_seconds"),
     Break(
         PARSING, "not name.isascii() or name.lower()", "name.casefold()", "fetcher", "only_unicode"
@@ -229,18 +228,18 @@ BREAKS = [
     Break(
         PARSING, "status not in [s.value for s in Status]", "False", "fetcher", "object_promised"
     ),
-    Break(HTTP, "status == 404 and is_twilios", "status == 404", "answers", "every_answer"),
+    Break(HTTP, "status == 404 and is_from_twilio", "status == 404", "answers", "every_answer"),
     Break(
         HTTP,
-        "elif status in (401, 403) and is_twilios:",
+        "elif status in (401, 403) and is_from_twilio:",
         "elif status in (401, 403):",
         "problems",
         "no_shape",
     ),
     Break(
         HTTP,
-        "LONGEST_RETRY_AFTER = 300.0",
-        "LONGEST_RETRY_AFTER = 600.0",
+        "MAX_RETRY_AFTER = 300.0",
+        "MAX_RETRY_AFTER = 600.0",
         "problems",
         "retry_after",
     ),
@@ -269,15 +268,15 @@ BREAKS = [
     Break(CONNECTION, "_CLOCK = (9, 10)", "_CLOCK = (10,)", "network", "tomorrow"),
     Break(
         CONNECTION,
-        "if status == 407 else []\n    return FatalError",
-        "if status == 408 else []\n    return FatalError",
+        "[PROXY_LOGIN] if status == 407 else []",
+        "[PROXY_LOGIN] if status == 408 else []",
         "connections",
         "refuses",
     ),
     Break(STDERR, "_CLOSING_SECONDS = 0.2", "_CLOSING_SECONDS = 3.0", "streams", "budget"),
     Break(
         STDERR,
-        "        if self._closing or waiting + len(content) <= _MOST_WAITING:",
+        "        if self._closing or waiting + len(content) <= _MAX_WAITING_BYTES:",
         "        if True:",
         "streams",
         "so_much_memory",
@@ -306,8 +305,9 @@ BREAKS = [
     ),
     Break(
         STDOUT,
-        "            self._failed[over.sid] = over\n        elif",
-        "            self._tell(over)\n            self._told.add(over.sid)\n        elif",
+        "            self._failed[finished.sid] = finished\n        elif",
+        "            self._write(finished)\n"
+        "            self._written.add(finished.sid)\n        elif",
         "several",
         "json_has",
     ),
@@ -328,30 +328,30 @@ BREAKS = [
     ),
     Break(
         RUNNER,
-        "wakes = [frame, *(lane.until for lane in self._lanes)]",
+        "wakes = [frame, *(sent.until for sent in self._in_flight)]",
         "wakes = [frame]",
         "wait",
         "fifth_of_a_second",
     ),
-    Break(STATE, "QUESTION_SECONDS = 15.0", "QUESTION_SECONDS = 16.0", "watch", "15"),
+    Break(STATE, "REQUEST_SECONDS = 15.0", "REQUEST_SECONDS = 16.0", "watch", "15"),
     Break(
         STATE,
-        "if self.over and now >= self.details_until:",
+        "if now >= self.details_until:",
         "if False:",
         "several",
         "json",
     ),
     Break(
         STATE,
-        "min(now + DETAILS_SECONDS, self._limit or math.inf)",
+        "min(now + DETAILS_SECONDS, self._deadline or math.inf)",
         "now + DETAILS_SECONDS",
         "watch",
         "not_beyond_the_deadline",
     ),
     Break(
         STATE,
-        "return last if last > now and last >= earliest else self._limit",
-        "return last if last > now else self._limit",
+        "return last if last > now and last >= earliest else self._deadline",
+        "return last if last > now else self._deadline",
         "wait",
         "longer_than_the_time_left",
     ),
@@ -406,7 +406,7 @@ BREAKS = [
     ),
     Break(
         SIGNALS,
-        "            raise Signalled(_State.signum)\n        yield",
+        "            raise SignalReceived(_State.signum)\n        yield",
         "            pass\n        yield",
         "signals",
         "where_the_wait_begins",
@@ -435,8 +435,8 @@ BREAKS = [
     ),
     Break(
         LIVE,
-        "        if signals.stop_wanted():\n            self._erase()",
-        "        if signals.stop_wanted():",
+        "        if signals.stop_requested():\n            self._erase()",
+        "        if signals.stop_requested():",
         "signals",
         "ctrl_z or beside_a_frame",
     ),

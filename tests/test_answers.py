@@ -197,7 +197,10 @@ ROWS: Mapping[str, Row] = {
     ),
     "a status nobody knew": Row(says(status="canceled"), 3, ("canceled",), 3),
     "another build": Row(
-        says(status="completed", sid=OTHER_BUILD), 3, (f"asked for {BUILD}", OTHER_BUILD), 3
+        says(status="completed", sid=OTHER_BUILD),
+        3,
+        (f"about {OTHER_BUILD}, not {BUILD}",),
+        3,
     ),
     "completed": Row(good("completed"), 0, ()),
     "failed, all else silent": Row(good("failed"), 1, ()),
@@ -401,7 +404,7 @@ def test_passing_trouble_is_told_and_ridden_out(base: dict[str, str], script: li
 
     assert (ended.code, ended.stdout) == (0, "completed\n")
     told = sum(b" 200 " not in answer[:20] for answer in script)
-    assert ended.stderr.count("next try in") == told
+    assert ended.stderr.count("retrying in") == told
 
 
 def test_twilios_habits_are_no_trouble(base: dict[str, str]) -> None:

@@ -21,8 +21,8 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from tests.support.fasttime import fetcher
 from tests.support.sockets import Connection, Gone, Server, chunked, http
-from twbuild.api.models import BuildStatus, Kind, Question
-from twbuild.errors import FetchError, PassingError
+from twbuild.api.models import BuildStatus, Request, Resource
+from twbuild.errors import FetchError, TransientError
 
 BUILDS = [f"ZB{number:032x}" for number in range(3)]
 INTERIM = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
@@ -162,8 +162,8 @@ class Requests(RuleBasedStateMachine):
         self.awkward.habits = deque([habit])
         told = None
         try:
-            answer = self.fetchers[lane].ask(Question(Kind.STATUS, build))
-        except PassingError:
+            answer = self.fetchers[lane].fetch(Request(Resource.STATUS, build))
+        except TransientError:
             return  # nothing was learned: not worth another connection where all are in trouble
         except FetchError as error:
             told = error.message

@@ -187,7 +187,7 @@ def test_a_connection_that_is_reset_is_tried_again(base: dict[str, str], part: b
 
         assert len(server.requests) == 2
     assert ended.code == 0
-    assert "connection lost, next try in" in ended.stderr
+    assert "connection lost, retrying in" in ended.stderr
 
 
 def test_idle_connections_that_the_server_closes_are_no_trouble(base: dict[str, str]) -> None:
@@ -225,7 +225,7 @@ def test_a_name_that_resolves_only_at_the_third_time_is_ridden_out(
 
     no_secret_shows(ended)
     assert (ended.code, ended.stdout) == (0, "completed\n")
-    assert ended.stderr.count("could not resolve localhost, next try in") == 2
+    assert ended.stderr.count("could not resolve localhost, retrying in") == 2
 
 
 def test_the_timeout_is_kept_while_a_name_is_looked_up(

@@ -349,7 +349,7 @@ class TestSecrets:
     )
     def test_none_stands_in_repr_or_str(self, found: Credentials) -> None:
         assert found.password in SECRETS
-        assert found.password not in f"{found!r} {found} {found.source} {found.remark}"
+        assert found.password not in f"{found!r} {found} {found.source} {found.hint}"
 
     def test_that_of_another_profile_is_not_shown_where_one_is_broken(self, config: Config) -> None:
         config.write(profiles(active="dev", dev={}, prod=profile(apiSecret=OTHER_SECRET)))
@@ -392,15 +392,15 @@ class TestAccount:
         found = credentials.find({ACCOUNT_SID: KEY, AUTH_TOKEN: SECRET}, None)
 
         assert (found.username, found.password) == (KEY, SECRET)
-        assert found.remark is not None
-        assert "TWILIO_ACCOUNT_SID" in found.remark
+        assert found.hint is not None
+        assert "TWILIO_ACCOUNT_SID" in found.hint
 
     def test_nothing_is_remarked_on_elsewhere(self, config: Config) -> None:
         config.write(profiles())
 
-        assert credentials.find(PAIR, None).remark is None
-        assert credentials.find(TOKENS, None).remark is None
-        assert credentials.find(config.environ, None).remark is None
+        assert credentials.find(PAIR, None).hint is None
+        assert credentials.find(TOKENS, None).hint is None
+        assert credentials.find(config.environ, None).hint is None
 
 
 class TestRegionAndEdge:
@@ -486,7 +486,7 @@ class TestProfiles:
             f"no profile is active in {config.path}\n"
             "It has 1 profile: dev\n"
             "Make one active with: twilio profiles:use dev\n"
-            "Or use one for once with: twbuild wait -p dev"
+            "Or use one once with: twbuild wait -p dev"
         )
 
     def test_no_active_profile_at_all(self, config: Config) -> None:
@@ -628,7 +628,7 @@ class TestConfigFile:
 
         assert credentials.find({**config.environ, **TOKENS}, None).username == ACCOUNT
         assert refusal(config.environ) == (
-            f"{config.path} cannot be read: {why}\nRun twilio login to write it again."
+            f"{config.path} cannot be read: {why}\nTo write it again, run twilio login"
         )
         assert why in refusal({**config.environ, **TOKENS}, "dev")
 

@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from twbuild import errors
-from twbuild.outcome import ExitCode, Outcome, exit_code
+from twbuild.outcome import ExitCode, Outcome, most_urgent
 
 O = Outcome  # noqa: E741 - keeps the table readable
 
@@ -56,15 +56,15 @@ def test_each_code_says_what_it_means_and_is_a_number() -> None:
     ],
 )
 def test_several_builds_give_the_most_urgent_code(outcomes: list[Outcome], code: int) -> None:
-    assert exit_code(outcomes) == code
-    assert exit_code(reversed(outcomes)) == code
+    assert most_urgent(outcomes).exit_code == code
+    assert most_urgent(reversed(outcomes)).exit_code == code
 
 
 def test_0_where_all_are_completed_and_1_where_one_failed_and_nowhere_else() -> None:
     for pair in product(Outcome, repeat=2):
-        assert (exit_code(pair) == 0) == (set(pair) == {Outcome.COMPLETED})
+        assert (most_urgent(pair).exit_code == 0) == (set(pair) == {Outcome.COMPLETED})
         if Outcome.INTERRUPTED not in pair:
-            assert (exit_code(pair) == 1) == (Outcome.FAILED in pair)
+            assert (most_urgent(pair).exit_code == 1) == (Outcome.FAILED in pair)
 
 
 @pytest.mark.parametrize(
@@ -72,8 +72,8 @@ def test_0_where_all_are_completed_and_1_where_one_failed_and_nowhere_else() -> 
     [
         (errors.UsageError("x"), 2),
         (errors.CredentialsError("x"), 4),
-        (errors.UnwritableError("x"), 3),
-        (errors.BugError("x"), 70),
+        (errors.OutputError("x"), 3),
+        (errors.InternalError("x"), 70),
         (errors.TwbuildError("x"), 3),
     ],
 )
@@ -84,8 +84,8 @@ def test_the_codes_of_errors(error: errors.TwbuildError, code: int) -> None:
 @pytest.mark.parametrize(
     ("kind", "outcome", "code"),
     [
-        (errors.PassingError, O.UNAVAILABLE, 3),
-        (errors.FatalError, O.UNAVAILABLE, 3),
+        (errors.TransientError, O.UNAVAILABLE, 3),
+        (errors.PermanentError, O.UNAVAILABLE, 3),
         (errors.UnauthorizedError, O.UNAUTHORIZED, 4),
         (errors.NotFoundError, O.NOT_FOUND, 5),
     ],
@@ -96,7 +96,7 @@ def test_the_outcomes_of_answers_that_are_no_good(
     error = kind("short", "long", "hint", http_status=418, code=7, request_id="RQ1", retry_after=2)
 
     assert error.outcome is outcome
-    assert exit_code([error.outcome]) == code
+    assert most_urgent([error.outcome]).exit_code == code
     assert (str(error), error.message, error.reason) == ("long", "long", "short")
     assert error.hints == ("hint",)
     assert (error.http_status, error.code, error.request_id) == (418, 7, "RQ1")
@@ -104,7 +104,7 @@ def test_the_outcomes_of_answers_that_are_no_good(
 
 
 def test_what_is_unknown_of_an_answer_is_none() -> None:
-    error = errors.PassingError("short", "long")
+    error = errors.TransientError("short", "long")
 
     assert (error.http_status, error.code, error.request_id, error.hints) == (None, None, None, ())
     assert error.retry_after == 0

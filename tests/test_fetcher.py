@@ -30,12 +30,12 @@ from tests.support.sockets import (
 )
 from tests.support.twilio import Twilio, build_body, page, status_body
 from twbuild import __version__
-from twbuild.api.models import Build, BuildStatus, Dependency, Kind, Page, Question, Status
-from twbuild.errors import FatalError, FetchError, NotFoundError, PassingError
+from twbuild.api.models import Build, BuildPage, BuildStatus, Dependency, Request, Resource, Status
+from twbuild.errors import FetchError, NotFoundError, PermanentError, TransientError
 
-STATUS = Question(Kind.STATUS, BUILD)
-DETAILS = Question(Kind.BUILD, BUILD)
-PAGE = Question(Kind.PAGE)
+STATUS = Request(Resource.STATUS, BUILD)
+DETAILS = Request(Resource.BUILD, BUILD)
+PAGE = Request(Resource.PAGE)
 MIB = 1 << 20
 
 
@@ -49,15 +49,15 @@ def body(**fields: object) -> bytes:
     return json.dumps({**status_body(), **fields}).encode()
 
 
-def refusal(server: Server, question: Question = STATUS) -> FetchError:
+def refusal(server: Server, question: Request = STATUS) -> FetchError:
     with pytest.raises(FetchError) as refused:
-        fetcher(server.url).ask(question)
+        fetcher(server.url).fetch(question)
     return refused.value
 
 
-def asked(handler: Handler, question: Question = STATUS) -> BuildStatus | Build | Page:
+def asked(handler: Handler, question: Request = STATUS) -> BuildStatus | Build | BuildPage:
     with Server(handler) as server:
-        return fetcher(server.url).ask(question)
+        return fetcher(server.url).fetch(question)
 
 
 # What is no Build Status, though it came with 200. Trouble that may pass; never a verdict.
@@ -73,8 +73,8 @@ NONSENSE: Mapping[str, tuple[bytes, str]] = {
     "two objects": (body(status="completed") * 2, "not JSON"),
     "no UTF-8": (b'{"status": "completed", "url": "\xff"}', "not UTF-8"),
     "UTF-16": (body(status="completed").decode().encode("utf-16"), "not UTF-8"),
-    "name twice": (b'{"status": "failed", "status": "completed"}', "stands twice"),
-    "name twice, deeper": (b'{"status": "completed", "x": {"a": 1, "a": 2}}', "stands twice"),
+    "name twice": (b'{"status": "failed", "status": "completed"}', "occurs twice"),
+    "name twice, deeper": (b'{"status": "completed", "x": {"a": 1, "a": 2}}', "occurs twice"),
     "NaN": (b'{"status": "completed", "x": NaN}', "NaN"),
     "Infinity": (b'{"status": "completed", "x": -Infinity}', "NaN"),
     "100,000 arrays": (b'{"status": "completed", "x": ' + b"[" * 100_000, "nested too deep"),
@@ -82,22 +82,22 @@ NONSENSE: Mapping[str, tuple[bytes, str]] = {
     "200,000 brackets": (b"[" * 200_000, "nested too deep"),
     "a number of 100,000 digits": (b'{"x": ' + b"9" * 100_000 + b"}", "not JSON"),
     "HTML": (b"<html><body>completed</body></html>", "not JSON"),
-    "no status": (json.dumps({"sid": BUILD}).encode(), "the answer's status is None"),
-    "status null": (body(status=None), "the answer's status is None"),
-    "status a list": (body(status=["completed"]), "the answer's status is ['completed']"),
-    "status an object": (body(status={"completed": True}), "the answer's status is {"),
-    "status true": (body(status=True), "the answer's status is True"),
-    "status 0": (body(status=0), "the answer's status is 0"),
-    "status empty": (body(status=""), "the answer's status is ''"),
-    "status in capitals": (body(status="COMPLETED"), "the answer's status is 'COMPLETED'"),
-    "status queued": (body(status="queued"), "the answer's status is 'queued'"),
-    "status canceled": (body(status="canceled"), "the answer's status is 'canceled'"),
-    "status with blanks": (body(status=" completed "), "the answer's status is ' completed '"),
-    "status with a line end": (body(status="failed\n"), "the answer's status is 'failed\\n'"),
-    "a long status": (body(status="x" * 5000), "the answer's status is 'xxx"),
+    "no status": (json.dumps({"sid": BUILD}).encode(), "unknown build status None"),
+    "status null": (body(status=None), "unknown build status None"),
+    "status a list": (body(status=["completed"]), "unknown build status ['completed']"),
+    "status an object": (body(status={"completed": True}), "unknown build status {"),
+    "status true": (body(status=True), "unknown build status True"),
+    "status 0": (body(status=0), "unknown build status 0"),
+    "status empty": (body(status=""), "unknown build status ''"),
+    "status in capitals": (body(status="COMPLETED"), "unknown build status 'COMPLETED'"),
+    "status queued": (body(status="queued"), "unknown build status 'queued'"),
+    "status canceled": (body(status="canceled"), "unknown build status 'canceled'"),
+    "status with blanks": (body(status=" completed "), "unknown build status ' completed '"),
+    "status with a line end": (body(status="failed\n"), "unknown build status 'failed\\n'"),
+    "a long status": (body(status="x" * 5000), "unknown build status 'xxx"),
     "another build": (
         body(status="completed", sid=OTHER_BUILD),
-        f"asked for {BUILD}, the answer is about {OTHER_BUILD}",
+        f"the answer is about {OTHER_BUILD}, not {BUILD}",
     ),
     "a sid that folds to the same": (
         body(status="completed", sid=BUILD.replace("f", "\uff46")),
@@ -118,7 +118,7 @@ def test_a_body_that_is_not_the_object_promised_is_trouble_that_may_pass(row: st
     with Server(answering(http(content))) as server:
         refused = refusal(server)
 
-    assert type(refused) is PassingError
+    assert type(refused) is TransientError
     assert reason in refused.reason
     assert len(refused.message) <= 400
     assert refused.http_status == 200
@@ -214,7 +214,7 @@ def test_an_answer_that_does_not_arrive_whole_is_trouble_that_may_pass(row: str)
     with Server(answering(handler)) as server:
         refused = refusal(server)
 
-    assert type(refused) is PassingError
+    assert type(refused) is TransientError
     assert reason in refused.reason
 
 
@@ -230,11 +230,11 @@ def test_an_answer_that_does_not_arrive_whole_is_trouble_that_may_pass(row: str)
 )
 def test_memory_stays_bounded_whatever_is_sent(handler: Handler) -> None:
     with Server(answering(handler)) as server:
-        ask = fetcher(server.url).ask
+        fetch = fetcher(server.url).fetch
 
         def refused() -> None:
             with pytest.raises(FetchError):
-                ask(STATUS)
+                fetch(STATUS)
 
         tracemalloc.start()
         thread = threading.Thread(target=refused, daemon=True)
@@ -297,7 +297,7 @@ def test_the_five_fields_are_given_as_sent_and_null_where_they_are_no_texts() ->
 def test_a_request_says_who_asks_what_and_that_no_cache_may_answer(twilio: Twilio) -> None:
     twilio.says("building")
 
-    fetcher(twilio.url).ask(STATUS)
+    fetcher(twilio.url).fetch(STATUS)
 
     (request,) = twilio.requests
     pair = b64encode(f"{ACCOUNT}:{TOKEN}".encode()).decode()
@@ -311,7 +311,7 @@ def test_a_request_says_who_asks_what_and_that_no_cache_may_answer(twilio: Twili
 def test_the_newest_builds_are_asked_for_twenty_at_a_time(twilio: Twilio) -> None:
     twilio.lists(page())
 
-    fetcher(twilio.url).ask(PAGE)
+    fetcher(twilio.url).fetch(PAGE)
 
     assert twilio.requests[0].query_string == b"PageSize=20"
 
@@ -319,8 +319,8 @@ def test_the_newest_builds_are_asked_for_twenty_at_a_time(twilio: Twilio) -> Non
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 529, 599, 999])
 def test_these_http_statuses_are_trouble_that_may_pass(twilio: Twilio, status: int) -> None:
     twilio.says(status)
-    with pytest.raises(PassingError, match=f"HTTP {status}") as refused:
-        fetcher(twilio.url).ask(STATUS)
+    with pytest.raises(TransientError, match=f"HTTP {status}") as refused:
+        fetcher(twilio.url).fetch(STATUS)
 
     assert refused.value.http_status == status
     assert refused.value.request_id == "RQ" + "d4" * 16
@@ -331,18 +331,18 @@ def test_these_http_statuses_are_trouble_that_may_pass(twilio: Twilio, status: i
 )
 def test_these_http_statuses_are_fatal(twilio: Twilio, status: int) -> None:
     twilio.says(status)
-    with pytest.raises(FatalError, match=f"HTTP {status}"):
-        fetcher(twilio.url).ask(STATUS)
+    with pytest.raises(PermanentError, match=f"HTTP {status}"):
+        fetcher(twilio.url).fetch(STATUS)
 
 
 @pytest.mark.parametrize("question", [STATUS, DETAILS, PAGE], ids=["status", "build", "page"])
-def test_404_is_said_to_be_none_of_the_other_troubles(twilio: Twilio, question: Question) -> None:
+def test_404_is_said_to_be_none_of_the_other_troubles(twilio: Twilio, question: Request) -> None:
     for script in (twilio.says, twilio.describes, twilio.lists):
         script(404)
     with pytest.raises(
         NotFoundError, match=r"Twilio found no (build ZB|service ZS).*HTTP 404"
     ) as refused:
-        fetcher(twilio.url).ask(question)
+        fetcher(twilio.url).fetch(question)
 
     assert refused.value.code == 20404
 
@@ -362,31 +362,31 @@ LOCATIONS = [
 
 @pytest.mark.parametrize("location", LOCATIONS)
 @pytest.mark.parametrize("question", [STATUS, DETAILS], ids=["status", "build"])
-def test_a_redirect_is_fatal_and_never_followed(location: bytes, question: Question) -> None:
+def test_a_redirect_is_fatal_and_never_followed(location: bytes, question: Request) -> None:
     head = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: " + location + b"\r\n\r\n"
     with Server(answering(head)) as server:
         refused = refusal(server, question)
 
-        assert type(refused) is FatalError
+        assert type(refused) is PermanentError
         assert "Redirects are not followed" in " ".join(refused.hints)
         assert len(server.requests) == 1
 
 
 def test_a_redirect_to_itself_is_no_loop() -> None:
     with Server(answering(http(b"", "307 Temporary Redirect", "Location: "))) as server:
-        assert type(refusal(server)) is FatalError
+        assert type(refusal(server)) is PermanentError
         assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize(("question", "mib"), [(DETAILS, 2), (PAGE, 8)], ids=["build", "page"])
-def test_a_build_may_be_2_mib_a_page_8_and_no_larger(question: Question, mib: int) -> None:
+def test_a_build_may_be_2_mib_a_page_8_and_no_larger(question: Request, mib: int) -> None:
     whole: dict[str, object] = {**build_body(), **page()}
 
     def sized(size: int) -> bytes:
         return http(json.dumps({**whole, "x": "x" * size}).encode())
 
     with Server(answering(sized(mib * MIB - 9000), sized(mib * MIB))) as server:
-        assert fetcher(server.url).ask(question)
+        assert fetcher(server.url).fetch(question)
         assert "larger than any" in refusal(server, question).reason
 
 
@@ -417,9 +417,9 @@ def test_the_largest_page_that_twilio_can_give_is_read() -> None:
     content = json.dumps(page(*[build] * 20)).encode()
     assert len(content) > 5 * MIB
     with Server(answering(http(content))) as server:
-        found = fetcher(server.url).ask(PAGE)
+        found = fetcher(server.url).fetch(PAGE)
 
-    assert isinstance(found, Page)
+    assert isinstance(found, BuildPage)
     assert [build.assets for build in found.builds] == [1000] * 20
 
 
@@ -451,7 +451,7 @@ def test_a_build_is_read_as_far_as_it_makes_sense(twilio: Twilio, row: str) -> N
     sent, found = BUILDS[row]
     twilio.describes(sent)
 
-    build = fetcher(twilio.url).ask(DETAILS)
+    build = fetcher(twilio.url).fetch(DETAILS)
 
     assert {name: getattr(build, name) for name in found} == found
 
@@ -473,8 +473,8 @@ def test_a_list_that_makes_no_sense_is_trouble_that_may_pass(
     twilio: Twilio, sent: Mapping[str, object]
 ) -> None:
     twilio.lists(sent)
-    with pytest.raises(PassingError, match="the answer"):
-        fetcher(twilio.url).ask(PAGE)
+    with pytest.raises(TransientError, match="the answer"):
+        fetcher(twilio.url).fetch(PAGE)
 
 
 QUERIES = ["Page=1&PageToken=PAx", "a b", "%zz", "\ud800", "é\r\nX: y", "?#[", "@evil.example/"]
@@ -486,11 +486,11 @@ def test_the_next_page_is_asked_for_at_the_same_url_whatever_its_query(query: st
     with Server(
         answering(http(json.dumps(first).encode()), http(json.dumps(page()).encode()))
     ) as s:
-        ask = fetcher(s.url).ask
-        answer = ask(PAGE)
-        assert isinstance(answer, Page)
+        fetch = fetcher(s.url).fetch
+        answer = fetch(PAGE)
+        assert isinstance(answer, BuildPage)
         assert answer.next_query
-        ask(Question(Kind.PAGE, query=answer.next_query))
+        fetch(Request(Resource.PAGE, query=answer.next_query))
 
         paths = [request.partition(b"?")[0] for request in s.requests]
         assert paths[0] == paths[1]
@@ -499,9 +499,9 @@ def test_the_next_page_is_asked_for_at_the_same_url_whatever_its_query(query: st
 
 def test_one_connection_serves_many_questions() -> None:
     with Server(answering(good())) as server:
-        ask = fetcher(server.url)
+        client = fetcher(server.url)
         for _ in range(20):
-            ask.ask(STATUS)
+            client.fetch(STATUS)
 
         assert (server.accepted, len(server.requests)) == (1, 20)
 
@@ -521,10 +521,10 @@ def test_a_kept_connection_that_was_ended_in_between_is_opened_again_without_a_w
             connection.reset()
 
     with Server(handle) as server:
-        ask = fetcher(server.url)
-        with suppress(PassingError):  # of the 503
-            ask.ask(STATUS)
-        answer = ask.ask(STATUS)
+        client = fetcher(server.url)
+        with suppress(TransientError):  # of the 503
+            client.fetch(STATUS)
+        answer = client.fetch(STATUS)
 
         assert isinstance(answer, BuildStatus)
         assert answer.status is Status.COMPLETED
@@ -546,8 +546,8 @@ def test_twilios_habits_of_closing_and_of_saying_things_twice_are_no_trouble() -
         "Twilio-Request-Id: RQ1",
     )
     with Server(answering(good("building", *habits), close=True)) as server:
-        ask = fetcher(server.url)
-        answers = [ask.ask(STATUS) for _ in range(5)]
+        client = fetcher(server.url)
+        answers = [client.fetch(STATUS) for _ in range(5)]
 
         assert {answer.request_id for answer in answers} == {"RQ1"}
         assert (server.accepted, len(server.requests)) == (5, 5)
@@ -574,8 +574,8 @@ def test_interim_answers_are_passed_over_and_the_final_one_counts(row: str, seco
         connection.send(good("completed"))
 
     with Server(answering(answer)) as server:
-        ask = fetcher(server.url)
-        found = [ask.ask(STATUS) for _ in range(3)]
+        client = fetcher(server.url)
+        found = [client.fetch(STATUS) for _ in range(3)]
 
         assert [answer.status for answer in found if isinstance(answer, BuildStatus)] == [
             Status.COMPLETED
@@ -615,10 +615,10 @@ def test_a_connection_with_anything_behind_an_answer_is_not_used_again(
         connection.request()
 
     with Server(handle) as server:
-        ask = fetcher(server.url)
-        found = [ask.ask(STATUS)]
+        client = fetcher(server.url)
+        found = [client.fetch(STATUS)]
         time.sleep(0.3)
-        found.append(ask.ask(STATUS))
+        found.append(client.fetch(STATUS))
 
         assert [a.status for a in found if isinstance(a, BuildStatus)] == [Status.BUILDING] * 2
         assert server.accepted == len(server.requests) == 2
@@ -640,10 +640,10 @@ UNFRAMED: Mapping[str, bytes] = {
 @pytest.mark.parametrize("row", UNFRAMED)
 def test_a_connection_is_not_used_again_where_the_end_of_an_answer_is_in_doubt(row: str) -> None:
     with Server(answering(UNFRAMED[row])) as server:
-        ask = fetcher(server.url)
+        client = fetcher(server.url)
         for _ in range(2):
-            with suppress(PassingError):
-                ask.ask(STATUS)
+            with suppress(TransientError):
+                client.fetch(STATUS)
 
         assert (server.accepted, len(server.requests)) == (2, 2)
 
@@ -654,7 +654,7 @@ def test_a_chunk_size_that_is_none_is_refused_and_nothing_is_read_on(size: bytes
     tracemalloc.start()
     try:
         with Server(endless(head, b" " * (1 << 16))) as server:
-            assert type(refusal(server)) is PassingError
+            assert type(refusal(server)) is TransientError
         assert tracemalloc.get_traced_memory()[1] < 10 * MIB
     finally:
         tracemalloc.stop()
@@ -674,12 +674,12 @@ OF_ANOTHER_BUILD: Mapping[str, Mapping[str, object]] = {
 
 @pytest.mark.parametrize("row", OF_ANOTHER_BUILD)
 @pytest.mark.parametrize("question", [STATUS, DETAILS], ids=["status", "build"])
-def test_an_answer_that_names_another_build_is_not_this_ones(row: str, question: Question) -> None:
+def test_an_answer_that_names_another_build_is_not_this_ones(row: str, question: Request) -> None:
     sent = {**build_body(), "status": "completed", **OF_ANOTHER_BUILD[row]}
     with Server(answering(http(json.dumps(sent).encode()))) as server:
         refused = refusal(server, question)
 
-    assert type(refused) is PassingError
+    assert type(refused) is TransientError
     assert "the answer is about" in refused.reason
 
 
@@ -690,9 +690,9 @@ def test_a_sid_that_only_unicode_takes_for_the_one_asked_is_another_builds() -> 
     sent = json.dumps({"sid": folded, "status": "completed"}).encode()
 
     with Server(answering(http(sent))) as server:
-        refused = refusal(server, Question(Kind.STATUS, asked))
+        refused = refusal(server, Request(Resource.STATUS, asked))
 
-    assert type(refused) is PassingError
+    assert type(refused) is TransientError
     assert "the answer is about" in refused.reason
 
 
@@ -710,7 +710,7 @@ def test_an_answer_without_a_sid_or_in_other_case_is_this_builds(
     assert found.status is Status.COMPLETED
 
 
-OTHER = Question(Kind.STATUS, OTHER_BUILD)
+OTHER = Request(Resource.STATUS, OTHER_BUILD)
 
 
 @pytest.mark.parametrize(
@@ -730,9 +730,9 @@ def test_a_late_answer_to_one_build_is_never_taken_for_anothers(late: bytes) -> 
         connection.request()
 
     with Server(handle) as server:
-        ask = fetcher(server.url)
-        ask.ask(OTHER)
-        found = ask.ask(STATUS)
+        client = fetcher(server.url)
+        client.fetch(OTHER)
+        found = client.fetch(STATUS)
 
         assert isinstance(found, BuildStatus)
         assert found.status is Status.BUILDING
@@ -742,9 +742,9 @@ def test_a_late_answer_to_one_build_is_never_taken_for_anothers(late: bytes) -> 
 def test_on_a_new_connection_an_answer_that_names_no_build_counts_at_once() -> None:
     nameless = b'{"sid": null, "url": null, "status": "building"}'
     with Server(answering(http(nameless, "200 OK", "Connection: close"))) as server:
-        ask = fetcher(server.url)
+        client = fetcher(server.url)
         for sid in (BUILD, OTHER_BUILD):
-            ask.ask(Question(Kind.STATUS, sid))
+            client.fetch(Request(Resource.STATUS, sid))
 
         assert len(server.requests) == 2
 
@@ -752,9 +752,9 @@ def test_on_a_new_connection_an_answer_that_names_no_build_counts_at_once() -> N
 def test_no_cookie_is_kept() -> None:
     setting = [f"Set-Cookie: c{n}={'x' * 400}; Path=/" for n in range(50)]
     with Server(answering(good("building", *setting))) as server:
-        ask = fetcher(server.url)
+        client = fetcher(server.url)
         for _ in range(5):
-            ask.ask(STATUS)
+            client.fetch(STATUS)
 
         assert not any(b"cookie" in head.lower() for head in server.requests)
 
@@ -774,7 +774,7 @@ def test_plain_gzip_and_deflate_are_read_though_nobody_asked_for_them(
 ) -> None:
     content = http(compress(body()), "200 OK", f"Content-Encoding: {encoding}")
     with Server(answering(content)) as server:
-        assert fetcher(server.url).ask(STATUS)
+        assert fetcher(server.url).fetch(STATUS)
         assert b"\r\nAccept-Encoding: identity\r\n" in server.requests[0]
 
 
@@ -793,7 +793,7 @@ def test_plain_gzip_and_deflate_are_read_though_nobody_asked_for_them(
 )
 def test_any_other_encoding_is_nonsense(encoding: str, content: bytes) -> None:
     with Server(answering(http(content, "200 OK", f"Content-Encoding: {encoding}"))) as server:
-        assert type(refusal(server)) is PassingError
+        assert type(refusal(server)) is TransientError
 
 
 REPEATED = (
@@ -823,7 +823,7 @@ def test_a_secret_that_a_server_repeats_is_in_nothing_that_is_given_on(
 ) -> None:
     with Server(answering(answer(secret))) as server:
         try:
-            given = repr(fetcher(server.url).ask(STATUS))
+            given = repr(fetcher(server.url).fetch(STATUS))
         except FetchError as error:
             given = repr(vars(error))
 
@@ -836,17 +836,17 @@ def test_a_secret_in_a_build_or_a_list_is_in_nothing_that_is_given_on(secret: st
     listed = page({**build_body(), "status": secret}, next_page_url=f"/x?PageToken={secret}")
     answers = [http(json.dumps({**build_body(), **fields}).encode())]
     with Server(answering(*answers, http(json.dumps(listed).encode()))) as server:
-        ask = fetcher(server.url)
-        build, listing = ask.ask(DETAILS), ask.ask(PAGE)
-        assert isinstance(listing, Page)
-        url = ask.url(Question(Kind.PAGE, query=listing.next_query or ""))
+        client = fetcher(server.url)
+        build, listing = client.fetch(DETAILS), client.fetch(PAGE)
+        assert isinstance(listing, BuildPage)
+        url = client.url(Request(Resource.PAGE, query=listing.next_query or ""))
 
     assert secret not in repr((build, listing.builds, url))
 
 
 def test_a_secret_that_is_a_word_of_the_api_changes_no_verdict() -> None:
     with Server(answering(good("completed"))) as server:
-        found = fetcher(server.url, {"TWILIO_AUTH_TOKEN": "completed"}).ask(STATUS)
+        found = fetcher(server.url, {"TWILIO_AUTH_TOKEN": "completed"}).fetch(STATUS)
 
     assert isinstance(found, BuildStatus)
     assert found.status is Status.COMPLETED

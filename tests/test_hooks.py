@@ -149,7 +149,7 @@ def test_a_push_goes_past_the_hook_as_its_message_says(
     assert (ended.code, repository.pushed()) == (0, True), ended.stderr
 
 
-def test_the_rehearsal_stops_git_and_pushes_nothing(repository: Repository) -> None:
+def test_a_hook_tried_in_the_sandbox_stops_git_and_pushes_nothing(repository: Repository) -> None:
     repository.hook(FAIL_SAFE)
     (repository.folder / ".git" / "hooks" / "pre-push").chmod(0o644)
 

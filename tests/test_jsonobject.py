@@ -72,9 +72,9 @@ def test_an_object_with_or_without_a_bom(content: bytes, value: object) -> None:
         (b'{"a": -Infinity}', "not JSON: NaN and Infinity are no JSON numbers"),
         (
             b'{"status": "failed", "status": "completed"}',
-            "JSON with a name that stands twice in one object",
+            "JSON with a name that occurs twice in one object",
         ),
-        (b'{"a": {"b": 1, "b": 1}}', "JSON with a name that stands twice in one object"),
+        (b'{"a": {"b": 1, "b": 1}}', "JSON with a name that occurs twice in one object"),
     ],
     ids=lambda value: repr(value[:20]),
 )

@@ -31,11 +31,11 @@ from tests.support.sockets import (
     socks5,
     unused_port,
 )
-from twbuild.api import transport
-from twbuild.api.models import BuildStatus, Kind, Question, Status
-from twbuild.errors import FatalError, PassingError, UsageError
+from twbuild.api import network, transport
+from twbuild.api.models import BuildStatus, Request, Resource, Status
+from twbuild.errors import PermanentError, TransientError, UsageError
 
-STATUS = Question(Kind.STATUS, BUILD)
+STATUS = Request(Resource.STATUS, BUILD)
 TWILIO = "https://serverless.twilio.com"
 
 
@@ -50,9 +50,9 @@ def environ(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
 
 
 def test_where_nothing_is_set_the_way_is_direct_and_the_usual_authorities_count() -> None:
-    way = transport.of(TWILIO)
+    way = network.network_for(TWILIO)
 
-    assert (way.proxies, way.route) == ({}, None)
+    assert (way.proxies, way.proxy_name) == ({}, None)
     assert way.context
     assert way.context.verify_mode is ssl.CERT_REQUIRED
     assert way.context.check_hostname
@@ -85,9 +85,9 @@ def test_the_proxy_is_the_one_that_requests_documents(
     for name, value in settings.items():
         environ.setenv(name, value)
 
-    way = transport.of(TWILIO)
+    way = network.network_for(TWILIO)
 
-    assert way.route == route
+    assert way.proxy_name == route
     assert bool(way.proxies) == bool(route)
     assert "p@w" not in repr(way)
     assert "p%40w" not in repr(way)
@@ -103,9 +103,9 @@ def test_a_loopback_address_never_goes_through_a_proxy(
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         environ.setenv(name, "http://127.0.0.1:9")
 
-    way = transport.of(url)
+    way = network.network_for(url)
 
-    assert (way.proxies, way.route) == ({}, None)
+    assert (way.proxies, way.proxy_name) == ({}, None)
 
 
 def test_a_request_to_this_machine_is_sent_past_every_proxy(environ: pytest.MonkeyPatch) -> None:
@@ -113,7 +113,7 @@ def test_a_request_to_this_machine_is_sent_past_every_proxy(environ: pytest.Monk
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
             environ.setenv(name, "http://127.0.0.1:9")
 
-        assert fetcher(server.url).ask(STATUS)
+        assert fetcher(server.url).fetch(STATUS)
 
 
 @pytest.mark.parametrize(
@@ -148,9 +148,9 @@ def test_a_malformed_proxy_is_refused_by_name_and_never_repeated(
 ) -> None:
     environ.setenv(variable, value)
     with pytest.raises(UsageError) as refused:
-        transport.of(TWILIO)
+        network.network_for(TWILIO)
 
-    told = " ".join([refused.value.message, *refused.value.hints])
+    told = " ".join([refused.value.message, *refused.value.hints, *refused.value.details])
     assert refused.value.message.startswith(f"{variable} ")
     assert shown(told) == []
     assert told.isprintable()
@@ -160,7 +160,7 @@ def test_a_socks_proxy_without_its_package_is_refused_by_name(environ: pytest.Mo
     environ.setenv("ALL_PROXY", f"socks5://u:{PROXY_PASSWORD.replace('/', '%2F')}@h:1080")
     environ.setitem(sys.modules, "socks", None)
     with pytest.raises(UsageError, match=r"ALL_PROXY is a SOCKS proxy, which needs .*PySocks"):
-        transport.of(TWILIO)
+        network.network_for(TWILIO)
 
 
 @pytest.mark.parametrize("scheme", ["http", "socks5h"])
@@ -168,10 +168,12 @@ def test_a_proxy_that_never_answers_is_named(environ: pytest.MonkeyPatch, scheme
     environ.setattr(transport, "CONNECT_SECONDS", 0.3)
     with Server(silent) as proxy:
         environ.setenv("HTTPS_PROXY", f"{scheme}://{proxy.netloc}")
-        with pytest.raises(PassingError, match="timed out") as refused:
-            fetcher("https://api.example.test").ask(STATUS)
+        with pytest.raises(TransientError, match="timed out") as refused:
+            fetcher("https://api.example.test").fetch(STATUS)
 
-    assert proxy.netloc in " ".join([refused.value.message, *refused.value.hints])
+    assert proxy.netloc in " ".join(
+        [refused.value.message, *refused.value.hints, *refused.value.details]
+    )
 
 
 def test_a_proxys_name_that_does_not_resolve_is_the_one_that_is_told(
@@ -182,8 +184,8 @@ def test_a_proxys_name_that_does_not_resolve_is_the_one_that_is_told(
 
     environ.setattr(socket, "getaddrinfo", unknown)
     environ.setenv("HTTPS_PROXY", "http://proxy.invalid:3128")
-    with pytest.raises(PassingError, match=r"resolve proxy proxy\.invalid:3128 \(HTTPS_PROXY\)"):
-        fetcher("https://api.example.test").ask(STATUS)
+    with pytest.raises(TransientError, match=r"resolve proxy proxy\.invalid:3128 \(HTTPS_PROXY\)"):
+        fetcher("https://api.example.test").fetch(STATUS)
 
 
 # CA bundles.
@@ -203,7 +205,7 @@ def test_a_bundle_without_a_certificate_is_refused_by_name(
     path = bundle(tmp_path, content)
     environ.setenv(variable, str(path))
     with pytest.raises(UsageError) as refused:
-        transport.of(TWILIO)
+        network.network_for(TWILIO)
 
     assert refused.value.message == f"{variable} cannot be used: {path}: contains no certificate"
 
@@ -214,7 +216,7 @@ def test_a_bundle_that_is_not_there_is_refused_by_name(
 ) -> None:
     environ.setenv(variable, "/no/such\x1b.pem")
     with pytest.raises(UsageError) as refused:
-        transport.of(TWILIO)
+        network.network_for(TWILIO)
 
     message = f"{variable} cannot be used: /no/such\\x1b.pem: no such file or directory"
     assert refused.value.message == message
@@ -225,17 +227,17 @@ def test_an_empty_folder_of_authorities_is_refused_by_name(
 ) -> None:
     environ.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))
     with pytest.raises(UsageError, match="REQUESTS_CA_BUNDLE cannot be used"):
-        transport.of(TWILIO)
+        network.network_for(TWILIO)
 
 
 def test_an_empty_variable_and_plain_http_need_no_bundle(environ: pytest.MonkeyPatch) -> None:
     environ.setenv("REQUESTS_CA_BUNDLE", "")
-    context = transport.of(TWILIO).context
+    context = network.network_for(TWILIO).context
     assert context
     assert len(context.get_ca_certs()) > 50
 
     environ.setenv("REQUESTS_CA_BUNDLE", "/no/such.pem")
-    assert transport.of("http://127.0.0.1:1").context is None
+    assert network.network_for("http://127.0.0.1:1").context is None
 
 
 @pytest.fixture(scope="module")
@@ -254,9 +256,9 @@ def test_one_tls_connection_serves_many_questions(
 ) -> None:
     environ.setenv("REQUESTS_CA_BUNDLE", str(bundle(tmp_path, authority.cert_pem.bytes())))
     with Server(answering(good()), context(authority, "127.0.0.1")) as server:
-        ask = fetcher(server.url).ask
+        fetch = fetcher(server.url).fetch
         for _ in range(5):
-            ask(STATUS)
+            fetch(STATUS)
 
         assert (server.accepted, len(server.requests)) == (1, 5)
 
@@ -274,9 +276,9 @@ def test_a_kept_tls_connection_that_was_ended_is_opened_again_without_a_word(
 
     environ.setenv("REQUESTS_CA_BUNDLE", str(bundle(tmp_path, authority.cert_pem.bytes())))
     with Server(handle, context(authority, "127.0.0.1")) as server:
-        ask = fetcher(server.url).ask
-        ask(STATUS)
-        answer = ask(STATUS)
+        fetch = fetcher(server.url).fetch
+        fetch(STATUS)
+        answer = fetch(STATUS)
 
     assert isinstance(answer, BuildStatus)
     assert answer.status is Status.COMPLETED
@@ -288,8 +290,8 @@ def test_a_certificate_of_tomorrow_makes_one_look_at_the_clock(
     tomorrow = datetime.now(timezone.utc) + timedelta(days=1)
     environ.setenv("REQUESTS_CA_BUNDLE", str(bundle(tmp_path, authority.cert_pem.bytes())))
     early = context(authority, "127.0.0.1", not_before=tomorrow)
-    with Server(answering(good()), early) as server, pytest.raises(FatalError) as refused:
-        fetcher(server.url).ask(STATUS)
+    with Server(answering(good()), early) as server, pytest.raises(PermanentError) as refused:
+        fetcher(server.url).fetch(STATUS)
 
     assert "certificate is not yet valid" in refused.value.message
     assert "clock" in " ".join(refused.value.hints)
@@ -301,16 +303,16 @@ def test_a_certificate_for_another_address_is_told_as_such(
 ) -> None:
     environ.setenv("REQUESTS_CA_BUNDLE", str(bundle(tmp_path, authority.cert_pem.bytes())))
     other = context(authority, "127.0.0.2")
-    with Server(answering(good()), other) as server, pytest.raises(FatalError) as refused:
-        fetcher(server.url).ask(STATUS)
+    with Server(answering(good()), other) as server, pytest.raises(PermanentError) as refused:
+        fetcher(server.url).fetch(STATUS)
 
     assert "IP address mismatch" in refused.value.message
 
 
 def test_a_tls_handshake_that_hangs_takes_4_seconds_at_most(environ: pytest.MonkeyPatch) -> None:
     environ.setattr(transport, "CONNECT_SECONDS", 0.3)
-    with Server(silent) as server, pytest.raises(PassingError):
-        fetcher(f"https://{server.netloc}").ask(STATUS)
+    with Server(silent) as server, pytest.raises(TransientError):
+        fetcher(f"https://{server.netloc}").fetch(STATUS)
 
     assert server.accepted == 1
 
@@ -325,9 +327,9 @@ def test_a_tunnel_is_kept_for_the_whole_wait(
         Server(proxying(("127.0.0.1", api.port))) as proxy,
     ):
         environ.setenv("ALL_PROXY", f"http://{proxy.netloc}")
-        ask = fetcher("https://api.example.test").ask
+        fetch = fetcher("https://api.example.test").fetch
         for _ in range(5):
-            ask(STATUS)
+            fetch(STATUS)
 
         assert (proxy.accepted, len(proxy.requests), len(api.requests)) == (1, 1, 5)
         assert api.requests[0].startswith(f"GET /v1/Services/{SERVICE}/".encode())
@@ -336,8 +338,8 @@ def test_a_tunnel_is_kept_for_the_whole_wait(
 def test_a_proxy_that_is_not_there_is_passing_trouble(environ: pytest.MonkeyPatch) -> None:
     port = unused_port()
     environ.setenv("HTTPS_PROXY", f"http://u:{PROXY_PASSWORD.replace('/', '%2F')}@127.0.0.1:{port}")
-    with pytest.raises(PassingError) as refused:
-        fetcher("https://api.example.test").ask(STATUS)
+    with pytest.raises(TransientError) as refused:
+        fetcher("https://api.example.test").fetch(STATUS)
 
     told = " ".join([refused.value.reason, refused.value.message, *refused.value.hints])
     assert f"connection refused by proxy 127.0.0.1:{port} (HTTPS_PROXY)" in told
@@ -352,8 +354,8 @@ def test_what_a_proxy_says_to_connect_is_judged_by_its_status(
 ) -> None:
     with Server(answering(http(b"", f"{status} No"))) as proxy:
         environ.setenv("HTTPS_PROXY", f"http://{proxy.netloc}")
-        with pytest.raises(FatalError if fatal else PassingError, match="CONNECT") as refused:
-            fetcher("https://api.example.test").ask(STATUS)
+        with pytest.raises(PermanentError if fatal else TransientError, match="CONNECT") as refused:
+            fetcher("https://api.example.test").fetch(STATUS)
 
     assert refused.value.http_status == status
 
@@ -384,9 +386,9 @@ def test_a_socks_proxy_leads_to_the_api(
     ):
         who = f"svc:{quote(PROXY_PASSWORD, safe='')}@" if user else ""
         environ.setenv("ALL_PROXY", f"{scheme}://{who}{proxy.netloc}")
-        ask = fetcher("https://api.example.test").ask
+        fetch = fetcher("https://api.example.test").fetch
         for _ in range(3):
-            ask(STATUS)
+            fetch(STATUS)
 
         asked_for = proxy.requests[0].decode("latin-1")
         assert asked_for == (f"{name}:443" if scheme == "socks5h" else "\x7f\0\0\1:443")
@@ -401,8 +403,8 @@ def test_what_a_socks_proxy_refuses_with_is_told(
 ) -> None:
     with Server(socks5(("127.0.0.1", 1), reply=reply)) as proxy:
         environ.setenv("ALL_PROXY", f"socks5h://{proxy.netloc}")
-        with pytest.raises(PassingError) as refused:
-            fetcher("https://api.example.test").ask(STATUS)
+        with pytest.raises(TransientError) as refused:
+            fetcher("https://api.example.test").fetch(STATUS)
 
     assert "could not connect" in refused.value.reason
     assert words in refused.value.reason
@@ -427,8 +429,8 @@ def test_of_a_socks_proxy_and_the_api_the_name_that_does_not_resolve_is_told(
     environ.setattr(socket, "gethostbyname", look_up_one)
     with Server(socks5(("127.0.0.1", 1))) as proxy:
         environ.setenv("ALL_PROXY", f"{scheme}://localhost:{proxy.port}")
-        with pytest.raises(PassingError) as refused:
-            fetcher("https://api.example.test").ask(STATUS)
+        with pytest.raises(TransientError) as refused:
+            fetcher("https://api.example.test").fetch(STATUS)
 
     assert refused.value.reason.startswith("could not resolve ")
     assert unknown in refused.value.reason
@@ -441,8 +443,8 @@ def test_a_socks_proxy_that_refuses_the_password_is_told_so(
 ) -> None:
     with Server(socks5(("127.0.0.1", 1), user=(b"a", b"b"))) as proxy:
         environ.setenv("ALL_PROXY", f"socks5h://a:{quote(PROXY_PASSWORD, '')}@{proxy.netloc}")
-        with pytest.raises(FatalError, match="refused the user name and password") as refused:
-            fetcher("https://api.example.test").ask(STATUS)
+        with pytest.raises(PermanentError, match="refused the user name and password") as refused:
+            fetcher("https://api.example.test").fetch(STATUS)
 
     assert shown(refused.value.message) == []
 
@@ -452,7 +454,7 @@ def test_a_scheme_that_requests_does_not_know_is_refused_with_the_one_to_write(
 ) -> None:
     environ.setenv("all_proxy", "socks://127.0.0.1:1080")
     with pytest.raises(UsageError, match=r"all_proxy begins with socks://") as refused:
-        transport.of(TWILIO)
+        network.network_for(TWILIO)
 
     assert "socks5h://" in " ".join(refused.value.hints)
 
@@ -463,7 +465,7 @@ def test_a_key_log_that_cannot_be_written_is_done_without(
 ) -> None:
     environ.setenv("SSLKEYLOGFILE", path)
 
-    assert transport.of(TWILIO).context
+    assert network.network_for(TWILIO).context
 
 
 def test_ssl_cert_file_counts_after_the_variables_of_requests(
@@ -471,16 +473,16 @@ def test_ssl_cert_file_counts_after_the_variables_of_requests(
 ) -> None:
     file = str(bundle(tmp_path, authority.cert_pem.bytes()))
     environ.setenv("SSL_CERT_FILE", file)
-    found = transport.of(TWILIO).context
+    found = network.network_for(TWILIO).context
     assert found
     assert len(found.get_ca_certs()) == 1
 
     environ.setenv("SSL_CERT_FILE", "/no/such.pem")
     with pytest.raises(UsageError, match="SSL_CERT_FILE cannot be used"):
-        transport.of(TWILIO)
+        network.network_for(TWILIO)
 
     environ.setenv("CURL_CA_BUNDLE", file)
-    assert transport.of(TWILIO).context
+    assert network.network_for(TWILIO).context
 
 
 @pytest.mark.parametrize(
@@ -505,8 +507,8 @@ def test_why_no_connection_comes_about_is_told_in_the_systems_words(
         raise OSError(number, os.strerror(number))
 
     environ.setattr(socket.socket, "connect", connect)
-    with pytest.raises(PassingError) as refused:
-        fetcher("http://127.0.0.1:1").ask(STATUS)
+    with pytest.raises(TransientError) as refused:
+        fetcher("http://127.0.0.1:1").fetch(STATUS)
 
     assert words in refused.value.reason
 
@@ -519,10 +521,10 @@ def test_a_region_or_edge_that_does_not_resolve_is_named_with_its_value(
 
     environ.setattr(socket, "getaddrinfo", unknown)
     where = {"TWILIO_REGION": "zz9", "TWILIO_EDGE": "nowhere", "TWBUILD_API_URL": ""}
-    with pytest.raises(PassingError) as refused:
-        fetcher("", where).ask(STATUS)
+    with pytest.raises(TransientError) as refused:
+        fetcher("", where).fetch(STATUS)
 
-    told = " ".join(refused.value.hints)
+    told = " ".join([*refused.value.hints, *refused.value.details])
     assert "Check the region and the edge" in told
     assert "could not resolve serverless.nowhere.zz9.twilio.com" in refused.value.message
     assert "TWILIO_REGION (zz9)" in told
@@ -540,8 +542,8 @@ def test_a_proxy_that_does_not_speak_tls_is_told_with_what_to_write(
 
         proxy.handle = greet
         environ.setenv("HTTPS_PROXY", f"https://{proxy.netloc}")
-        with pytest.raises(PassingError) as refused:
-            fetcher("https://api.example.test").ask(STATUS)
+        with pytest.raises(TransientError) as refused:
+            fetcher("https://api.example.test").fetch(STATUS)
 
     assert "does not speak TLS" in refused.value.reason
     assert "write http://" in " ".join(refused.value.hints)
@@ -555,8 +557,8 @@ def test_a_server_that_wants_a_client_certificate_is_told_in_openssls_words(
     wanting.maximum_version = ssl.TLSVersion.TLSv1_2  # in 1.3 it is refused after the handshake
     wanting.verify_mode = ssl.CERT_REQUIRED
     authority.configure_trust(wanting)
-    with Server(answering(good()), wanting) as server, pytest.raises(PassingError) as refused:
-        fetcher(server.url).ask(STATUS)
+    with Server(answering(good()), wanting) as server, pytest.raises(TransientError) as refused:
+        fetcher(server.url).fetch(STATUS)
 
     assert "the TLS handshake failed: sslv3 alert handshake failure" in refused.value.reason
 
@@ -571,8 +573,8 @@ def test_a_server_of_old_tls_is_told_in_openssls_words(
         warnings.simplefilter("ignore")
         old.minimum_version = ssl.TLSVersion.TLSv1
         old.maximum_version = ssl.TLSVersion.TLSv1_1
-    with Server(answering(good()), old) as server, pytest.raises(PassingError) as refused:
-        fetcher(server.url).ask(STATUS)
+    with Server(answering(good()), old) as server, pytest.raises(TransientError) as refused:
+        fetcher(server.url).fetch(STATUS)
 
     assert "the TLS handshake failed: " in refused.value.reason
     assert "version" in refused.value.reason or "protocol" in refused.value.reason

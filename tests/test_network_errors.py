@@ -125,7 +125,7 @@ def test_an_answer_that_is_no_good_http_is_named_as_what_it_is(
         ended = status(base, server.url)
 
         assert told(ended)[0].startswith(f"error: {words} (3 tries in ")
-        assert told(ended)[-1].startswith("asked: GET /v1/Services/")
+        assert told(ended)[-1].startswith("GET /v1/Services/")
         assert told(ended)[-1].endswith(f"/Status at {server.netloc}")
     assert ended.code == 3
     assert "\x1b" not in ended.stderr
@@ -435,7 +435,7 @@ SYSTEM: Mapping[str, str] = {
     "ENETUNREACH": "Check the network",
     "EACCES": "A firewall or sandbox on this machine",
     "EMFILE": "ulimit -n",
-    "ENOBUFS": "asked: ",
+    "ENOBUFS": "GET /v1/",
 }
 
 
@@ -482,7 +482,7 @@ def test_a_host_made_from_region_and_edge_that_does_not_resolve_names_them(
     assert ended.code == 3
     assert told(ended)[0].startswith(f"error: could not resolve {host} (3 tries")
     assert told(ended)[1].startswith("Check the region and the edge")
-    assert told(ended)[-1].endswith(f" at {host}, made from {made_from}")
+    assert told(ended)[-1].endswith(f" at {host} (from {made_from})")
 
 
 @pytest.mark.parametrize("source", ["environment", "profile"])
@@ -501,7 +501,7 @@ def test_a_refusal_by_a_host_made_from_region_and_edge_names_them(
         ended = run("status", SERVICE, BUILD, env={**env, **more})
 
         route = f"through proxy {proxy.netloc} (HTTPS_PROXY)"
-        assert told(ended)[-1].endswith(f", made from {made_from}, {route}")
+        assert told(ended)[-1].endswith(f" (from {made_from}), {route}")
     assert ended.code == code
     assert ended.stderr.count(made_from) == 1
     assert secrets.shown(ended.stderr) == []
@@ -538,12 +538,12 @@ def test_a_404_of_an_ingress_after_good_answers_is_ridden_out_until_patience_end
     ingress = http(FOREIGN[0], "404 Not Found", "Content-Type: text/plain")
     with Server(answering(good(), ingress)) as server:
         watched = watch(server.url)
-    assert watched.over.outcome is Outcome.UNAVAILABLE
-    assert watched.over.answer
+    assert watched.finished.outcome is Outcome.UNAVAILABLE
+    assert watched.finished.answer
     assert watched.seconds >= 120
 
     with Server(answering(good(), *[ingress] * 5, good("completed"))) as server:
-        assert watch(server.url).over.outcome is Outcome.COMPLETED
+        assert watch(server.url).finished.outcome is Outcome.COMPLETED
 
 
 def test_a_retry_after_that_ends_a_status_at_once_is_named(base: dict[str, str]) -> None:

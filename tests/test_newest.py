@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.command import BUILD, OTHER_BUILD
-from twbuild.api.models import Build, Page
-from twbuild.errors import FatalError, NotFoundError
-from twbuild.watch.events import Picked
-from twbuild.watch.newest import Listing
+from twbuild.api.models import Build, BuildPage
+from twbuild.errors import NotFoundError, PermanentError
+from twbuild.watch.events import Selected
+from twbuild.watch.newest import BuildList
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
 
@@ -23,11 +23,11 @@ def build(number: int, status: str = "building", minutes_ago: float | None = 0) 
     return Build(f"ZB{number:032x}", status, created)
 
 
-def listing(*pages: list[Build]) -> Listing:
-    found = Listing()
+def listing(*pages: list[Build]) -> BuildList:
+    found = BuildList()
     for number, builds in enumerate(pages, 1):
         more = f"Page={number}" if number < len(pages) else None
-        found.add(Page(tuple(builds), more, NOON))
+        found.add(BuildPage(tuple(builds), more, NOON))
     return found
 
 
@@ -37,17 +37,17 @@ def test_the_newest_in_progress_with_its_age_and_the_number_of_others() -> None:
         [build(3, minutes_ago=3), build(4, minutes_ago=7), build(5, "failed", 2)],
     )
 
-    picked = found.pick(NOON, in_progress=True)
+    newest = found.newest(NOON, in_progress=True)
 
-    assert picked == Picked(build(3).sid, "building", NOON - timedelta(minutes=3), 180, 2)
+    assert newest == Selected(build(3).sid, "building", NOON - timedelta(minutes=3), 180, 2)
 
 
 def test_the_newest_of_all_where_any_will_do() -> None:
     found = listing([build(1, "completed", 1), build(2, minutes_ago=9)], [build(3, "failed", 4)])
 
-    picked = found.pick(NOON, in_progress=False)
+    newest = found.newest(NOON, in_progress=False)
 
-    assert picked == Picked(build(1).sid, "completed", NOON - timedelta(minutes=1), 60, 1)
+    assert newest == Selected(build(1).sid, "completed", NOON - timedelta(minutes=1), 60, 1)
 
 
 def test_times_are_compared_across_time_zones() -> None:
@@ -55,7 +55,7 @@ def test_times_are_compared_across_time_zones() -> None:
     earlier = Build(OTHER_BUILD, "building", datetime(2026, 11, 24, 20, tzinfo=tokyo))
     later = Build(BUILD, "building", datetime(2026, 11, 24, 11, 30, tzinfo=utc))
 
-    assert listing([later, earlier]).pick(NOON, in_progress=True).sid == BUILD
+    assert listing([later, earlier]).newest(NOON, in_progress=True).sid == BUILD
 
 
 def test_a_build_that_two_pages_list_counts_once_as_last_listed() -> None:
@@ -63,19 +63,19 @@ def test_a_build_that_two_pages_list_counts_once_as_last_listed() -> None:
 
     found = listing([build(0xAB), build(1, minutes_ago=5)], [shouted])
 
-    assert found.pick(NOON, in_progress=True) == Picked(
+    assert found.newest(NOON, in_progress=True) == Selected(
         build(1).sid, "building", NOON - timedelta(minutes=5), 300, 0
     )
 
 
 def test_the_sid_stays_as_the_api_wrote_it() -> None:
-    assert listing([build(0xAB)]).pick(NOON, in_progress=True).sid == build(0xAB).sid
+    assert listing([build(0xAB)]).newest(NOON, in_progress=True).sid == build(0xAB).sid
 
 
 def test_no_builds() -> None:
     for in_progress in (True, False):
         with pytest.raises(NotFoundError) as raised:
-            listing([], []).pick(NOON, in_progress=in_progress)
+            listing([], []).newest(NOON, in_progress=in_progress)
 
         assert raised.value.message == "the service has no builds"
         assert raised.value.reason == "no builds"
@@ -86,20 +86,20 @@ def test_none_in_progress_names_the_newest_its_status_and_its_age(status: str) -
     found = listing([build(1, "failed", 60 * 24 * 9)], [build(0xAB, status, 60 * 24 * 3)])
 
     with pytest.raises(NotFoundError) as raised:
-        found.pick(NOON, in_progress=True)
+        found.newest(NOON, in_progress=True)
 
     assert raised.value.message == (
-        f"no build in progress: the newest, {build(0xAB).sid}, is {status}, created 3d ago"
+        f"no build in progress: the newest is {build(0xAB).sid} ({status}, created 3d ago)"
     )
     assert raised.value.hints == (
-        "a build just created may not be listed yet: name it to wait for it",
+        "A build just created may not be listed yet. To wait for it, pass its Build SID.",
     )
     assert raised.value.reason == "none in progress"
 
 
 def test_foreign_text_in_a_status_is_shown_and_does_nothing() -> None:
     with pytest.raises(NotFoundError) as raised:
-        listing([build(1, "\x1b[2J##\n::error::")]).pick(NOON, in_progress=True)
+        listing([build(1, "\x1b[2J##\n::error::")]).newest(NOON, in_progress=True)
 
     assert raised.value.message.isprintable()
     assert "##" not in raised.value.message
@@ -109,25 +109,25 @@ def test_foreign_text_in_a_status_is_shown_and_does_nothing() -> None:
 def test_a_build_without_its_time_leaves_it_open_which_is_the_newest(in_progress: bool) -> None:
     found = listing([build(1), build(2, "completed", None)])
 
-    with pytest.raises(FatalError) as raised:
-        found.pick(NOON, in_progress=in_progress)
+    with pytest.raises(PermanentError) as raised:
+        found.newest(NOON, in_progress=in_progress)
 
-    assert raised.value.reason == "the list has a build without its time"
+    assert raised.value.reason == "a build in the list has no date"
     assert raised.value.message == (
-        "which build is the newest cannot be told: the list has a build without its time"
+        "cannot tell which build is the newest: a build in the list has no date"
     )
-    assert raised.value.hints == ("name one",)
+    assert raised.value.hints == ("Pass a Build SID.",)
 
 
 def test_50_pages_are_read_and_a_51st_is_too_many() -> None:
-    assert listing(*[[build(n, minutes_ago=n)] for n in range(50)]).pick(
+    assert listing(*[[build(n, minutes_ago=n)] for n in range(50)]).newest(
         NOON, in_progress=True
-    ) == Picked(build(0).sid, "building", NOON, 0, 49)
+    ) == Selected(build(0).sid, "building", NOON, 0, 49)
 
-    with pytest.raises(FatalError, match="goes on after 50 pages") as raised:
+    with pytest.raises(PermanentError, match="more than 50 pages") as raised:
         listing(*[[build(n)] for n in range(51)])
 
-    assert raised.value.hints == ("name one",)
+    assert raised.value.hints == ("Pass a Build SID.",)
 
 
 @given(
@@ -144,9 +144,9 @@ def test_the_order_of_the_list_changes_nothing(
 
     found = listing(*[builds[at : at + size] for at in range(0, len(builds), size)])
 
-    assert found.pick(NOON, in_progress=False).sid == build(0).sid
+    assert found.newest(NOON, in_progress=False).sid == build(0).sid
     if newest:
-        assert found.pick(NOON, in_progress=True).sid == newest.sid
+        assert found.newest(NOON, in_progress=True).sid == newest.sid
     else:
         with pytest.raises(NotFoundError):
-            found.pick(NOON, in_progress=True)
+            found.newest(NOON, in_progress=True)

@@ -16,10 +16,16 @@ from tests.support.command import BUILD as BUILD_SID
 from tests.support.fasttime import close_fetchers, fetcher
 from tests.support.sockets import Server, answering, http
 from tests.support.twilio import Twilio, error, reply
-from twbuild.api.models import Kind, Question
-from twbuild.errors import FatalError, FetchError, NotFoundError, PassingError, UnauthorizedError
+from twbuild.api.models import Request, Resource
+from twbuild.errors import (
+    FetchError,
+    NotFoundError,
+    PermanentError,
+    TransientError,
+    UnauthorizedError,
+)
 
-STATUS = Question(Kind.STATUS, BUILD_SID)
+STATUS = Request(Resource.STATUS, BUILD_SID)
 DATE = "Tue, 24 Nov 2026 14:00:00 GMT"
 
 
@@ -32,7 +38,7 @@ def closed() -> Iterator[None]:
 def refusal(twilio: Twilio, answer: Response, **environ: str) -> FetchError:
     twilio.says(answer)
     with pytest.raises(FetchError) as refused:
-        fetcher(twilio.url, environ).ask(STATUS)
+        fetcher(twilio.url, environ).fetch(STATUS)
     return refused.value
 
 
@@ -72,8 +78,8 @@ def test_retry_after_is_seconds_or_a_date_at_most_5_minutes_and_anything_else_is
     headers, seconds = RETRY_AFTER[row]
     lines = [f"{name}: {value}" for name, value in headers.items()]
     answer = http(b"", f"{status} Busy", *lines)
-    with Server(answering(answer)) as server, pytest.raises(PassingError) as refused:
-        fetcher(server.url).ask(STATUS)
+    with Server(answering(answer)) as server, pytest.raises(TransientError) as refused:
+        fetcher(server.url).fetch(STATUS)
 
     assert refused.value.retry_after == seconds
 
@@ -146,7 +152,7 @@ def test_a_refusal_in_no_shape_of_twilios_is_not_twilios(
 ) -> None:
     refused = refusal(twilio, reply(body, status))
 
-    assert type(refused) is FatalError
+    assert type(refused) is PermanentError
     assert "a proxy or gateway rejected the request, not Twilio" in refused.message
 
 
@@ -157,7 +163,7 @@ def test_a_refusal_names_account_and_source_and_never_the_secret(
     refused = refusal(twilio, error(status))
 
     assert type(refused) is UnauthorizedError
-    told = " ".join([refused.message, *refused.hints])
+    told = " ".join([refused.message, *refused.hints, *refused.details])
     assert f"as {ACCOUNT}, from TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN" in told
     assert "RQ" + "d4" * 16 in told
     assert f"/Builds/{BUILD_SID}/Status at {twilio.server.host}:{twilio.server.port}" in told
@@ -175,8 +181,8 @@ def test_a_key_is_told_with_its_account(twilio: Twilio) -> None:
 def test_an_answer_that_makes_no_sense_is_told_with_its_status_and_request(twilio: Twilio) -> None:
     refused = refusal(twilio, reply({"status": "canceled"}))
 
-    assert refused.message == "HTTP 200, but the answer's status is 'canceled'"
-    assert f"request RQ{'d4' * 16}, for Twilio's support" in refused.hints
+    assert refused.message == "HTTP 200, but unknown build status 'canceled'"
+    assert f"request RQ{'d4' * 16}" in refused.details
 
 
 def test_a_key_in_the_accounts_place_is_pointed_at(twilio: Twilio) -> None:
@@ -281,8 +287,8 @@ def test_an_exception_is_told_by_its_kind_and_never_by_its_text(
         raise raised
 
     monkeypatch.setattr(asking._session, "send", send)
-    with pytest.raises(PassingError) as refused:
-        asking.ask(STATUS)
+    with pytest.raises(TransientError) as refused:
+        asking.fetch(STATUS)
 
     told = " ".join([refused.value.reason, refused.value.message, *refused.value.hints])
     assert reason in told
@@ -301,5 +307,5 @@ def test_exceptions_that_hold_each_other_are_no_endless_loop(
         raise first
 
     monkeypatch.setattr(asking._session, "send", send)
-    with pytest.raises(PassingError, match="connection lost"):
-        asking.ask(STATUS)
+    with pytest.raises(TransientError, match="connection lost"):
+        asking.fetch(STATUS)

@@ -15,21 +15,26 @@ from hypothesis import strategies as st
 
 from tests.support.command import ACCOUNT, BUILD, SERVICE
 from twbuild.api.models import Build, BuildStatus, Dependency, Status
-from twbuild.errors import CredentialsError, NotFoundError, PassingError, UnauthorizedError
+from twbuild.errors import (
+    CommandHint,
+    CredentialsError,
+    NotFoundError,
+    TransientError,
+    UnauthorizedError,
+)
 from twbuild.outcome import Outcome
 from twbuild.output import messages
 from twbuild.text import Line, plain
-from twbuild.watch.events import Made
-from twbuild.watch.state import Over
+from twbuild.watch.events import Details, Finished
 
 URL = f"https://serverless.twilio.com/v1/Services/{SERVICE}/Builds/{BUILD}/Status"
 ANSWER = BuildStatus(Status.BUILDING, BUILD, ACCOUNT, SERVICE, URL)
 CREATED = datetime(2026, 11, 24, 14, 2, 11, tzinfo=timezone.utc)
 
 
-def over(outcome: Outcome, waited: float = 0.0, polls: int = 2, **more: Any) -> Over:
+def finished(outcome: Outcome, waited: float = 0.0, polls: int = 2, **more: Any) -> Finished:
     known = more.pop("answer", ANSWER)
-    return Over(more.pop("sid", BUILD), outcome, known, waited, polls, more.pop("error", None))
+    return Finished(more.pop("sid", BUILD), outcome, known, waited, polls, more.pop("error", None))
 
 
 def text(lines: list[Line]) -> str:
@@ -37,12 +42,12 @@ def text(lines: list[Line]) -> str:
 
 
 class TestWord:
-    @pytest.mark.parametrize("outcome", messages.VERDICTS)
+    @pytest.mark.parametrize("outcome", [o for o in Outcome if o.is_verdict])
     def test_one_build_gets_the_bare_word(self, outcome: Outcome) -> None:
-        assert messages.word(over(outcome), several=False) == outcome.value
+        assert messages.word(finished(outcome), several=False) == outcome.value
 
     def test_several_builds_get_a_line_each_that_names_them(self) -> None:
-        assert messages.word(over(Outcome.COMPLETED), several=True) == f"{BUILD} completed"
+        assert messages.word(finished(Outcome.COMPLETED), several=True) == f"{BUILD} completed"
 
 
 class TestHeadline:
@@ -50,56 +55,58 @@ class TestHeadline:
         ("ended", "line"),
         [
             (
-                over(Outcome.COMPLETED, 72),
+                finished(Outcome.COMPLETED, 72),
                 f"✓ completed  {BUILD}  ready to deploy (waited 1m 12s)",
             ),
             (
-                over(Outcome.COMPLETED, 0.2, polls=1),
+                finished(Outcome.COMPLETED, 0.2, polls=1),
                 f"✓ completed  {BUILD}  ready to deploy (already)",
             ),
-            (over(Outcome.FAILED, 38.2), f"✗ failed     {BUILD}  (waited 38s)"),
-            (over(Outcome.FAILED, 0.2, polls=1), f"✗ failed     {BUILD}  (already)"),
+            (finished(Outcome.FAILED, 38.2), f"✗ failed     {BUILD}  (waited 38s)"),
+            (finished(Outcome.FAILED, 0.2, polls=1), f"✗ failed     {BUILD}  (already)"),
             (
-                over(Outcome.TIMEOUT, 600.02),
+                finished(Outcome.TIMEOUT, 600.02),
                 f"! still building after 10m (--timeout)  {BUILD}",
             ),
             (
-                over(Outcome.TIMEOUT, 5, answer=None),
+                finished(Outcome.TIMEOUT, 5, answer=None),
                 f"! status not known yet after 5s (--timeout)  {BUILD}",
             ),
             (
-                over(Outcome.TIMEOUT, 5, answer=None, sid=None),
+                finished(Outcome.TIMEOUT, 5, answer=None, sid=None),
                 "! status not known yet after 5s (--timeout)  the newest build",
             ),
             (
-                over(Outcome.INTERRUPTED, 46),
+                finished(Outcome.INTERRUPTED, 46),
                 f"! interrupted after 46s, still building  {BUILD}",
             ),
             (
-                over(Outcome.INTERRUPTED, 0.5, answer=None),
+                finished(Outcome.INTERRUPTED, 0.5, answer=None),
                 f"! interrupted after 0.5s, status not known yet  {BUILD}",
             ),
             (
-                over(
+                finished(
                     Outcome.UNAVAILABLE,
                     20.4,
                     6,
                     answer=None,
-                    error=PassingError("HTTP 503", "HTTP 503, code 20503"),
+                    error=TransientError("HTTP 503", "HTTP 503, code 20503"),
                 ),
                 f"error: HTTP 503, code 20503 (6 tries in 20s)  {BUILD}",
             ),
             (
-                over(Outcome.UNAUTHORIZED, 2, 2, error=UnauthorizedError("x", "HTTP 401")),
+                finished(Outcome.UNAUTHORIZED, 2, 2, error=UnauthorizedError("x", "HTTP 401")),
                 f"error: HTTP 401 (2 tries in 2s)  {BUILD}",
             ),
             (
-                over(Outcome.NOT_FOUND, 0.1, 1, sid=None, error=NotFoundError("x", "no builds")),
+                finished(
+                    Outcome.NOT_FOUND, 0.1, 1, sid=None, error=NotFoundError("x", "no builds")
+                ),
                 "error: no builds",
             ),
         ],
     )
-    def test_of_a_wait(self, ended: Over, line: str) -> None:
+    def test_of_a_wait(self, ended: Finished, line: str) -> None:
         assert plain(messages.headline(ended, once=False)) == line
 
     @pytest.mark.parametrize(
@@ -112,10 +119,10 @@ class TestHeadline:
         ],
     )
     def test_of_one_look_tells_no_time(self, outcome: Outcome, line: str) -> None:
-        assert plain(messages.headline(over(outcome, 0.4, polls=1), once=True)) == line
+        assert plain(messages.headline(finished(outcome, 0.4, polls=1), once=True)) == line
 
     def test_completed_is_not_called_deployed(self) -> None:
-        assert "deployed" not in plain(messages.headline(over(Outcome.COMPLETED), once=False))
+        assert "deployed" not in plain(messages.headline(finished(Outcome.COMPLETED), once=False))
 
     @pytest.mark.parametrize(
         ("outcome", "style"),
@@ -123,15 +130,15 @@ class TestHeadline:
             (Outcome.COMPLETED, "completed"),
             (Outcome.FAILED, "failed"),
             (Outcome.BUILDING, "building"),
-            (Outcome.TIMEOUT, "trouble"),
-            (Outcome.INTERRUPTED, "trouble"),
+            (Outcome.TIMEOUT, "problem"),
+            (Outcome.INTERRUPTED, "problem"),
             (Outcome.UNAVAILABLE, "failed"),
         ],
     )
     def test_colours_go_with_a_word_and_the_sid_is_unstyled(
         self, outcome: Outcome, style: str
     ) -> None:
-        line = messages.headline(over(outcome), once=False)
+        line = messages.headline(finished(outcome), once=False)
 
         assert line[0][1] == style
         assert line[0][0].strip("✓✗•! ")
@@ -145,28 +152,27 @@ class TestHeadline:
 
 class TestHints:
     def test_of_each_error_once(self) -> None:
-        error = UnauthorizedError("x", "refused", "is the secret current?", "request RQ1")
-        other = NotFoundError("x", "missing", "request RQ1", "another account's?")
+        error = UnauthorizedError("x", "refused", "is the key active?", details=["request RQ1"])
+        other = NotFoundError("x", "missing", "is it another account's?", details=["request RQ1"])
         ended = [
-            over(Outcome.UNAUTHORIZED, error=error),
-            over(Outcome.COMPLETED),
-            over(Outcome.NOT_FOUND, error=other),
+            finished(Outcome.UNAUTHORIZED, error=error),
+            finished(Outcome.COMPLETED),
+            finished(Outcome.NOT_FOUND, error=other),
         ]
 
-        assert text(messages.hints(ended)) == (
-            "  is the secret current?\n  request RQ1\n  another account's?"
-        )
+        assert text(messages.hints(ended)) == "  is the key active?\n  is it another account's?"
+        assert text(messages.details(ended)) == "  request RQ1"
 
     @pytest.mark.parametrize("outcome", [Outcome.TIMEOUT, Outcome.INTERRUPTED])
     def test_of_the_trouble_at_the_end_of_a_wait_that_was_cut_short(self, outcome: Outcome) -> None:
-        error = PassingError("HTTP 503", "HTTP 503, try later", "a hint")
+        error = TransientError("HTTP 503", "HTTP 503, try later", "a hint")
 
-        assert text(messages.hints([over(outcome, error=error)])) == (
-            "  the last try: HTTP 503, try later"
+        assert text(messages.hints([finished(outcome, error=error)])) == (
+            "  Last error: HTTP 503, try later"
         )
 
     def test_none_without_an_error(self) -> None:
-        assert messages.hints([over(Outcome.TIMEOUT), over(Outcome.COMPLETED)]) == []
+        assert messages.hints([finished(Outcome.TIMEOUT), finished(Outcome.COMPLETED)]) == []
 
 
 class TestResume:
@@ -174,41 +180,41 @@ class TestResume:
 
     @pytest.mark.parametrize("outcome", [Outcome.TIMEOUT, Outcome.INTERRUPTED])
     def test_the_build_continues_and_how_to_wait_again(self, outcome: Outcome) -> None:
-        assert text(messages.resume([over(outcome)], self.command)) == (
+        assert text(messages.resume([finished(outcome)], self.command)) == (
             f"  The build continues at Twilio. To wait again:\n    twbuild wait my-service {BUILD}"
         )
 
     def test_without_a_build_that_was_picked(self) -> None:
-        lines = messages.resume([over(Outcome.TIMEOUT, sid=None, answer=None)], self.command)
+        lines = messages.resume([finished(Outcome.TIMEOUT, sid=None, answer=None)], self.command)
 
         assert plain(lines[-1]) == "    twbuild wait my-service"
 
     @pytest.mark.parametrize(
         ("known", "unknown", "told"),
         [
-            (0, 1, "The state of the build is unknown"),
-            (0, 2, "The state of 2 builds is unknown"),
-            (1, 1, "1 build still building at Twilio; the state of 1 is unknown"),
-            (2, 3, "2 builds still building at Twilio; the state of 3 is unknown"),
+            (0, 1, "The state of the build is unknown."),
+            (0, 2, "The state of 2 builds is unknown."),
+            (1, 1, "1 still building at Twilio, the state of 1 unknown."),
+            (2, 3, "2 still building at Twilio, the state of 3 unknown."),
         ],
     )
     @pytest.mark.parametrize("outcome", [Outcome.TIMEOUT, Outcome.INTERRUPTED])
     def test_only_what_twilio_called_building_is_said_to_continue(
         self, outcome: Outcome, known: int, unknown: int, told: str
     ) -> None:
-        ended = [over(outcome)] * known + [over(outcome, answer=None)] * unknown
+        ended = [finished(outcome)] * known + [finished(outcome, answer=None)] * unknown
 
         lines = messages.resume(ended, self.command)
 
-        assert plain(lines[0]) == f"  {told}. To wait again:"
+        assert plain(lines[0]) == f"  {told} To wait again:"
 
     def test_only_builds_that_are_not_over(self) -> None:
         ended = [
-            over(Outcome.COMPLETED, sid="ZB1"),
-            over(Outcome.TIMEOUT, sid="ZB2"),
-            over(Outcome.FAILED, sid="ZB3"),
-            over(Outcome.NOT_FOUND, sid="ZB4", error=NotFoundError("x", "y")),
-            over(Outcome.INTERRUPTED, sid="ZB5"),
+            finished(Outcome.COMPLETED, sid="ZB1"),
+            finished(Outcome.TIMEOUT, sid="ZB2"),
+            finished(Outcome.FAILED, sid="ZB3"),
+            finished(Outcome.NOT_FOUND, sid="ZB4", error=NotFoundError("x", "y")),
+            finished(Outcome.INTERRUPTED, sid="ZB5"),
         ]
 
         assert text(messages.resume(ended, self.command)) == (
@@ -217,22 +223,22 @@ class TestResume:
 
     @pytest.mark.parametrize("outcome", [Outcome.UNAUTHORIZED, Outcome.UNAVAILABLE])
     def test_after_good_answers_also_where_trouble_ended_it(self, outcome: Outcome) -> None:
-        error = PassingError("x", "y")
+        error = TransientError("x", "y")
 
-        told = text(messages.resume([over(outcome, 38, error=error)], self.command))
+        told = text(messages.resume([finished(outcome, 38, error=error)], self.command))
 
         assert told == (
-            f"  {BUILD} was still building after 38s\n"
+            f"  {BUILD} was still building after 38s.\n"
             "  The build continues at Twilio. To wait again:\n"
             f"    twbuild wait my-service {BUILD}"
         )
-        assert messages.resume([over(outcome, answer=None, error=error)], self.command) == []
+        assert messages.resume([finished(outcome, answer=None, error=error)], self.command) == []
 
     @pytest.mark.parametrize(
         "outcome", [Outcome.COMPLETED, Outcome.FAILED, Outcome.BUILDING, Outcome.NOT_FOUND]
     )
     def test_nothing_where_nothing_goes_on(self, outcome: Outcome) -> None:
-        assert messages.resume([over(outcome)], self.command) == []
+        assert messages.resume([finished(outcome)], self.command) == []
 
     @pytest.mark.parametrize(
         "name",
@@ -262,7 +268,7 @@ class TestResume:
     )
     def test_pasted_into_a_shell_it_is_the_same_command(self, name: str) -> None:
         command = ["twbuild", "wait", "-p", name, "my-service"]
-        typed = plain(messages.resume([over(Outcome.TIMEOUT)], command)[-1])
+        typed = plain(messages.resume([finished(Outcome.TIMEOUT)], command)[-1])
 
         assert typed.isprintable()
         assert "##" not in typed
@@ -280,7 +286,7 @@ class TestResume:
     def test_a_name_stays_as_readable_as_it_can(self, name: str, typed: str) -> None:
         command = ["twbuild", "wait", "-p", name, "my-service"]
 
-        assert plain(messages.resume([over(Outcome.TIMEOUT)], command)[-1]) == (
+        assert plain(messages.resume([finished(Outcome.TIMEOUT)], command)[-1]) == (
             f"    twbuild wait -p {typed} my-service {BUILD}"
         )
 
@@ -294,7 +300,7 @@ def pasted(typed: str) -> list[str]:
 
 @given(st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S"]), min_size=1))
 def test_printable_names_are_quoted_as_a_shell_reads_them(name: str) -> None:
-    typed = plain(messages.resume([over(Outcome.TIMEOUT)], ["twbuild", "wait", "-p", name])[-1])
+    typed = plain(messages.resume([finished(Outcome.TIMEOUT)], ["twbuild", "wait", "-p", name])[-1])
 
     if "##" in name:
         assert "##" not in typed
@@ -304,24 +310,26 @@ def test_printable_names_are_quoted_as_a_shell_reads_them(name: str) -> None:
 
 def test_the_summary_of_several_builds_counts_each_outcome_in_plain_words() -> None:
     ended = [
-        over(Outcome.COMPLETED, 12),
-        over(Outcome.COMPLETED, 72),
-        over(Outcome.FAILED, 30),
-        over(Outcome.TIMEOUT, 60),
-        over(Outcome.TIMEOUT, 60, answer=None),
-        over(Outcome.NOT_FOUND, answer=None),
-        over(Outcome.UNAUTHORIZED),
+        finished(Outcome.COMPLETED, 12),
+        finished(Outcome.COMPLETED, 72),
+        finished(Outcome.FAILED, 30),
+        finished(Outcome.TIMEOUT, 60),
+        finished(Outcome.TIMEOUT, 60, answer=None),
+        finished(Outcome.NOT_FOUND, answer=None),
+        finished(Outcome.UNAUTHORIZED),
     ]
 
     assert plain(messages.summary(ended)) == (
-        "7 builds: 2 completed, 1 failed, 1 still building, 1 unknown, 1 not found, 1 refused"
+        "7 builds: 2 completed, 1 failed, 1 still building, 1 unknown, 1 not found, 1 unauthorized"
         " (waited 1m 12s)"
     )
 
 
 class TestMade:
     def made(self, **fields: Any) -> str:
-        return text(messages.made(Made(BUILD, Build(BUILD, "failed", **fields)), several=False))
+        return text(
+            messages.failed_build(Details(BUILD, Build(BUILD, "failed", **fields)), several=False)
+        )
 
     def test_as_the_screens_show_it(self) -> None:
         told = self.made(
@@ -344,22 +352,23 @@ class TestMade:
             "    contents      12 functions, 4 assets\n"
             "    dependencies  @twilio/runtime-handler 1.3.0, lodash 4.17.21, twilio 4.23.0\n"
             "    created       2026-11-24 14:02:11 UTC, failed after 36s\n"
-            "  Compare it with your last completed build.\n"
-            "  Or send request RQ1 to Twilio's support."
+            "  Compare with your last completed build, or send request RQ1 to Twilio's support."
         )
 
     def test_several_builds_are_told_apart(self) -> None:
-        lines = messages.made(Made(BUILD, Build(BUILD, "failed", runtime="x")), several=True)
+        lines = messages.failed_build(
+            Details(BUILD, Build(BUILD, "failed", runtime="x")), several=True
+        )
 
-        assert plain(lines[0]) == f"  What {BUILD} was made of; Twilio gives no reason:"
+        assert plain(lines[0]) == f"  What {BUILD} was made of (Twilio gives no reason):"
         assert len(plain(lines[0])) < 80
 
     def test_where_twilio_did_not_tell_in_time_it_still_gives_no_reason(self) -> None:
-        next_step = "\n  Compare it with your last completed build."
+        next_step = "\n  Compare with your last completed build."
 
-        told = text(messages.made(Made(BUILD, None), several=False))
+        told = text(messages.failed_build(Details(BUILD, None), several=False))
         assert told == f"  Twilio gives no reason for a failed build.{next_step}"
-        told = text(messages.made(Made(BUILD, None), several=True))
+        told = text(messages.failed_build(Details(BUILD, None), several=True))
         assert told == f"  Twilio gives no reason for {BUILD}.{next_step}"
 
     @pytest.mark.parametrize(
@@ -422,48 +431,54 @@ class TestStyles:
     """Only words, times and hints are coloured; what they are about never is."""
 
     def test_of_an_error_and_its_hints(self) -> None:
-        error = PassingError("r", "what", "do this")
-        ended = over(Outcome.UNAVAILABLE, 3, error=error)
+        command = CommandHint("type ", "twilio login")
+        error = TransientError("r", "what", "do this", command, details=["GET /x"])
+        ended = finished(Outcome.UNAVAILABLE, 3, error=error)
 
         assert error.lines == [
-            [("error:", "failed"), (" what", "")],
-            [("  do this", "hint")],
+            (("error:", "failed"), (" what", "")),
+            (("  ", ""), ("do this", "")),
+            (("  ", ""), ("type ", ""), ("twilio login", "command")),
+            (("  ", ""), ("GET /x", "detail")),
         ]
         assert messages.headline(ended, once=False) == [
-            *error.lines[0],
+            *error.headline,
             (" (2 tries in 3s)", "time"),
             (f"  {BUILD}", ""),
         ]
-        assert messages.hints([ended]) == [[("  do this", "hint")]]
+        assert messages.hints([ended]) == error.hint_lines
+        assert messages.details([ended]) == error.detail_lines
 
     def test_of_a_verdict(self) -> None:
-        assert messages.headline(over(Outcome.COMPLETED, 3), once=False) == [
+        assert messages.headline(finished(Outcome.COMPLETED, 3), once=False) == [
             ("✓ completed", "completed"),
             (f"  {BUILD}  ready to deploy", ""),
             (" (waited 3s)", "time"),
         ]
 
     def test_of_the_command_that_resumes(self) -> None:
-        error = PassingError("r", "what")
-        lines = messages.resume([over(Outcome.UNAVAILABLE, error=error)], ["twbuild", "wait"])
+        error = TransientError("r", "what")
+        lines = messages.resume([finished(Outcome.UNAVAILABLE, error=error)], ["twbuild", "wait"])
 
-        assert [[style for _, style in line] for line in lines] == [["hint"], ["hint"], ["command"]]
+        assert [[style for _, style in line] for line in lines] == [[""], [""], ["", "command"]]
 
     def test_of_a_summary_and_of_what_a_build_was_made_of(self) -> None:
-        assert messages.summary([over(Outcome.FAILED, 3)]) == [
+        assert messages.summary([finished(Outcome.FAILED, 3)]) == [
             ("1 build: 1 failed", ""),
             (" (waited 3s)", "time"),
         ]
-        lines = messages.made(Made(BUILD, None), several=False)
-        assert [[style for _, style in line] for line in lines] == [["hint"], [""]]
-        lines = messages.made(Made(BUILD, Build(BUILD, "failed", runtime="x")), several=False)
-        assert [[style for _, style in line] for line in lines] == [["hint"], ["hint", ""], [""]]
+        lines = messages.failed_build(Details(BUILD, None), several=False)
+        assert [[style for _, style in line] for line in lines] == [[""], [""]]
+        lines = messages.failed_build(
+            Details(BUILD, Build(BUILD, "failed", runtime="x")), several=False
+        )
+        assert [[style for _, style in line] for line in lines] == [[""], ["detail", ""], [""]]
 
 
 class TestJson:
     @pytest.mark.parametrize("outcome", Outcome)
     def test_the_fields_and_their_order(self, outcome: Outcome) -> None:
-        found = json.loads(messages.as_json(over(outcome, 12.34567, 4)))
+        found = json.loads(messages.as_json(finished(outcome, 12.34567, 4)))
 
         assert list(found) == [
             *("sid", "account_sid", "service_sid", "status", "url"),
@@ -485,17 +500,17 @@ class TestJson:
     def test_what_is_unknown_is_null(self) -> None:
         unknown = {"account_sid": None, "service_sid": None, "status": None, "url": None}
 
-        found = json.loads(messages.as_json(over(Outcome.TIMEOUT, answer=None)))
+        found = json.loads(messages.as_json(finished(Outcome.TIMEOUT, answer=None)))
         assert unknown.items() <= found.items()
         assert found["sid"] == BUILD
-        found = json.loads(messages.as_json(over(Outcome.TIMEOUT, answer=None, sid=None)))
+        found = json.loads(messages.as_json(finished(Outcome.TIMEOUT, answer=None, sid=None)))
         assert found["sid"] is None
 
     def test_fields_are_as_sent_and_the_sid_that_was_asked_where_none_was(self) -> None:
         shouted = BUILD.upper()
         answers = [BuildStatus(Status.FAILED, sid) for sid in (shouted, None)]
 
-        found = [json.loads(messages.as_json(over(Outcome.FAILED, answer=a))) for a in answers]
+        found = [json.loads(messages.as_json(finished(Outcome.FAILED, answer=a))) for a in answers]
 
         assert [(one["sid"], one["status"]) for one in found] == [
             (shouted, "failed"),
@@ -506,19 +521,25 @@ class TestJson:
         ("error", "told"),
         [
             (CredentialsError("none", "hint"), {"message": "none"}),
-            (PassingError("HTTP 503", "m", http_status=503), {"message": "m", "http_status": 503}),
+            (
+                TransientError("HTTP 503", "m", http_status=503),
+                {"message": "m", "http_status": 503},
+            ),
             (
                 UnauthorizedError("r", "m", http_status=401, code=20003, request_id="RQ1"),
                 {"message": "m", "http_status": 401, "code": 20003, "request_id": "RQ1"},
             ),
             (
-                PassingError("r", "m", http_status=500, code=0),
+                TransientError("r", "m", http_status=500, code=0),
                 {"message": "m", "http_status": 500, "code": 0},
             ),
         ],
     )
     def test_an_error_tells_what_is_known(self, error: Any, told: dict[str, object]) -> None:
-        assert json.loads(messages.as_json(over(Outcome.UNAVAILABLE, error=error)))["error"] == told
+        assert (
+            json.loads(messages.as_json(finished(Outcome.UNAVAILABLE, error=error)))["error"]
+            == told
+        )
 
     def test_a_failed_build_comes_with_what_twilio_tells_of_it(self) -> None:
         build = Build(
@@ -533,7 +554,7 @@ class TestJson:
             request_id="RQ1",
         )
 
-        assert json.loads(messages.as_json(over(Outcome.FAILED), build))["build"] == {
+        assert json.loads(messages.as_json(finished(Outcome.FAILED), build))["build"] == {
             "runtime": "node24",
             "functions": 12,
             "assets": 0,
@@ -546,7 +567,7 @@ class TestJson:
         }
 
     def test_what_twilio_does_not_tell_of_a_failed_build_is_null(self) -> None:
-        found = json.loads(messages.as_json(over(Outcome.FAILED), Build(BUILD, "failed")))
+        found = json.loads(messages.as_json(finished(Outcome.FAILED), Build(BUILD, "failed")))
 
         assert found["build"] == {
             **dict.fromkeys(["runtime", "functions", "assets", "date_created", "date_updated"]),
@@ -556,14 +577,16 @@ class TestJson:
 
 def test_a_build_of_today_is_told_without_its_date() -> None:
     now = datetime.now(timezone.utc)
-    lines = messages.made(Made(BUILD, Build(BUILD, "failed", created=now)), several=False)
+    lines = messages.failed_build(
+        Details(BUILD, Build(BUILD, "failed", created=now)), several=False
+    )
 
     assert plain(lines[1]) == f"    created       {now:%H:%M:%S} UTC"
 
 
 def test_each_line_of_a_log_is_one_line() -> None:
-    error = PassingError("r", "m", "hint", http_status=500)
-    ended = [over(outcome, error=error) for outcome in Outcome]
+    error = TransientError("r", "m", "hint", http_status=500)
+    ended = [finished(outcome, error=error) for outcome in Outcome]
 
     lines = [messages.headline(one, once=False) for one in ended]
     lines += [*messages.hints(ended), *messages.resume(ended, ["twbuild", "wait", "two\nlines"])]
@@ -580,7 +603,7 @@ def test_one_line_that_no_log_obeys_and_that_strict_parsers_read_back(foreign: s
     answer = BuildStatus(Status.FAILED, BUILD, foreign, None, f"##{foreign}##")
     build = Build(BUILD, "failed", runtime=foreign, dependencies=(Dependency(foreign, foreign),))
 
-    line = messages.as_json(over(Outcome.FAILED, answer=answer), build)
+    line = messages.as_json(finished(Outcome.FAILED, answer=answer), build)
 
     assert "##" not in line
     assert line.isascii()

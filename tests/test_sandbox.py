@@ -50,7 +50,7 @@ BUILD_FIELDS: dict[str, str | type] = {
 }
 PATH = f"/v1/Services/{SERVICE}/Builds"
 SUPPLIED = (
-    "twbuild: sandbox: TWBUILD_SERVICE=rehearsal and throwaway credentials are set for COMMAND; "
+    "twbuild: sandbox: COMMAND gets TWBUILD_SERVICE=demo-service and throwaway credentials; "
     "your own are neither used nor checked\n"
 )
 
@@ -222,7 +222,7 @@ def test_twilios_own_client_reads_the_same_as_twbuild(
     assert (refused.value.status, refused.value.code) == (401, 20003)
 
 
-def test_the_default_rehearsal_is_a_wait_that_names_its_build_and_uses_no_proxy(
+def test_the_default_command_is_a_wait_that_names_its_build_and_uses_no_proxy(
     base: dict[str, str],
 ) -> None:
     proxies = {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
@@ -231,7 +231,7 @@ def test_the_default_rehearsal_is_a_wait_that_names_its_build_and_uses_no_proxy(
             *("sandbox", "--outcome", outcome, "--build-time", "500ms"), env={**base, **proxies}
         )
         assert (ended.code, ended.stdout) == (code, f"{outcome}\n")
-        assert re.match(r"twbuild: \$ twbuild wait rehearsal ZB[0-9a-f]{32}\n", ended.stderr)
+        assert re.match(r"twbuild: \$ twbuild wait demo-service ZB[0-9a-f]{32}\n", ended.stderr)
 
 
 PRINT_ENVIRON = "import json, os, sys; print(json.dumps([dict(os.environ), sys.argv[1:]]))"
@@ -391,7 +391,7 @@ def test_what_a_terminals_keys_send_reaches_command_once(
         os.kill(pid, 0)
 
 
-def test_ctrl_c_in_the_default_rehearsal_has_the_last_words_once_and_stops_the_script(
+def test_ctrl_c_in_the_default_sandbox_has_the_last_words_once_and_stops_the_script(
     base: dict[str, str],
 ) -> None:
     script = f"{TWBUILD} sandbox --build-time 1h; echo went on"
@@ -400,7 +400,7 @@ def test_ctrl_c_in_the_default_rehearsal_has_the_last_words_once_and_stops_the_s
         terminal.see(" building ")
         terminal.type("\x03")
         assert terminal.end() == -signal.SIGINT
-        assert terminal.text.count("The build continues at Twilio") == 1
+        assert terminal.text.count("nothing continues at Twilio") == 1
         assert "went on" not in terminal.text
         assert not terminal.cursor_hidden
 
@@ -416,10 +416,10 @@ def test_a_machine_without_room_for_a_sandbox_is_told_so(
     assert "the sandbox needs a port on 127.0.0.1, a thread and a temporary folder" in ended.stderr
 
 
-def test_a_rehearsal_of_a_hook_stops_a_push_of_a_failed_build(
+def test_a_hook_tried_in_the_sandbox_stops_a_push_of_a_failed_build(
     base: dict[str, str], tmp_path: Path
 ) -> None:
-    script = f"twbuild wait -q rehearsal {BUILD} || exit; echo pushed"
+    script = f"twbuild wait -q demo-service {BUILD} || exit; echo pushed"
     for outcome, code, stdout in (
         ("failed", 1, "failed\n"),
         ("completed", 0, "completed\npushed\n"),
@@ -486,8 +486,8 @@ def test_a_script_without_an_interpreter_line_runs_as_in_a_shell(
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("#!/bin/sh\r\n", [r"'/bin/sh\r' is not there", "carriage return"]),
-        ("#! /no/such/shell -e\n", ["'/no/such/shell' is not there"]),
+        ("#!/bin/sh\r\n", [r"'/bin/sh\r' does not exist", "carriage return"]),
+        ("#! /no/such/shell -e\n", ["'/no/such/shell' does not exist"]),
     ],
     ids=["carriage return", "missing"],
 )
@@ -542,6 +542,6 @@ def test_a_command_of_twbuild_as_command_is_2_and_the_one_that_was_meant(
         ended = run("sandbox", *separator, command, SERVICE, BUILD, env=base)
         assert (ended.code, ended.stdout) == (2, "")
         assert (
-            f"did you mean: twbuild sandbox twbuild {command} {SERVICE} {BUILD}\n" in ended.stderr
+            f"Did you mean: twbuild sandbox twbuild {command} {SERVICE} {BUILD}\n" in ended.stderr
         )
-        assert "run 'twbuild sandbox --help' for usage" in ended.stderr
+        assert "For usage: twbuild sandbox --help" in ended.stderr

@@ -100,7 +100,7 @@ def test_one_deadline_holds_for_all_and_only_builds_not_over_are_resumed(
     assert (ended.code, ended.stdout) == (124, f"{A} completed\n")
     assert ended.seconds < 15
     assert ended.stderr.endswith(
-        "twbuild:   1 build still building at Twilio; the state of 1 is unknown. To wait again:\n"
+        "twbuild:   1 still building at Twilio, the state of 1 unknown. To wait again:\n"
         f"twbuild:     twbuild wait {SERVICE} {B} {C}\n"
     )
 
@@ -165,10 +165,10 @@ def test_a_hundred_builds_are_asked_about_ten_at_a_time_and_told_once_each(
 def test_one_build_that_hangs_keeps_no_other_from_its_verdict(
     twilio: Twilio, environ: dict[str, str]
 ) -> None:
-    over = threading.Event()
+    finished = threading.Event()
 
     def hang(_: Request) -> Response:
-        over.wait(60)
+        finished.wait(60)
         return reply(status_body())
 
     twilio.says(hang)
@@ -180,7 +180,7 @@ def test_one_build_that_hangs_keeps_no_other_from_its_verdict(
     assert process.stdout.readline() == f"{OTHER_BUILD} completed\n"
     assert process.poll() is None
     process.communicate(timeout=30)
-    over.set()
+    finished.set()
     assert process.returncode == 124
 
 
@@ -251,10 +251,10 @@ def test_a_failed_builds_json_waits_for_its_own_details_and_no_other_builds(
 def test_a_failed_builds_json_is_told_within_its_5_seconds_also_where_no_request_can_start(
     twilio: Twilio, environ: dict[str, str]
 ) -> None:
-    over = threading.Event()
+    finished = threading.Event()
 
     def hang(_: Request) -> Response:
-        over.wait(60)
+        finished.wait(60)
         return reply(status_body())
 
     for sid in SIDS[1:12]:
@@ -265,7 +265,7 @@ def test_a_failed_builds_json_is_told_within_its_5_seconds_also_where_no_request
     assert process.stdout
     found, since = json.loads(process.stdout.readline()), time.monotonic()
     process.communicate(timeout=30)
-    over.set()
+    finished.set()
 
     assert (found["sid"], found["outcome"], found["build"]) == (A, "failed", None)
     assert time.monotonic() - since > 1.5  # the others went on

@@ -57,14 +57,14 @@ sys.addaudithook(hook)
 @pytest.fixture
 def held() -> Iterator[Callable[[Request], Response]]:
     """An answer that does not come until the test is over."""
-    over = threading.Event()
+    finished = threading.Event()
 
     def hold(_: Request) -> Response:
-        over.wait(60)
+        finished.wait(60)
         return reply(status_body())
 
     yield hold
-    over.set()
+    finished.set()
 
 
 Place = Callable[[], subprocess.Popen[str]]
@@ -193,7 +193,7 @@ def test_a_stdout_that_nobody_reads_holds_the_deadlines_end_up_for_a_second_at_m
     assert late.code == 124
     assert late.stderr.endswith(RESUME)
     assert untold.code == 3
-    assert "could not be written to stdout: nobody reads it" in untold.stderr
+    assert "could not write the result to stdout: nothing reads it" in untold.stderr
     assert max(late.seconds, untold.seconds) < 5
 
 
@@ -576,7 +576,7 @@ def test_a_job_that_may_not_draw_writes_its_lines(
         background = "foreground" not in around
         assert (b"\x1b[?25l" not in terminal.raw) is background
         assert terminal.text.count("GET ") == 3
-        assert ("HTTP 503, next try in " in terminal.text) is background
+        assert ("HTTP 503, retrying in " in terminal.text) is background
         assert terminal.text.count("ready to deploy") == 1
         assert not terminal.cursor_hidden
 
@@ -599,8 +599,10 @@ def test_a_build_that_ends_while_its_wait_is_in_the_background_is_told_once(
 def test_a_row_that_a_stop_has_erased_is_not_erased_again_from_the_background(
     twilio: Twilio, environ: dict[str, str]
 ) -> None:
-    over = threading.Event()
-    twilio.says(lambda _: reply(status_body(status="completed" if over.is_set() else "building")))
+    finished = threading.Event()
+    twilio.says(
+        lambda _: reply(status_body(status="completed" if finished.is_set() else "building"))
+    )
     shell = Shell(environ)
     with shell:
         shell.type(f"clear; twbuild wait -i 200ms {SERVICE} {BUILD}\r")
@@ -609,7 +611,7 @@ def test_a_row_that_a_stop_has_erased_is_not_erased_again_from_the_background(
         shell.see("Stopped")
         before = len(shell.raw)
         shell.type("bg\r")
-        over.set()
+        finished.set()
         shell.see("ready to deploy")
 
         assert ERASE.encode() not in shell.raw[before:], "what stands there is the shell's"
@@ -639,7 +641,7 @@ def test_a_signal_that_came_before_acts_where_the_wait_begins() -> None:
     done = subprocess.run([sys.executable, "-c", BUSY], capture_output=True, text=True, check=False)
 
     assert done.stdout == "came to its end\n"
-    assert "Signalled: 15" in done.stderr
+    assert "SignalReceived: 15" in done.stderr
 
 
 def test_signals_insist_after_two_seconds_where_something_hangs() -> None:

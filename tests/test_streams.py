@@ -134,10 +134,10 @@ def test_github_is_told_where_it_runs_us_and_nobody_watches(
 ) -> None:
     on_a_terminal(monkeypatch, terminal, TERM="xterm", GITHUB_ACTIONS=value)
 
-    assert Stderr().github is github
+    assert Stderr().annotates is github
 
 
-LINES = [[("error:", "failed"), (" 100% wrong", "")], [("  a hint", "hint")]]
+LINES = [[("error:", "failed"), (" 100% wrong", "")], [("  a hint", "")]]
 
 
 def test_plain_lines_begin_with_twbuild_and_hold_no_escape_codes(
@@ -166,7 +166,7 @@ def test_githubs_annotation_is_one_line_escaped_as_it_demands(
 ) -> None:
     on_a_terminal(monkeypatch, False, GITHUB_ACTIONS="true")
 
-    Stderr().close_badly([*LINES, [("carriage\rreturn", "")]])
+    Stderr().close([*LINES, [("carriage\rreturn", "")]], annotated=True)
 
     assert b"".join(written) == (
         b"::error title=twbuild::error: 100%25 wrong%0A  a hint%0Acarriage%0Dreturn\n"
@@ -178,7 +178,7 @@ def test_elsewhere_the_closing_lines_are_lines_like_others(
 ) -> None:
     on_a_terminal(monkeypatch, False)
 
-    Stderr().close_badly(LINES)
+    Stderr().close(LINES, annotated=True)
 
     assert b"".join(written) == b"twbuild: error: 100% wrong\ntwbuild:   a hint\n"
 
@@ -256,7 +256,7 @@ def test_closing_lines_share_one_budget(pipe: tuple[int, int]) -> None:
     since = time.monotonic()
     for _ in range(5):
         stderr.close(LINES)
-    stderr.close_badly(LINES)
+    stderr.close(LINES, annotated=True)
     assert 0.2 <= time.monotonic() - since < 0.5
 
 
@@ -307,7 +307,7 @@ def test_a_text_of_any_length_is_told_within_what_a_pipe_holds(
 ) -> None:
     on_a_terminal(monkeypatch, False, GITHUB_ACTIONS=github)
 
-    Stderr().close_badly(lines)
+    Stderr().close(lines, annotated=True)
 
     found = b"".join(written)
     first, last = plain(lines[0]).encode(), plain(lines[-1]).encode()

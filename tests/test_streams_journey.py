@@ -124,7 +124,7 @@ def test_a_result_that_cannot_be_written_is_3_and_a_sentence(
         unheard = run("wait", "--json", SERVICE, BUILD, env=environ, stdout=full, stderr=full)
         heard_not = run("wait", SERVICE, BUILD, env=environ, stderr=full)
     assert ended.code == 3
-    assert "error: the result could not be written to stdout: " in ended.stderr
+    assert "error: could not write the result to stdout: " in ended.stderr
     assert plain(ended.stderr)
     assert unheard.code == 3
     assert (heard_not.code, heard_not.stdout) == (0, "completed\n")
@@ -273,8 +273,8 @@ def test_pythons_own_switches_change_no_code_and_no_line(
     assert (ended.code, ended.stdout) == (0, "completed\n")
     said = ended.stderr.splitlines()
     assert said[:3] == [
-        f"twbuild: asking {twilio.url}, not Twilio",
-        f"twbuild: waiting for {BUILD} of {SERVICE}",
+        f"twbuild: using {twilio.url}, not Twilio (TWBUILD_API_URL)",
+        f"twbuild: waiting for {BUILD} in {SERVICE}",
         f"twbuild: building  {BUILD}",
     ]
     assert len(said) == 4
@@ -316,7 +316,7 @@ def test_the_first_line_is_in_the_pipe_before_the_first_answer(
     read.set()
     process.communicate(timeout=30)
 
-    assert lines[1] == f"twbuild: waiting for {BUILD} of {SERVICE}\n"
+    assert lines[1] == f"twbuild: waiting for {BUILD} in {SERVICE}\n"
     assert process.returncode == 0
 
 
@@ -477,7 +477,7 @@ def test_a_bug_is_70_with_one_line_and_frames_only_for_v_and_never_a_secret(
     lines = ended.stderr.splitlines()
     assert len([line for line in lines if "error: a bug in twbuild" in line]) == 1
     assert "LookupError" in ended.stderr
-    assert "please report it" in lines[-1]
+    assert "Please report it" in lines[-1]
     assert bool([line for line in lines if "runner.py" in line]) is verbose
     assert not shown(ended.stderr)
 

@@ -116,7 +116,7 @@ def wait(*options: str) -> list[str]:
 
 def asking(twilio: Twilio) -> str:
     """The line that tells where it asks."""
-    return f"asking {twilio.url}, not Twilio"
+    return f"using {twilio.url}, not Twilio (TWBUILD_API_URL)"
 
 
 def fits(row: str, whole: str, columns: int) -> bool:
@@ -139,7 +139,7 @@ def test_the_row_is_cropped_to_the_window_and_never_wraps(
 
         twilio.says(503)
         until_more(twilio.polls, 1)
-        whole += "  HTTP 503, next try in 1s"
+        whole += "  HTTP 503, retrying in 1s"
         terminal.see_that(
             lambda: fits(re.sub("in .*s", "in 1s", terminal.row), whole, columns), whole
         )
@@ -159,7 +159,7 @@ def test_a_terminal_without_a_size_is_taken_for_80_columns(
     words = ["sh", "-c", f"stty rows 0 cols 0; exec {' '.join(wait())}"]
     terminal = Xterm(words, environ, 200)
     with terminal:
-        terminal.see_row(f". asking     0:0[0-9]  {BUILD}  HTTP 503, next try in .*")
+        terminal.see_row(f". asking     0:0[0-9]  {BUILD}  HTTP 503, retrying in .*")
         assert 60 < len(terminal.row) <= 80
         twilio.says("completed")
         assert terminal.end() == 0
@@ -274,7 +274,7 @@ def test_plain_progress_is_lines_without_an_escape_code(
     *first, _, _ = terminal.lines
     assert first == [
         f"twbuild: {asking(twilio)}",
-        f"twbuild: waiting for {BUILD} of {SERVICE}",
+        f"twbuild: waiting for {BUILD} in {SERVICE}",
         f"twbuild: building  {BUILD}",
     ]
     result, last = sorted(terminal.lines[3:])  # two processes wrote them
@@ -368,7 +368,7 @@ def test_a_row_has_no_character_whose_width_a_terminal_may_take_otherwise(
     twilio.says({"status": status})
     terminal = Xterm(wait(), environ, 160)
     with terminal:
-        row = terminal.see_row(rf". asking     0:0[0-9]  {BUILD}  .*next try in .*")
+        row = terminal.see_row(rf". asking     0:0[0-9]  {BUILD}  .*retrying in .*")
         assert row[1:].isascii()
         assert "\\u" in row or "\\U" in row
         assert "thumbs" not in status or "thumbs" in row
@@ -552,8 +552,8 @@ def test_a_failed_build_shows_what_it_was_made_of(twilio: Twilio, environ: dict[
     created       2026-11-24 14:02:11 UTC, failed after 36s"""
     assert lines[1 : len(told.splitlines()) + 1] == told.splitlines()
     assert lines[8:] == [
-        "  Compare it with your last completed build.",
-        f"  Or send request RQ{'d4' * 16} to Twilio's support.",
+        "  Compare with your last completed build, or send request",
+        f"  RQ{'d4' * 16} to Twilio's support.",
     ]
 
 
@@ -669,7 +669,7 @@ def test_a_crash_gives_the_cursor_back_and_tells_no_secret(
     assert HIDE_CURSOR in terminal.raw
     assert not terminal.cursor_hidden
     assert re.fullmatch("error: a bug in twbuild .*: LookupError", terminal.lines[1])
-    assert "please report it" in terminal.lines[2]
+    assert "Please report it" in terminal.lines[2]
     assert len(terminal.lines) == 3
     assert TOKEN.encode() not in terminal.raw
 

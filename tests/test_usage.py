@@ -68,16 +68,19 @@ WRONG: list[tuple[list[str], list[str]]] = [
     (["wait", "null", BUILD], ["SERVICE is 'null', a placeholder"]),
     (["wait", "${{ vars.SERVICE }}", BUILD], ["a placeholder"]),
     (["status", SERVICE, BUILD, OTHER_BUILD], ["unexpected extra argument", OTHER_BUILD]),
-    (["status", BUILD, OTHER_BUILD], ["status looks at one build"]),
-    (["wait", "-t", "9999999h", SERVICE, BUILD], ["--timeout", "9999999h", "168h"]),
+    (
+        ["status", BUILD, OTHER_BUILD],
+        ["one build", f"twbuild wait {BUILD} {OTHER_BUILD}"],
+    ),
+    (["wait", "-t", "9999999h", SERVICE, BUILD], ["--timeout", "9999999h", "0 to 7d"]),
     (["wait", "-t", "soon", SERVICE, BUILD], ["--timeout", "soon", "90s, 1.5s, 500ms, 5m, 1h30m"]),
     (["wait", "-t", "-5", SERVICE, BUILD], ["-5"]),
     (["wait", "-t", "5m\n", SERVICE, BUILD], ["--timeout", r"5m\n"]),
     (["wait", "-t", "٣s", SERVICE, BUILD], ["--timeout", "90s"]),
     (["wait", "-i", "100ms", SERVICE, BUILD], ["--interval", "100ms", "200ms to 1h"]),
     (["wait", "-i", "2h", SERVICE, BUILD], ["--interval", "2h", "200ms to 1h"]),
-    (["wait", "--progress", "lively", SERVICE, BUILD], ["lively", "auto, live, plain"]),
-    (["sandbox", "--outcome", "building"], ["building", "completed, failed"]),
+    (["wait", "--progress", "lively", SERVICE, BUILD], ["lively", "auto, live or plain"]),
+    (["sandbox", "--outcome", "building"], ["building", "completed or failed"]),
     (["sandbox", "--build-time", "x"], ["--build-time", "'x'"]),
     (["wait", "--colour", SERVICE, BUILD], ["--colour"]),
     (["status", "-i", "1s", SERVICE, BUILD], ["-i"]),
@@ -250,17 +253,17 @@ def test_a_working_directory_that_is_gone_matters_only_for_its_project_file(
 
 
 MEANT = [
-    ([BUILD], f"did you mean: twbuild wait {BUILD}", "twbuild"),
-    (["my-service", BUILD], f"did you mean: twbuild wait my-service {BUILD}", "twbuild"),
-    (["help"], "did you mean: twbuild --help", "twbuild"),
-    (["help", "wait"], "did you mean: twbuild wait --help", "twbuild"),
-    (["version"], "did you mean: twbuild --version", "twbuild"),
+    ([BUILD], f"Did you mean: twbuild wait {BUILD}", "twbuild"),
+    (["my-service", BUILD], f"Did you mean: twbuild wait my-service {BUILD}", "twbuild"),
+    (["help"], "Did you mean: twbuild --help", "twbuild"),
+    (["help", "wait"], "Did you mean: twbuild wait --help", "twbuild"),
+    (["version"], "Did you mean: twbuild --version", "twbuild"),
     (["wiat", SERVICE[:1]], "Did you mean 'wait'?", "twbuild"),
-    (["--wait", SERVICE, BUILD], f"did you mean: twbuild wait {SERVICE} {BUILD}", "twbuild"),
-    (["status", "--wait", BUILD], f"did you mean: twbuild wait {BUILD}", "twbuild status"),
-    (["-t", "5m", BUILD], f"did you mean: twbuild wait -t 5m {BUILD}", "twbuild"),
-    (["--json", "status", "a b"], "did you mean: twbuild status --json 'a b'", "twbuild"),
-    (["--outcome", "failed"], "did you mean: twbuild sandbox --outcome failed", "twbuild"),
+    (["--wait", SERVICE, BUILD], f"Did you mean: twbuild wait {SERVICE} {BUILD}", "twbuild"),
+    (["status", "--wait", BUILD], f"Did you mean: twbuild wait {BUILD}", "twbuild status"),
+    (["-t", "5m", BUILD], f"Did you mean: twbuild wait -t 5m {BUILD}", "twbuild"),
+    (["--json", "status", "a b"], "Did you mean: twbuild status --json 'a b'", "twbuild"),
+    (["--outcome", "failed"], "Did you mean: twbuild sandbox --outcome failed", "twbuild"),
     (["status", "-t", "5m"], "-t is an option of twbuild wait", "twbuild status"),
     (["wait", "--timeot", "5m"], "--timeout", "twbuild wait"),
 ]
@@ -275,14 +278,14 @@ def test_a_mistyped_command_or_option_suggests_what_was_meant_and_whose_help_to_
 
     said = [mistake.value.message, *mistake.value.hints]
     assert [line for line in said if told in line], said
-    assert said[-1] == f"run '{helps} --help' for usage"
+    assert said[-1] == f"For usage: {helps} --help"
 
 
 def test_no_command_is_suggested_that_cannot_be_pasted() -> None:
     with pytest.raises(UsageError) as mistake:
         cli.run([BUILD, "\x1b[2J"])
 
-    assert not [hint for hint in mistake.value.hints if "did you mean" in hint]
+    assert not [hint for hint in mistake.value.hints if "Did you mean" in hint]
 
 
 COLOURS = {

@@ -19,7 +19,7 @@ import pytest
 
 from tests.support import sockets
 from tests.support.command import BUILD, OTHER_BUILD
-from tests.support.fasttime import FastQueue, Happening, close_fetchers, watch
+from tests.support.fasttime import Event, FastQueue, close_fetchers, watch
 from tests.support.sockets import (
     Connection,
     Gone,
@@ -38,11 +38,10 @@ from tests.support.sockets import (
 )
 from tests.support.twilio import Twilio, build_body, error, status_body
 from twbuild.api import transport
-from twbuild.api.models import BuildStatus, Question, Status
+from twbuild.api.models import BuildStatus, Request, Status
 from twbuild.errors import FetchError, UnauthorizedError
 from twbuild.outcome import Outcome
-from twbuild.watch.events import Building, Made
-from twbuild.watch.state import Over
+from twbuild.watch.events import Building, Details, Finished
 
 pytestmark = pytest.mark.measured
 
@@ -84,8 +83,8 @@ def test_a_wait_goes_on_over_one_connection_until_the_build_is_over() -> None:
     with Server(answering(*[good()] * 30, good("completed"))) as server:
         watched = watch(server.url, times=50)
 
-        assert watched.over.outcome is Outcome.COMPLETED
-        assert (server.accepted, len(server.requests), watched.over.polls) == (1, 31, 31)
+        assert watched.finished.outcome is Outcome.COMPLETED
+        assert (server.accepted, len(server.requests), watched.finished.polls) == (1, 31, 31)
         assert watched.troubles == []
 
 
@@ -93,11 +92,11 @@ def test_patience_is_20_seconds_where_no_good_answer_has_come() -> None:
     with Server(answering(DOWN)) as server:
         watched = watch(server.url)
 
-    assert watched.over.outcome is Outcome.UNAVAILABLE
+    assert watched.finished.outcome is Outcome.UNAVAILABLE
     assert 20 <= watched.seconds < 30
-    assert watched.over.polls >= 3
-    assert watched.over.error
-    assert "HTTP 503" in watched.over.error.message
+    assert watched.finished.polls >= 3
+    assert watched.finished.error
+    assert "HTTP 503" in watched.finished.error.message
 
 
 def test_a_captive_portal_uses_patience_up_and_is_named() -> None:
@@ -105,28 +104,28 @@ def test_a_captive_portal_uses_patience_up_and_is_named() -> None:
     with Server(answering(page)) as server:
         watched = watch(server.url)
 
-    assert watched.over.outcome is Outcome.UNAVAILABLE
+    assert watched.finished.outcome is Outcome.UNAVAILABLE
     assert 20 <= watched.seconds < 30
-    assert watched.over.error
-    assert "HTML came instead of JSON" in watched.over.error.message
-    assert "captive portal" in " ".join(watched.over.error.hints)
-    assert "guest" not in repr(watched.over)
+    assert watched.finished.error
+    assert "HTML came instead of JSON" in watched.finished.error.message
+    assert "captive portal" in " ".join(watched.finished.error.hints)
+    assert "guest" not in repr(watched.finished)
 
 
 def test_patience_is_2_minutes_after_a_good_answer() -> None:
     with Server(answering(good(), DOWN)) as server:
         watched = watch(server.url, times=80)
 
-    assert watched.over.outcome is Outcome.UNAVAILABLE
+    assert watched.finished.outcome is Outcome.UNAVAILABLE
     assert 120 <= watched.seconds < 148
-    assert watched.over.answer
+    assert watched.finished.answer
 
 
 def test_trouble_that_ends_within_patience_is_ridden_out() -> None:
     with Server(lasting(DOWN, 110, 80, good("completed"))) as server:
         watched = watch(server.url, times=80)
 
-    assert watched.over.outcome is Outcome.COMPLETED
+    assert watched.finished.outcome is Outcome.COMPLETED
     assert 110 < watched.seconds < 140
 
 
@@ -135,7 +134,7 @@ def test_a_good_answer_resets_patience() -> None:
     with Server(answering(*script)) as server:
         watched = watch(server.url, times=120, details=False)
 
-    assert watched.over.outcome is Outcome.FAILED
+    assert watched.finished.outcome is Outcome.FAILED
     assert watched.seconds > 150
     assert len(watched.troubles) == 18
     assert len(watched.of(Building)) == 3
@@ -163,7 +162,7 @@ def test_a_question_takes_15_seconds_at_most_and_the_next_one_a_new_connection(
     with Server(answering(*script)) as server:
         watched = watch(server.url, times=25)
 
-        assert watched.over.outcome is Outcome.COMPLETED
+        assert watched.finished.outcome is Outcome.COMPLETED
         assert watched.troubles == ["no answer within 15s"]
         assert 15 < watched.seconds < 28
         assert server.accepted == 2
@@ -174,7 +173,7 @@ def test_an_answer_after_14_seconds_counts() -> None:
     with Server(answering(slow(14 / 5, good("completed")))) as server:
         watched = watch(server.url, times=5)
 
-    assert (watched.over.outcome, watched.over.polls) == (Outcome.COMPLETED, 1)
+    assert (watched.finished.outcome, watched.finished.polls) == (Outcome.COMPLETED, 1)
 
 
 def test_a_slow_answer_does_not_shift_the_beat() -> None:
@@ -222,8 +221,8 @@ def test_25_builds_are_asked_about_ten_at_a_time_over_ten_connections() -> None:
 
         assert busy.most == 10
         assert server.accepted <= 10
-        assert {over.outcome for over in watched.overs} == {Outcome.TIMEOUT}
-        assert all(over.polls >= 2 for over in watched.overs)
+        assert {finished.outcome for finished in watched.endings} == {Outcome.TIMEOUT}
+        assert all(finished.polls >= 2 for finished in watched.endings)
 
 
 def test_nothing_wakes_the_wait_while_all_requests_are_under_way_and_more_are_due(
@@ -251,7 +250,10 @@ def test_an_error_ends_only_the_build_that_met_it(twilio: Twilio) -> None:
 
     watched = watch(twilio.url, (BUILD, OTHER_BUILD))
 
-    assert [over.outcome for over in watched.overs] == [Outcome.COMPLETED, Outcome.UNAUTHORIZED]
+    assert [finished.outcome for finished in watched.endings] == [
+        Outcome.COMPLETED,
+        Outcome.UNAUTHORIZED,
+    ]
 
 
 def test_threads_and_descriptors_stay_flat_though_every_other_question_hangs() -> None:
@@ -266,7 +268,7 @@ def test_threads_and_descriptors_stay_flat_though_every_other_question_hangs() -
         assert until(lambda: server.open_now <= 1, 5), "a question that was given up goes on"
         close_fetchers()
 
-        assert watched.over.outcome is Outcome.COMPLETED
+        assert watched.finished.outcome is Outcome.COMPLETED
         assert len(watched.troubles) >= 20
         assert until(lambda: gc.collect() >= 0 and counts() <= before), (before, counts())
 
@@ -278,17 +280,17 @@ class Steady:
         self.polls = 0
         self.sizes: list[int] = []
 
-    def ask(self, _: Question) -> BuildStatus:
+    def fetch(self, _: Request) -> BuildStatus:
         self.polls += 1
         if self.polls in (2_000, 10_000):
             self.sizes.append(tracemalloc.get_traced_memory()[0])
-        over = self.polls > 10_000
-        return BuildStatus(Status.COMPLETED if over else Status.BUILDING, BUILD)
+        finished = self.polls > 10_000
+        return BuildStatus(Status.COMPLETED if finished else Status.BUILDING, BUILD)
 
-    def abandon(self) -> None:
+    def cancel(self) -> None:
         raise AssertionError
 
-    def url(self, _: Question) -> str:
+    def url(self, _: Request) -> str:
         return "http://127.0.0.1"
 
 
@@ -296,7 +298,7 @@ def test_memory_stays_flat_over_10_000_polls() -> None:
     steady = Steady()
     happened = 0
 
-    def count(_: Happening) -> None:
+    def count(_: Event) -> None:
         nonlocal happened
         happened += 1
 
@@ -304,8 +306,8 @@ def test_memory_stays_flat_over_10_000_polls() -> None:
     watched = watch("", make_fetcher=lambda: steady, times=25, interval_seconds=0.01, on=count)
     tracemalloc.stop()
 
-    assert watched.over.outcome is Outcome.COMPLETED
-    assert watched.over.polls == 10_001
+    assert watched.finished.outcome is Outcome.COMPLETED
+    assert watched.finished.polls == 10_001
     assert happened >= 10_001
     before, after = steady.sizes
     assert after - before < 50_000
@@ -317,7 +319,7 @@ def test_the_deadline_takes_effect_within_a_fifth_of_a_second(where: str) -> Non
         with deaf() as port, Server(answering(good(), good() if "sleep" in where else silent)) as s:
             url = f"http://127.0.0.1:{port}" if "connecting" in where else s.url
             watched = watch(url, times=1, interval_seconds=0.3, timeout=0.7)
-        assert watched.over.outcome is Outcome.TIMEOUT
+        assert watched.finished.outcome is Outcome.TIMEOUT
         return watched.seconds - 0.7
 
     assert 0 <= min(late() for _ in range(3)) < 0.2
@@ -327,7 +329,7 @@ def test_an_interval_longer_than_the_timeout_gets_a_last_try_a_second_before_the
     with Server(answering(good())) as server:
         watched = watch(server.url, times=4, interval_seconds=60, timeout=4)
 
-        assert (watched.over.outcome, watched.over.polls) == (Outcome.TIMEOUT, 2)
+        assert (watched.finished.outcome, watched.finished.polls) == (Outcome.TIMEOUT, 2)
         assert 4 <= watched.seconds < 5
         assert 0.7 < server.times[1] - server.times[0] < 1
 
@@ -336,17 +338,17 @@ def test_trouble_in_the_very_last_poll_is_a_timeout_that_tells_the_trouble() -> 
     with Server(answering(good(), DOWN)) as server:
         watched = watch(server.url, times=4, interval_seconds=60, timeout=4)
 
-    assert watched.over.outcome is Outcome.TIMEOUT
-    assert watched.over.answer
-    assert watched.over.error
-    assert watched.over.error.message == "HTTP 503"
+    assert watched.finished.outcome is Outcome.TIMEOUT
+    assert watched.finished.answer
+    assert watched.finished.error
+    assert watched.finished.error.message == "HTTP 503"
 
 
 def test_a_verdict_in_the_very_last_poll_counts() -> None:
     with Server(answering(good(), good("completed"))) as server:
         watched = watch(server.url, times=4, interval_seconds=60, timeout=4)
 
-    assert watched.over.outcome is Outcome.COMPLETED
+    assert watched.finished.outcome is Outcome.COMPLETED
 
 
 def test_nothing_is_asked_before_a_retry_after_that_is_longer_than_the_time_left() -> None:
@@ -354,7 +356,7 @@ def test_nothing_is_asked_before_a_retry_after_that_is_longer_than_the_time_left
     with Server(answering(busy)) as server:
         watched = watch(server.url, times=5, timeout=3)
 
-        assert (watched.over.outcome, watched.over.polls) == (Outcome.TIMEOUT, 1)
+        assert (watched.finished.outcome, watched.finished.polls) == (Outcome.TIMEOUT, 1)
         assert 3 <= watched.seconds < 4.5
 
 
@@ -363,7 +365,7 @@ def test_a_retry_after_is_waited_for() -> None:
     with Server(answering(good(), busy, good("completed"))) as server:
         watched = watch(server.url)
 
-        assert watched.over.outcome is Outcome.COMPLETED
+        assert watched.finished.outcome is Outcome.COMPLETED
         assert server.times[2] - server.times[1] >= 12 / 20
 
 
@@ -372,9 +374,9 @@ def test_credentials_that_die_in_mid_wait_end_it_at_once() -> None:
     with Server(answering(good(), good(), good(), refused)) as server:
         watched = watch(server.url)
 
-    assert (watched.over.outcome, watched.over.polls) == (Outcome.UNAUTHORIZED, 4)
-    assert isinstance(watched.over.error, UnauthorizedError)
-    assert watched.over.answer
+    assert (watched.finished.outcome, watched.finished.polls) == (Outcome.UNAUTHORIZED, 4)
+    assert isinstance(watched.finished.error, UnauthorizedError)
+    assert watched.finished.answer
 
 
 @pytest.mark.parametrize(
@@ -390,7 +392,7 @@ def test_a_404_among_good_answers_is_ridden_out(script: Sequence[bytes]) -> None
     with Server(answering(*script)) as server:
         watched = watch(server.url, interval_seconds=0.2)
 
-    assert watched.over.outcome is Outcome.COMPLETED
+    assert watched.finished.outcome is Outcome.COMPLETED
 
 
 @pytest.mark.parametrize("script", [[MISSING], [good(), MISSING]], ids=["from the first", "later"])
@@ -398,9 +400,9 @@ def test_a_404_for_5_seconds_and_3_polls_is_the_answer(script: Sequence[bytes]) 
     with Server(answering(*script)) as server:
         watched = watch(server.url)
 
-    assert watched.over.outcome is Outcome.NOT_FOUND
+    assert watched.finished.outcome is Outcome.NOT_FOUND
     assert 5 <= watched.seconds < 12
-    assert watched.over.polls >= 3
+    assert watched.finished.polls >= 3
 
 
 @pytest.mark.parametrize("details", [silent, resetting(), DOWN, closing(http(b"[")), MISSING])
@@ -408,8 +410,8 @@ def test_a_failed_build_that_tells_nothing_more_has_failed_all_the_same(details:
     with Server(answering(good(), good("failed"), details)) as server:
         watched = watch(server.url)
 
-    assert watched.over.outcome is Outcome.FAILED
-    assert watched.of(Made) == [Made(BUILD, None)]
+    assert watched.finished.outcome is Outcome.FAILED
+    assert watched.of(Details) == [Details(BUILD, None)]
     assert watched.events[-1][0] < 12
 
 
@@ -435,7 +437,7 @@ class TestNames:
         with Server(answering(good("completed"))) as server:
             watched = watch(f"http://localhost:{server.port}")
 
-        assert watched.over.outcome is Outcome.COMPLETED
+        assert watched.finished.outcome is Outcome.COMPLETED
         assert watched.troubles == ["could not resolve localhost"] * 2
 
     def test_a_look_up_that_fails_uses_patience_up(self, lookup: Callable[..., None]) -> None:
@@ -445,7 +447,7 @@ class TestNames:
         lookup(answer)
         watched = watch("http://localhost:9")
 
-        assert watched.over.outcome is Outcome.UNAVAILABLE
+        assert watched.finished.outcome is Outcome.UNAVAILABLE
         assert 20 <= watched.seconds < 30
 
     @pytest.mark.parametrize("once", [False, True], ids=["wait", "status"])
@@ -462,7 +464,7 @@ class TestNames:
         watched = watch("http://localhost:9", once=once, times=40)
         released.set()
 
-        assert watched.over.outcome is Outcome.UNAVAILABLE
+        assert watched.finished.outcome is Outcome.UNAVAILABLE
         assert 30 <= watched.seconds < (45 if once else 75)
 
     def test_a_slow_look_up_is_no_trouble(self, lookup: Callable[..., None]) -> None:
@@ -476,7 +478,7 @@ class TestNames:
         with Server(answering(good(), good("completed"))) as server:
             watched = watch(f"http://localhost:{server.port}", times=10)
 
-        assert watched.over.outcome is Outcome.COMPLETED
+        assert watched.finished.outcome is Outcome.COMPLETED
         assert watched.troubles == []
 
     @pytest.mark.parametrize("dead", ["refusing", "deaf"])
@@ -490,7 +492,7 @@ class TestNames:
             with Server(answering(good("completed")), host="127.0.0.2", port=port):
                 watched = watch(f"http://localhost:{port}", times=10)
 
-        assert (watched.over.outcome, watched.over.polls) == (Outcome.COMPLETED, 1)
+        assert (watched.finished.outcome, watched.finished.polls) == (Outcome.COMPLETED, 1)
 
     def test_addresses_that_took_the_whole_request_are_tried_last_by_the_next(
         self, lookup: Callable[..., None], monkeypatch: pytest.MonkeyPatch
@@ -505,8 +507,8 @@ class TestNames:
             stack.enter_context(Server(answering(good("completed")), host="127.0.0.2", port=port))
             watched = watch(f"http://localhost:{port}", times=10)
 
-        assert watched.over.outcome is Outcome.COMPLETED
-        assert watched.over.polls == 2
+        assert watched.finished.outcome is Outcome.COMPLETED
+        assert watched.finished.polls == 2
         assert watched.seconds < 40
 
 
@@ -527,7 +529,7 @@ def test_connecting_to_one_address_takes_4_seconds_at_most(monkeypatch: pytest.M
     with deaf() as port:
         watched = watch(f"http://127.0.0.1:{port}", times=20)
 
-    assert watched.over.outcome is Outcome.UNAVAILABLE
+    assert watched.finished.outcome is Outcome.UNAVAILABLE
     assert set(watched.troubles) == {f"connection to 127.0.0.1:{port} timed out"}
 
 
@@ -545,7 +547,7 @@ def test_a_wall_clock_that_jumps_changes_nothing(
     with Server(answering(*[good()] * 10, good("completed"))) as server:
         watched = watch(server.url, times=20, timeout=60)
 
-        assert watched.over.outcome is Outcome.COMPLETED
+        assert watched.finished.outcome is Outcome.COMPLETED
         assert 9 < watched.seconds < 25
         assert watched.troubles == []
 
@@ -560,7 +562,7 @@ def test_a_server_that_closes_after_each_answer_is_no_trouble(after: float) -> N
     with Server(handle) as server:
         watched = watch(server.url, times=10)
 
-        assert watched.over.outcome is Outcome.COMPLETED
+        assert watched.finished.outcome is Outcome.COMPLETED
         assert watched.troubles == []
         assert (server.accepted, len(server.requests)) == (5, 5)
         assert 0.3 < server.times[-1] - server.times[0] < 1  # the first may come late
@@ -577,13 +579,13 @@ def test_a_server_that_comes_up_late_is_waited_for() -> None:
     watched = watch(f"http://127.0.0.1:{port}", times=20)
     came[0].ending.set()
 
-    assert watched.over.outcome is Outcome.COMPLETED
+    assert watched.finished.outcome is Outcome.COMPLETED
     assert set(watched.troubles) == {f"connection refused by 127.0.0.1:{port}"}
 
 
 def test_a_bug_in_a_thread_reaches_whoever_waits() -> None:
     class Broken(Steady):
-        def ask(self, _: Question) -> BuildStatus:
+        def fetch(self, _: Request) -> BuildStatus:
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -592,12 +594,12 @@ def test_a_bug_in_a_thread_reaches_whoever_waits() -> None:
 
 def test_nothing_but_a_fetch_error_is_trouble() -> None:
     class Refusing(Steady):
-        def ask(self, _: Question) -> BuildStatus:
+        def fetch(self, _: Request) -> BuildStatus:
             raise FetchError("odd", "odd")
 
     watched = watch("", make_fetcher=Refusing, times=100)
 
-    assert watched.over.outcome is Outcome.UNAVAILABLE
+    assert watched.finished.outcome is Outcome.UNAVAILABLE
 
 
 def test_40_failed_builds_whose_details_hang_take_5_seconds_together_and_delay_no_poll() -> None:
@@ -622,9 +624,11 @@ def test_40_failed_builds_whose_details_hang_take_5_seconds_together_and_delay_n
     gaps = [(after - before) * 5 for before, after in pairwise(polls)]
     assert max(gaps) < 1.5
     assert sum(gap > 0.75 for gap in gaps) <= 6
-    assert [over.outcome for over in watched.overs] == [Outcome.FAILED] * 40 + [Outcome.COMPLETED]
-    ended = [at for at, event in watched.events if isinstance(event, Over)]
-    made = [at for at, event in watched.events if isinstance(event, Made)]
+    assert [finished.outcome for finished in watched.endings] == [Outcome.FAILED] * 40 + [
+        Outcome.COMPLETED
+    ]
+    ended = [at for at, event in watched.events if isinstance(event, Finished)]
+    made = [at for at, event in watched.events if isinstance(event, Details)]
     assert max(made) < max(at for at in ended[:40]) + 6
 
 
@@ -641,7 +645,7 @@ def test_the_details_of_many_failed_builds_all_come_where_they_are_given() -> No
     with Server(handle) as server:
         watched = watch(server.url, failing, times=1)
 
-    assert {made.sid for made in watched.of(Made) if made.build} == set(failing)
+    assert {made.sid for made in watched.of(Details) if made.build} == set(failing)
 
 
 @pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), MemoryError()])
@@ -662,7 +666,7 @@ def test_a_thread_that_cannot_be_started_is_trouble_that_may_pass(
     with Server(answering(good(), good("completed"))) as server:
         watched = watch(server.url)
 
-    assert watched.over.outcome is Outcome.COMPLETED
+    assert watched.finished.outcome is Outcome.COMPLETED
     assert ["no thread could be started" in trouble for trouble in watched.troubles] == [True]
 
 
@@ -695,4 +699,4 @@ def test_details_that_a_poll_needs_the_place_of_are_cancelled_and_asked_for_agai
         watched = watch(server.url, [BUILD, *others], times=1, interval_seconds=0.2)
         assert until(cancelled.is_set)
 
-    assert [made.build is not None for made in watched.of(Made)] == [True]
+    assert [made.build is not None for made in watched.of(Details)] == [True]

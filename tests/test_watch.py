@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.support.play import (
     COMPLETED,
     FAILED,
     START,
+    Result,
     Took,
     fatal,
     forever,
@@ -21,11 +23,11 @@ from tests.support.play import (
     unauthorized,
     wait,
 )
-from twbuild.api.models import Build, BuildStatus, Kind, Page, Question, Status
+from twbuild.api.models import Build, BuildPage, BuildStatus, Request, Resource, Status
 from twbuild.errors import FetchError
 from twbuild.outcome import Outcome
-from twbuild.watch.events import Building, Made, Picked, Trouble
-from twbuild.watch.state import Ask, Given, Over, Rules, Sleep, Watch
+from twbuild.watch.events import Building, Details, Finished, Problem, Selected
+from twbuild.watch.state import Fetch, Policy, Sleep, Watch
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
 
@@ -35,16 +37,16 @@ def build(sid: str, status: str = "building", minutes_ago: float | None = 0) -> 
     return Build(sid, status, created)
 
 
-def page(*builds: Build, more: str | None = None) -> Page:
-    return Page(builds, more, NOON)
+def page(*builds: Build, more: str | None = None) -> BuildPage:
+    return BuildPage(builds, more, NOON)
 
 
-def watch(rules: Rules | None = None, sid: str | None = BUILD) -> Watch:
-    return Watch(sid, rules or wait(), START, lambda: 1.0)
+def watch(policy: Policy | None = None, sid: str | None = BUILD) -> Watch:
+    return Watch(sid, policy or wait(), START, lambda: 1.0)
 
 
-def trouble(played_events: list[object]) -> list[Trouble]:
-    return [event for event in played_events if isinstance(event, Trouble)]
+def trouble(played_events: list[object]) -> list[Problem]:
+    return [event for event in played_events if isinstance(event, Problem)]
 
 
 class TestVerdict:
@@ -55,17 +57,21 @@ class TestVerdict:
         played = play([Took(answer, 0.3)])
 
         assert played.events == [
-            Over(BUILD, Outcome(outcome), answer, pytest.approx(0.3), 1, None)  # type: ignore[arg-type]
+            Finished(BUILD, Outcome[outcome.upper()], answer, pytest.approx(0.3), 1, None)  # type: ignore[arg-type]
         ]
-        assert played.asked[0].question == Question(Kind.STATUS, BUILD)
+        assert played.asked[0].request == Request(Resource.STATUS, BUILD)
 
     @pytest.mark.parametrize(("answer", "outcome"), [(COMPLETED, "completed"), (FAILED, "failed")])
     def test_it_goes_on_until_the_api_says_so(self, answer: BuildStatus, outcome: str) -> None:
         played = play([BUILDING, BUILDING, passing(), BUILDING, answer])
 
         assert played.outcome == outcome
-        assert played.over is not None
-        assert (played.over.answer, played.over.polls, played.over.error) == (answer, 5, None)
+        assert played.finished is not None
+        assert (played.finished.answer, played.finished.polls, played.finished.error) == (
+            answer,
+            5,
+            None,
+        )
 
     def test_an_answer_that_comes_with_the_deadline_still_counts(self) -> None:
         watched = watch(wait(timeout=10))
@@ -73,23 +79,23 @@ class TestVerdict:
 
         list(watched.take(COMPLETED, START + 10.01))
 
-        assert watched.next(START + 10.01) == watched.over
-        assert watched.over is not None
-        assert watched.over.outcome is Outcome.COMPLETED
+        assert watched.next(START + 10.01) == watched.finished
+        assert watched.finished is not None
+        assert watched.finished.outcome is Outcome.COMPLETED
 
     def test_over_is_final(self) -> None:
         watched = watch()
         watched.next(START)
-        (over,) = watched.take(COMPLETED, START)
+        (finished,) = watched.take(COMPLETED, START)
 
-        assert watched.next(START + 5) is over
-        assert watched.interrupt(START + 6) is over
-        assert watched.over is over
+        assert watched.next(START + 5) is finished
+        assert watched.interrupt(START + 6) is finished
+        assert watched.finished is finished
 
     def test_progress_is_told_with_the_first_good_answer_and_the_first_after_trouble(self) -> None:
         played = play([BUILDING, BUILDING, passing(), BUILDING, BUILDING, COMPLETED])
 
-        assert [type(event) for event in played.events] == [Building, Trouble, Building, Over]
+        assert [type(event) for event in played.events] == [Building, Problem, Building, Finished]
         assert played.events[0] == played.events[2] == Building(BUILD)
 
 
@@ -141,7 +147,7 @@ class TestBeat:
 
         assert played.times == [0, 1, 2.2, 3, 4]
 
-    def test_one_question_takes_at_most_15_seconds(self) -> None:
+    def test_one_request_takes_at_most_15_seconds(self) -> None:
         played = play([Took(BUILDING, 15.1), Took(BUILDING, 14.9), COMPLETED])
 
         assert [asked.until - asked.at for asked in played.asked] == [15, 15, 15]
@@ -152,20 +158,21 @@ class TestDeadline:
     def test_it_ends_there_with_the_last_answer(self) -> None:
         played = play(forever(BUILDING), wait(timeout=10))
 
-        assert (played.outcome, played.over_at) == ("timeout", 10)
-        assert played.over == Over(BUILD, Outcome.TIMEOUT, BUILDING, 10, 10, None)
+        assert (played.outcome, played.finished_at) == ("timeout", 10)
+        assert played.finished == Finished(BUILD, Outcome.TIMEOUT, BUILDING, 10, 10, None)
 
-    def test_it_cuts_a_question_short(self) -> None:
+    def test_it_cuts_a_request_short(self) -> None:
         played = play([BUILDING, Took(COMPLETED, 9.5)], wait(timeout=4))
 
         assert [asked.until for asked in played.asked] == [4, 4]
-        assert (played.outcome, played.over_at) == ("timeout", 4)
+        assert (played.outcome, played.finished_at) == ("timeout", 4)
         assert not trouble(list(played.events))
 
     def test_a_short_one_ends_before_the_first_answer(self) -> None:
         played = play([Took(COMPLETED, 1)], wait(timeout=0.05))
+        waited: Any = pytest.approx(0.05)
 
-        assert played.over == Over(BUILD, Outcome.TIMEOUT, None, pytest.approx(0.05), 1, None)  # type: ignore[arg-type]
+        assert played.finished == Finished(BUILD, Outcome.TIMEOUT, None, waited, 1, None)
 
     def test_none_ends_nothing(self) -> None:
         assert play([*[BUILDING] * 20_000, COMPLETED], wait(timeout=None)).outcome == "completed"
@@ -190,7 +197,7 @@ class TestDeadline:
         played = play(forever(BUILDING), wait(interval, timeout))
 
         assert played.times == times
-        assert played.over_at == pytest.approx(timeout)
+        assert played.finished_at == pytest.approx(timeout)
 
     def test_the_last_try_still_decides(self) -> None:
         assert play([BUILDING, COMPLETED], wait(3600, 600)).outcome == "completed"
@@ -210,21 +217,21 @@ class TestDeadline:
         played = play(forever(passing(retry_after)), wait(interval=60, timeout=10))
 
         assert played.times == times
-        assert (played.outcome, played.over_at) == ("timeout", 10)
+        assert (played.outcome, played.finished_at) == ("timeout", 10)
 
     def test_the_trouble_at_the_end_is_remembered(self) -> None:
         last = passing(reason="the last")
 
         played = play(forever(BUILDING, passing(), last), wait(timeout=4))
 
-        assert played.over is not None
-        assert (played.over.answer, played.over.error) == (BUILDING, last)
+        assert played.finished is not None
+        assert (played.finished.answer, played.finished.error) == (BUILDING, last)
 
     def test_trouble_that_a_good_answer_has_mended_is_forgotten(self) -> None:
         played = play(forever(BUILDING, passing(), BUILDING), wait(timeout=4))
 
-        assert played.over is not None
-        assert played.over.error is None
+        assert played.finished is not None
+        assert played.finished.error is None
 
     def test_no_trouble_is_told_that_no_try_follows(self) -> None:
         played = play(forever(BUILDING, passing(60)), wait(timeout=10))
@@ -237,7 +244,7 @@ class TestDeadline:
         watched.next(START)
 
         assert list(watched.take(error, START + 10)) == []
-        assert watched.next(START + 10) == Over(BUILD, Outcome.TIMEOUT, None, 10, 1, None)
+        assert watched.next(START + 10) == Finished(BUILD, Outcome.TIMEOUT, None, 10, 1, None)
 
 
 class TestPassingTrouble:
@@ -271,7 +278,7 @@ class TestPassingTrouble:
         played = play([BUILDING, Took(passing(retry_after), 0.25), COMPLETED])
 
         assert played.times == [0, 1, 1.25 + pause]
-        assert trouble(list(played.events)) == [Trouble(BUILD, "HTTP 503", START + 1.25 + pause)]
+        assert trouble(list(played.events)) == [Problem(BUILD, "HTTP 503", START + 1.25 + pause)]
 
     def test_a_good_answer_makes_them_short_again(self) -> None:
         bad = [passing()] * 3
@@ -281,21 +288,21 @@ class TestPassingTrouble:
         assert played.times == [0, 1, 2, 4, 8, 9, 10, 12, 16]
 
     @pytest.mark.parametrize(
-        ("first", "patience"), [([], 20), ([BUILDING], 120)], ids=["no answer yet", "answered"]
+        ("first", "seconds"), [([], 20), ([BUILDING], 120)], ids=["no answer yet", "answered"]
     )
     @pytest.mark.parametrize("jitter", [0.75, 1.0, 1.25])
     @pytest.mark.parametrize("interval", [0.2, 1, 7])
-    def test_patience_ends_when_it_is_to_and_not_after_the_next_long_pause(
-        self, first: list[Given], patience: float, jitter: float, interval: float
+    def test_retries_end_when_the_policy_does_and_not_after_the_next_long_backoff(
+        self, first: list[Result], seconds: float, jitter: float, interval: float
     ) -> None:
         error = passing(reason="the reason")
 
         played = play(forever(*first, error), wait(interval), jitter=lambda: jitter)
 
         assert played.outcome == "unavailable"
-        assert patience <= played.over_at <= patience + interval
-        assert played.over is not None
-        assert played.over.error is error
+        assert seconds <= played.finished_at <= seconds + interval
+        assert played.finished is not None
+        assert played.finished.error is error
 
     def test_its_last_try_comes_at_its_end_however_short_a_pause_that_makes(self) -> None:
         played = play(forever(passing(19.5), passing(), passing()), wait(0.2))
@@ -331,7 +338,7 @@ class TestPassingTrouble:
         played = play([BUILDING, *nearly, BUILDING, *nearly, BUILDING, *nearly, COMPLETED])
 
         assert played.outcome == "completed"
-        assert played.over_at > 2 * 120
+        assert played.finished_at > 2 * 120
 
     @pytest.mark.parametrize("retry_after", [25, 300])
     def test_at_least_three_tries_however_long_they_take(self, retry_after: float) -> None:
@@ -349,7 +356,7 @@ class TestPassingTrouble:
     def test_trouble_names_reason_and_next_try(self) -> None:
         played = play([BUILDING, passing(reason="HTTP 500"), COMPLETED])
 
-        assert trouble(list(played.events)) == [Trouble(BUILD, "HTTP 500", START + 2)]
+        assert trouble(list(played.events)) == [Problem(BUILD, "HTTP 500", START + 2)]
 
     def test_an_endless_storm_overflows_nothing(self) -> None:
         storm = (BUILDING if number % 40 == 0 else passing() for number in range(10_000))
@@ -357,7 +364,7 @@ class TestPassingTrouble:
         assert play([*storm, COMPLETED], wait(0.2)).outcome in ("completed", "unavailable")
 
 
-def until(seconds: float, error: FetchError, *first: Given) -> list[Given]:
+def until(seconds: float, error: FetchError, *first: Result) -> list[Result]:
     """`first`, then `error` for that long, then completed: the tries that fall into it are few."""
     played = play([*first, *[error] * 40, COMPLETED], wait(1))
     since = played.asked[0].ended if first else 0
@@ -371,14 +378,14 @@ class TestFatalTrouble:
     )
     @pytest.mark.parametrize("first", [[], [BUILDING], [passing()], [BUILDING, missing()]])
     def test_it_ends_at_once_with_the_last_good_answer(
-        self, error: FetchError, outcome: str, first: list[Given]
+        self, error: FetchError, outcome: str, first: list[Result]
     ) -> None:
         played = play([*first, error])
 
-        assert played.over is not None
-        assert (played.outcome, played.over.error) == (outcome, error)
-        assert played.over.answer == (BUILDING if BUILDING in first else None)
-        assert played.over.polls == len(first) + 1
+        assert played.finished is not None
+        assert (played.outcome, played.finished.error) == (outcome, error)
+        assert played.finished.answer == (BUILDING if BUILDING in first else None)
+        assert played.finished.polls == len(first) + 1
 
     @pytest.mark.parametrize(
         ("error", "outcome"), [(fatal(), "unavailable"), (unauthorized(), "unauthorized")]
@@ -389,7 +396,7 @@ class TestFatalTrouble:
 
 class TestNotFound:
     @pytest.mark.parametrize("first", [[], [BUILDING]])
-    def test_five_seconds_and_three_polls_in_a_row_end_it(self, first: list[Given]) -> None:
+    def test_five_seconds_and_three_polls_in_a_row_end_it(self, first: list[Result]) -> None:
         error = missing()
 
         played = play(forever(*first, error))
@@ -397,8 +404,8 @@ class TestNotFound:
         begun = played.asked[len(first)].at
         assert [at - begun for at in played.times[len(first) :]] == [0, 1, 3, 5]
         assert played.outcome == "not_found"
-        assert played.over is not None
-        assert played.over.error is error
+        assert played.finished is not None
+        assert played.finished.error is error
 
     @pytest.mark.parametrize(
         ("answers", "interval"),
@@ -410,7 +417,7 @@ class TestNotFound:
             ([missing(), missing(), COMPLETED], 60),
         ],
     )
-    def test_shorter_is_ridden_out(self, answers: list[Given], interval: float) -> None:
+    def test_shorter_is_ridden_out(self, answers: list[Result], interval: float) -> None:
         assert play(answers, wait(interval)).outcome == "completed"
 
     def test_a_long_interval_takes_three_polls(self) -> None:
@@ -420,7 +427,7 @@ class TestNotFound:
         assert played.outcome == "not_found"
 
     @pytest.mark.parametrize("between", [BUILDING, passing()])
-    def test_anything_between_begins_a_new_row(self, between: Given) -> None:
+    def test_anything_between_begins_a_new_row(self, between: Result) -> None:
         played = play(
             [BUILDING, missing(), missing(), missing(), between, missing(), missing(), COMPLETED]
         )
@@ -433,12 +440,12 @@ class TestNotFound:
         played = play(mixed)
 
         assert played.outcome == "unavailable"
-        assert 20 <= played.over_at <= 21
+        assert 20 <= played.finished_at <= 21
 
     def test_status_ends_at_once(self) -> None:
         played = play([missing()], wait(once=True))
 
-        assert (played.outcome, played.over_at, played.times) == ("not_found", 0, [0])
+        assert (played.outcome, played.finished_at, played.times) == ("not_found", 0, [0])
 
 
 class TestOneLook:
@@ -447,9 +454,9 @@ class TestOneLook:
         for troubles in range(3):
             played = play([*[passing()] * troubles, answer], wait(once=True))
 
-            assert played.over is not None
+            assert played.finished is not None
             assert played.outcome == answer.status.value
-            assert (played.over.answer, played.over.error) == (answer, None)
+            assert (played.finished.answer, played.finished.error) == (answer, None)
 
     def test_three_tries(self) -> None:
         error = passing()
@@ -458,16 +465,16 @@ class TestOneLook:
 
         assert played.times == [0, 1, 3]
         assert played.outcome == "unavailable"
-        assert played.over is not None
-        assert (played.over.error, played.over.polls) == (error, 3)
+        assert played.finished is not None
+        assert (played.finished.error, played.finished.polls) == (error, 3)
 
     def test_at_most_30_seconds_in_all(self) -> None:
         played = play(forever(Took(BUILDING, 60)), wait(once=True))
 
         assert [asked.until for asked in played.asked] == [15, 30]
-        assert (played.outcome, played.over_at) == ("unavailable", 30)
-        assert played.over is not None
-        assert played.over.error is not None
+        assert (played.outcome, played.finished_at) == ("unavailable", 30)
+        assert played.finished is not None
+        assert played.finished.error is not None
 
     @pytest.mark.parametrize(("retry_after", "tries"), [(29.9, 2), (30, 1), (300, 1)])
     def test_a_retry_after_that_leads_beyond_is_not_waited_for(
@@ -478,19 +485,19 @@ class TestOneLook:
         played = play(forever(error), wait(once=True))
 
         assert len(played.asked) == tries
-        assert played.over_at == pytest.approx(retry_after * (tries - 1))
-        assert played.over is not None
-        assert (played.outcome, played.over.error) == ("unavailable", error)
+        assert played.finished_at == pytest.approx(retry_after * (tries - 1))
+        assert played.finished is not None
+        assert (played.outcome, played.finished.error) == ("unavailable", error)
 
     def test_silence_from_beginning_to_end_is_told(self) -> None:
         watched = watch(wait(once=True))
         watched.next(START)
 
-        over = watched.next(START + 30)
+        finished = watched.next(START + 30)
 
-        assert isinstance(over, Over)
-        assert isinstance(over.error, FetchError)
-        assert over.error.message == over.error.reason == "no answer within 30s"
+        assert isinstance(finished, Finished)
+        assert isinstance(finished.error, FetchError)
+        assert finished.error.message == finished.error.reason == "no answer within 30s"
 
 
 class TestInterrupt:
@@ -499,7 +506,7 @@ class TestInterrupt:
         [([], None), ([BUILDING], BUILDING), ([BUILDING, passing()], BUILDING)],
     )
     def test_the_last_status_and_the_time_are_told(
-        self, answers: list[Given], answer: BuildStatus | None
+        self, answers: list[Result], answer: BuildStatus | None
     ) -> None:
         watched = watch()
         for second, given in enumerate(answers):
@@ -507,10 +514,10 @@ class TestInterrupt:
             list(watched.take(given, START + second))
         error = next((given for given in answers if isinstance(given, FetchError)), None)
 
-        over = watched.interrupt(START + 7.5)
+        finished = watched.interrupt(START + 7.5)
 
-        assert over == Over(BUILD, Outcome.INTERRUPTED, answer, 7.5, len(answers), error)
-        assert watched.next(START + 8) is over
+        assert finished == Finished(BUILD, Outcome.INTERRUPTED, answer, 7.5, len(answers), error)
+        assert watched.next(START + 8) is finished
 
 
 class TestFailedBuild:
@@ -519,25 +526,25 @@ class TestFailedBuild:
     def test_what_it_was_made_of_is_asked_at_once_for_5_seconds(self) -> None:
         played = play([BUILDING, Took(FAILED, 0.2), Took(self.made, 0.1)], wait(details=True))
 
-        assert played.asked[-1].question == Question(Kind.BUILD, BUILD)
+        assert played.asked[-1].request == Request(Resource.BUILD, BUILD)
         assert (played.asked[-1].at, played.asked[-1].until) == pytest.approx((1.2, 6.2))
-        assert [type(event) for event in played.events] == [Building, Over, Made]
-        assert played.events[-1] == Made(BUILD, self.made)
+        assert [type(event) for event in played.events] == [Building, Finished, Details]
+        assert played.events[-1] == Details(BUILD, self.made)
 
     def test_the_verdict_is_told_first_and_stays(self) -> None:
         for given in (self.made, passing(60), fatal(), missing(), unauthorized()):
             played = play([FAILED, given], wait(details=True))
 
             assert played.outcome == "failed"
-            assert (played.over_at, played.times) == (0, [0, 0])
-            assert played.over is not None
-            assert (played.over.polls, played.over.error) == (1, None)
+            assert (played.finished_at, played.times) == (0, [0, 0])
+            assert played.finished is not None
+            assert (played.finished.polls, played.finished.error) == (1, None)
 
     @pytest.mark.parametrize("given", [passing(60), fatal(), missing(), Took(made, 6)])
-    def test_one_question_best_effort(self, given: Given | Took) -> None:
+    def test_one_request_best_effort(self, given: Result | Took) -> None:
         played = play([FAILED, given], wait(details=True))
 
-        assert played.events[-1] == Made(BUILD, None)
+        assert played.events[-1] == Details(BUILD, None)
         assert len(played.asked) == 2
 
     def test_not_beyond_the_deadline(self) -> None:
@@ -546,27 +553,27 @@ class TestFailedBuild:
         )
 
         assert played.asked[-1].until == 4
-        assert (played.outcome, played.events[-1]) == ("failed", Made(BUILD, None))
+        assert (played.outcome, played.events[-1]) == ("failed", Details(BUILD, None))
 
     def test_for_status_too(self) -> None:
         played = play([FAILED, self.made], wait(once=True, details=True))
 
-        assert played.events[-1] == Made(BUILD, self.made)
+        assert played.events[-1] == Details(BUILD, self.made)
 
     def test_not_where_nobody_reads_it(self) -> None:
         assert len(play([FAILED], wait(details=False)).asked) == 1
 
     @pytest.mark.parametrize("answer", [COMPLETED, fatal()])
-    def test_not_of_any_other_ending(self, answer: Given) -> None:
+    def test_not_of_any_other_ending(self, answer: Result) -> None:
         assert len(play([answer], wait(details=True)).asked) == 1
 
     def test_an_interrupt_during_it_changes_no_verdict(self) -> None:
         watched = watch(wait(details=True))
         watched.next(START)
-        (over,) = watched.take(FAILED, START)
+        (finished,) = watched.take(FAILED, START)
 
-        assert isinstance(watched.next(START), Ask)
-        assert watched.interrupt(START + 1) is over
+        assert isinstance(watched.next(START), Fetch)
+        assert watched.interrupt(START + 1) is finished
 
 
 class TestNewestBuild:
@@ -575,13 +582,13 @@ class TestNewestBuild:
 
         played = play([Took(listed, 0.4), BUILDING, COMPLETED], sid=None)
 
-        assert [asked.question for asked in played.asked[:2]] == [
-            Question(Kind.PAGE),
-            Question(Kind.STATUS, BUILD),
+        assert [asked.request for asked in played.asked[:2]] == [
+            Request(Resource.PAGE),
+            Request(Resource.STATUS, BUILD),
         ]
-        assert played.events[0] == Picked(BUILD, "building", NOON - timedelta(minutes=1), 60, 1)
-        assert played.over is not None
-        assert (played.over.sid, played.over.polls) == (BUILD, 2)
+        assert played.events[0] == Selected(BUILD, "building", NOON - timedelta(minutes=1), 60, 1)
+        assert played.finished is not None
+        assert (played.finished.sid, played.finished.polls) == (BUILD, 2)
         assert played.times == [0, 0.4, 1.4]
 
     def test_over_all_pages(self) -> None:
@@ -593,30 +600,30 @@ class TestNewestBuild:
 
         played = play([*pages, COMPLETED], sid=None)
 
-        assert [asked.question for asked in played.asked[:3]] == [
-            Question(Kind.PAGE),
-            Question(Kind.PAGE, query="Page=1&PageToken=a"),
-            Question(Kind.PAGE, query="Page=2"),
+        assert [asked.request for asked in played.asked[:3]] == [
+            Request(Resource.PAGE),
+            Request(Resource.PAGE, query="Page=1&PageToken=a"),
+            Request(Resource.PAGE, query="Page=2"),
         ]
-        assert played.over is not None
-        assert played.over.sid == BUILD
+        assert played.finished is not None
+        assert played.finished.sid == BUILD
 
     def test_wait_takes_the_newest_in_progress_and_status_the_newest_of_all(self) -> None:
         listed = page(build(OTHER_BUILD, "failed", 1), build(BUILD, "building", 5))
 
-        assert play([listed, COMPLETED], sid=None).asked[-1].question.sid == BUILD
+        assert play([listed, COMPLETED], sid=None).asked[-1].request.sid == BUILD
         looked = play([listed, FAILED], wait(once=True), sid=None)
-        assert looked.asked[-1].question.sid == OTHER_BUILD
+        assert looked.asked[-1].request.sid == OTHER_BUILD
 
     @pytest.mark.parametrize("status", ["completed", "failed"])
     def test_none_in_progress_is_no_verdict(self, status: str) -> None:
         played = play([page(build(OTHER_BUILD, status, 3 * 24 * 60))], sid=None)
 
         assert played.outcome == "not_found"
-        assert played.over is not None
-        assert played.over.error is not None
-        assert f"{OTHER_BUILD}, is {status}, created 3d ago" in played.over.error.message
-        assert (played.over.sid, played.over.answer) == (None, None)
+        assert played.finished is not None
+        assert played.finished.error is not None
+        assert f"{OTHER_BUILD} ({status}, created 3d ago)" in played.finished.error.message
+        assert (played.finished.sid, played.finished.answer) == (None, None)
 
     def test_an_incomplete_list_never_yields_one(self) -> None:
         endless = page(build(BUILD), more="Page=1")
@@ -634,30 +641,30 @@ class TestNewestBuild:
         listed = page(build(BUILD))
 
         assert play([passing(), passing(), listed, COMPLETED], sid=None).outcome == "completed"
-        assert 20 <= play(forever(passing()), sid=None).over_at <= 21
+        assert 20 <= play(forever(passing()), sid=None).finished_at <= 21
         assert play(forever(missing()), sid=None).outcome == "not_found"
         assert len(play(forever(passing()), wait(once=True), sid=None).asked) == 3
         later = play(forever(page(more="Page=1"), passing()), sid=None)
-        assert 120 <= later.over_at <= 121
+        assert 120 <= later.finished_at <= 121
 
     def test_trouble_with_a_page_asks_for_the_same_page_again(self) -> None:
         played = play([page(more="Page=1"), passing(), page(build(BUILD)), COMPLETED], sid=None)
 
-        assert [asked.question.query for asked in played.asked] == ["", "Page=1", "Page=1", ""]
-        assert trouble(list(played.events)) == [Trouble(None, "HTTP 503", START + 1)]
+        assert [asked.request.query for asked in played.asked] == ["", "Page=1", "Page=1", ""]
+        assert trouble(list(played.events)) == [Problem(None, "HTTP 503", START + 1)]
 
     def test_its_requests_have_the_same_deadline(self) -> None:
         played = play([Took(page(build(BUILD)), 9)], wait(timeout=5), sid=None)
 
-        assert (played.outcome, played.over_at) == ("timeout", 5)
-        assert played.over is not None
-        assert (played.over.sid, played.over.polls) == (None, 0)
+        assert (played.outcome, played.finished_at) == ("timeout", 5)
+        assert played.finished is not None
+        assert (played.finished.sid, played.finished.polls) == (None, 0)
 
     def test_an_interrupt_before_it_is_picked_names_none(self) -> None:
         watched = watch(sid=None)
         watched.next(START)
 
-        assert watched.interrupt(START + 2) == Over(None, Outcome.INTERRUPTED, None, 2, 0, None)
+        assert watched.interrupt(START + 2) == Finished(None, Outcome.INTERRUPTED, None, 2, 0, None)
 
 
 def test_nothing_is_to_be_done_before_the_next_beat() -> None:
@@ -667,4 +674,4 @@ def test_nothing_is_to_be_done_before_the_next_beat() -> None:
 
     assert watched.next(START + 0.1) == Sleep(START + 1)
     assert watched.next(START + 0.999) == Sleep(START + 1)
-    assert isinstance(watched.next(START + 1), Ask)
+    assert isinstance(watched.next(START + 1), Fetch)

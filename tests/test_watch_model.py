@@ -21,9 +21,9 @@ from tests.support.play import (
     COMPLETED,
     FAILED,
     START,
-    Answer,
     Asked,
     Play,
+    Scripted,
     Took,
     fatal,
     missing,
@@ -32,10 +32,10 @@ from tests.support.play import (
     unauthorized,
     wait,
 )
-from twbuild.api.models import Build, BuildStatus, Kind, Page, Question
-from twbuild.errors import FatalError, FetchError, NotFoundError, UnauthorizedError
+from twbuild.api.models import Build, BuildPage, BuildStatus, Request, Resource
+from twbuild.errors import FetchError, NotFoundError, PermanentError, UnauthorizedError
 from twbuild.outcome import Outcome
-from twbuild.watch.events import Made, Trouble
+from twbuild.watch.events import Details, Problem
 
 HISTORIES = int(os.environ.get("TWBUILD_HISTORIES", "300"))
 
@@ -104,29 +104,29 @@ class History:
             stops=self._stopped,
             interrupted_at=interrupted_at,
         )
-        assert self.played.over is not None
-        self.over = self.played.over
-        self.over_at = self.played.over_at
-        self.tries = [a for a in self.played.asked if a.question.kind is not Kind.BUILD]
-        self.polls = [a for a in self.tries if a.question.kind is Kind.STATUS]
+        assert self.played.finished is not None
+        self.finished = self.played.finished
+        self.finished_at = self.played.finished_at
+        self.tries = [a for a in self.played.asked if a.request.resource is not Resource.BUILD]
+        self.polls = [a for a in self.tries if a.request.resource is Resource.STATUS]
         self.last = self.tries[-1]
         # What comes with the deadline or after it decides nothing more, unless it is good.
         self.errors = [
-            a for a in self.tries if isinstance(a.given, FetchError) and a.ended < self.limit
+            a for a in self.tries if isinstance(a.result, FetchError) and a.ended < self.limit
         ]
 
-    def _answer(self, question: Question) -> Answer:
+    def _answer(self, request: Request) -> Scripted:
         step = next(self._steps, None)
         made = self._ending if step is None else ANSWERS[step % len(ANSWERS)]
         seconds, self._stop = (0.0, 0.0) if step is None else TIMES[step * 7 // 11 % len(TIMES)]
         answer = made()
-        if isinstance(answer, FetchError) or question.kind is Kind.STATUS:
+        if isinstance(answer, FetchError) or request.resource is Resource.STATUS:
             return Took(answer, seconds)
         build = Build(BUILD, answer.status.value, NOON)
-        if question.kind is Kind.BUILD:
+        if request.resource is Resource.BUILD:
             return Took(build, seconds)
         more = "Page=2" if answer is FAILED and step is not None else None
-        return Took(Page((build,), more, NOON), seconds)
+        return Took(BuildPage((build,), more, NOON), seconds)
 
     def _stopped(self, at: float) -> float:
         stop, self._stop = self._stop, 0.0
@@ -147,65 +147,65 @@ class History:
         """Each error of a row of such errors, how many they are by then, and since when."""
         count, since = 0, 0.0
         for asked in self.tries:
-            if not isinstance(asked.given, kind):
+            if not isinstance(asked.result, kind):
                 count = 0
-                since = since if isinstance(asked.given, FetchError) else asked.ended
+                since = since if isinstance(asked.result, FetchError) else asked.ended
                 continue
             count += 1
             if kind is NotFoundError and count == 1:
                 since = asked.ended
-            if asked.ended < self.limit and asked.given is not None:
+            if asked.ended < self.limit and asked.result is not None:
                 yield asked, count, asked.ended - since
 
-    def patience(self, asked: Asked) -> float:
+    def policy(self, asked: Asked) -> float:
         good = any(
-            a.given is not None and not isinstance(a.given, FetchError) and a.ended <= asked.at
+            a.result is not None and not isinstance(a.result, FetchError) and a.ended <= asked.at
             for a in self.tries
         )
         return 0.0 if self.once else 120.0 if good else 20.0
 
 
 def never_0_unless_the_api_itself_said_completed_of_this_build(history: History) -> None:
-    said = history.last.given == COMPLETED
-    assert (history.over.outcome is Outcome.COMPLETED) == said
+    said = history.last.result == COMPLETED
+    assert (history.finished.outcome is Outcome.COMPLETED) == said
 
 
 def never_1_unless_the_api_itself_said_failed(history: History) -> None:
-    said = history.last.given == FAILED
-    assert (history.over.outcome is Outcome.FAILED) == said
+    said = history.last.result == FAILED
+    assert (history.finished.outcome is Outcome.FAILED) == said
 
 
 def building_is_an_outcome_of_status_only(history: History) -> None:
-    said = history.once and history.last.given == BUILDING
-    assert (history.over.outcome is Outcome.BUILDING) == said
+    said = history.once and history.last.result == BUILDING
+    assert (history.finished.outcome is Outcome.BUILDING) == said
 
 
 def the_last_status_is_told_however_it_ends(history: History) -> None:
-    good = [a.given for a in history.tries if isinstance(a.given, BuildStatus)]
-    assert history.over.answer == (good[-1] if good else None)
+    good = [a.result for a in history.tries if isinstance(a.result, BuildStatus)]
+    assert history.finished.answer == (good[-1] if good else None)
 
 
 def no_sleep_outlasts_timeout_and_at_the_deadline_it_is_over(history: History) -> None:
     assert all(until <= history.limit + BIT for _, until in history.played.sleeps)
     assert all(asked.until <= history.limit + BIT for asked in history.played.asked)
-    assert history.over_at <= history.limit + sum(history.stops.values()) + BIT
+    assert history.finished_at <= history.limit + sum(history.stops.values()) + BIT
 
 
 def it_is_not_over_by_timeout_before_the_deadline(history: History) -> None:
-    if history.over.outcome is Outcome.TIMEOUT:
-        assert history.over_at >= history.limit - BIT
+    if history.finished.outcome is Outcome.TIMEOUT:
+        assert history.finished_at >= history.limit - BIT
         assert not history.once
 
 
 def where_the_next_try_would_come_after_the_deadline_one_last_try_comes_1_s_before_it(
     history: History,
 ) -> None:
-    if history.over.outcome is not Outcome.TIMEOUT or any(
+    if history.finished.outcome is not Outcome.TIMEOUT or any(
         at >= history.limit - 1 for at in history.stops
     ):
         return
     last = history.last
-    retry_after = last.given.retry_after if isinstance(last.given, FetchError) else 0.0
+    retry_after = last.result.retry_after if isinstance(last.result, FetchError) else 0.0
     asked_in_time = last.at >= history.limit - 1 - BIT
     too_late = last.ended >= history.limit - 1 - BIT
     forbidden = retry_after and last.ended + retry_after > history.limit - 1 - BIT
@@ -214,14 +214,14 @@ def where_the_next_try_would_come_after_the_deadline_one_last_try_comes_1_s_befo
 
 def never_before_a_retry_after(history: History) -> None:
     for asked, following in pairwise(history.tries):
-        if isinstance(asked.given, FetchError):
-            assert following.at >= asked.ended + asked.given.retry_after - BIT
+        if isinstance(asked.result, FetchError):
+            assert following.at >= asked.ended + asked.result.retry_after - BIT
 
 
 def a_poll_starts_at_once_then_every_interval_on_a_fixed_beat(history: History) -> None:
     assert history.tries[0].at == 0
     for asked, following in pairwise(history.polls):
-        if asked.given != BUILDING or history.is_last_try(following) or history.late(following):
+        if asked.result != BUILDING or history.is_last_try(following) or history.late(following):
             continue
         beats = (following.at - history.polls[0].at) / history.interval
         assert abs(beats - round(beats)) < BIT
@@ -248,12 +248,12 @@ def each_next_try_comes_after_the_larger_of_the_interval_and_a_backoff_with_jitt
         after = following.get(id(asked))
         if after is None or history.is_last_try(after) or history.late(after):
             continue
-        assert isinstance(asked.given, FetchError)
-        least = max(history.interval, asked.given.retry_after)
+        assert isinstance(asked.result, FetchError)
+        least = max(history.interval, asked.result.retry_after)
         backoff = min(2.0 ** (count - 1), 30.0)
         pause = after.at - asked.ended
         assert least - BIT <= pause <= max(least, 1.25 * backoff) + BIT
-        ends = [history.patience(asked) - seconds, 5 - since_missing.get(id(asked), math.inf)]
+        ends = [history.policy(asked) - seconds, 5 - since_missing.get(id(asked), math.inf)]
         if not any(abs(pause - max(least, end)) < BIT for end in ends if end > 0):
             assert pause >= 0.75 * backoff - BIT
 
@@ -262,16 +262,16 @@ def patience_is_2_minutes_since_the_last_good_answer_20_s_where_none_has_come_ye
     history: History,
 ) -> None:
     for asked, count, seconds in history.rows(FetchError):
-        patience = history.patience(asked)
-        if count >= 3 and seconds >= patience + BIT:
+        policy = history.policy(asked)
+        if count >= 3 and seconds >= policy + BIT:
             assert asked is history.last, "patience had come to its end"
-    error = history.over.error
-    if history.over.outcome is Outcome.UNAVAILABLE and history.last in history.errors:
-        assert error is history.last.given, "with the last reason"
-        if not isinstance(error, FatalError) and not history.once:
+    error = history.finished.error
+    if history.finished.outcome is Outcome.UNAVAILABLE and history.last in history.errors:
+        assert error is history.last.result, "with the last reason"
+        if not isinstance(error, PermanentError) and not history.once:
             *_, (_, count, seconds) = history.rows(FetchError)
             assert count >= 3
-            assert seconds >= history.patience(history.last) - BIT
+            assert seconds >= history.policy(history.last) - BIT
 
 
 def not_found_once_it_has_been_the_answer_for_5_s_and_3_polls_in_a_row(history: History) -> None:
@@ -279,7 +279,7 @@ def not_found_once_it_has_been_the_answer_for_5_s_and_3_polls_in_a_row(history: 
         enough = history.once or (count >= 3 and seconds >= 5 - BIT)
         if history.once or (count >= 3 and seconds >= 5 + BIT):
             assert asked is history.last
-        if asked is history.last and history.over.outcome is Outcome.NOT_FOUND:
+        if asked is history.last and history.finished.outcome is Outcome.NOT_FOUND:
             assert enough
 
 
@@ -289,32 +289,32 @@ def one_request_takes_at_most_15_s(history: History) -> None:
 
 
 def fatal_at_once(history: History) -> None:
-    outcomes = {UnauthorizedError: Outcome.UNAUTHORIZED, FatalError: Outcome.UNAVAILABLE}
+    outcomes = {UnauthorizedError: Outcome.UNAUTHORIZED, PermanentError: Outcome.UNAVAILABLE}
     for asked in history.errors:
-        if outcome := outcomes.get(type(asked.given)):  # type: ignore[arg-type]
+        if outcome := outcomes.get(type(asked.result)):  # type: ignore[arg-type]
             assert asked is history.last
-            assert (history.over.outcome, history.over.error) == (outcome, asked.given)
-    if history.over.outcome is Outcome.UNAUTHORIZED:
-        assert isinstance(history.last.given, UnauthorizedError)
+            assert (history.finished.outcome, history.finished.error) == (outcome, asked.result)
+    if history.finished.outcome is Outcome.UNAUTHORIZED:
+        assert isinstance(history.last.result, UnauthorizedError)
 
 
 def status_3_tries_at_most_30_s_in_all(history: History) -> None:
     if history.once:
         assert all(count <= 3 for _, count, _ in history.rows(FetchError))
-        assert len([a for a in history.polls if isinstance(a.given, FetchError)]) <= 3
+        assert len([a for a in history.polls if isinstance(a.result, FetchError)]) <= 3
         assert len(history.polls) <= 3
-        assert history.over_at <= 30 + sum(history.stops.values()) + BIT
+        assert history.finished_at <= 30 + sum(history.stops.values()) + BIT
 
 
 def an_incomplete_list_never_yields_a_newest_build(history: History) -> None:
-    pages = [a.given for a in history.tries if isinstance(a.given, Page)]
+    pages = [a.result for a in history.tries if isinstance(a.result, BuildPage)]
     if pages and history.polls:
         assert pages[-1].next_query is None
     if len(history.tries) > len(history.polls):
-        assert history.over.sid == (BUILD if history.polls or _picked(pages) else None)
+        assert history.finished.sid == (BUILD if history.polls or _picked(pages) else None)
 
 
-def _picked(pages: list[Page]) -> bool:
+def _picked(pages: list[BuildPage]) -> bool:
     complete = bool(pages) and pages[-1].next_query is None
     return complete and any(build.status == "building" for page in pages for build in page.builds)
 
@@ -322,21 +322,21 @@ def _picked(pages: list[Page]) -> bool:
 def what_a_failed_build_was_made_of_is_asked_once_for_at_most_5_s_and_changes_nothing(
     history: History,
 ) -> None:
-    asked = [a for a in history.played.asked if a.question.kind is Kind.BUILD]
-    wanted = history.over.outcome is Outcome.FAILED and history.details
-    assert len(asked) == (wanted and history.over_at < history.limit)
+    asked = [a for a in history.played.asked if a.request.resource is Resource.BUILD]
+    wanted = history.finished.outcome is Outcome.FAILED and history.details
+    assert len(asked) == (wanted and history.finished_at < history.limit)
     for one in asked:
         assert one is history.played.asked[-1]
-        assert one.at == history.over_at, "they delay nothing, and nothing delays them"
-        assert one.until == pytest.approx(min(history.over_at + 5, history.limit))
-    assert history.played.watch.over is history.over
+        assert one.at == history.finished_at, "they delay nothing, and nothing delays them"
+        assert one.until == pytest.approx(min(history.finished_at + 5, history.limit))
+    assert history.played.watch.finished is history.finished
     for one in asked:
-        if one.given is not None:
-            assert [type(e) for e in history.played.events].count(Made) == 1
+        if one.result is not None:
+            assert [type(e) for e in history.played.events].count(Details) == 1
 
 
 def every_trouble_is_told_with_its_next_try(history: History) -> None:
-    told = [e.next_at - START for e in history.played.events if isinstance(e, Trouble)]
+    told = [e.next_at - START for e in history.played.events if isinstance(e, Problem)]
     followed = [
         following.at
         for asked, following in pairwise(history.tries)
@@ -346,17 +346,17 @@ def every_trouble_is_told_with_its_next_try(history: History) -> None:
 
 
 def polls_and_time_are_counted(history: History) -> None:
-    assert history.over.polls == len(history.polls)
-    assert history.over.waited_seconds == pytest.approx(history.over_at)
+    assert history.finished.polls == len(history.polls)
+    assert history.finished.waited_seconds == pytest.approx(history.finished_at)
 
 
 def over_is_final(history: History) -> None:
     watch = history.played.watch
-    later = START + history.over_at + 1000
-    assert watch.over is history.over
-    assert watch.interrupt(later) is history.over
+    later = START + history.finished_at + 1000
+    assert watch.finished is history.finished
+    assert watch.interrupt(later) is history.finished
     if len(history.played.asked) == len(history.tries) and not history.details:
-        assert watch.next(later) is history.over
+        assert watch.next(later) is history.finished
 
 
 SENTENCES = (

@@ -17,12 +17,12 @@ import trustme
 from tests.support.command import BUILD
 from tests.support.fasttime import fetcher
 from tests.support.sockets import Connection, Server, answering, good, proxying, recording
-from twbuild.api import transport
+from twbuild.api import network, transport
 from twbuild.api.fetcher import Fetcher
-from twbuild.api.models import Kind, Question
+from twbuild.api.models import Request, Resource
 from twbuild.errors import FetchError
 
-STATUS = Question(Kind.STATUS, BUILD)
+STATUS = Request(Resource.STATUS, BUILD)
 CANCELLED = 500
 # What a request has and a handshake or a CONNECT has not.
 CLEAR = (b"GET /", b"/Builds/", b"Accept", b"\r\nAuthorization", b"Cache-Control", b"no-cache")
@@ -70,37 +70,37 @@ def test_no_byte_of_a_cancelled_request_goes_out_in_the_clear(
         else:
             monkeypatch.setenv("HTTPS_PROXY", f"http{'s' if tls_proxy else ''}://{to_proxy.netloc}")
             url = "https://api.example.test"
-        road = transport.of(url)
+        road = network.network_for(url)
         for number in range(CANCELLED):
-            ask = fetcher(url, way=road)
+            client = fetcher(url, way=road)
             longest = 0.02
             if number % 5:  # else it is cancelled while it connects
-                ask.ask(STATUS)
+                client.fetch(STATUS)
                 since = time.perf_counter()
-                ask.ask(STATUS)
+                client.fetch(STATUS)
                 longest = time.perf_counter() - since
-            cancel_after(random.uniform(0, longest), ask)
+            cancel_after(random.uniform(0, longest), client)
 
     assert len(wire) > 100_000
     assert [clear for clear in CLEAR if clear in bytes(wire)] == []
 
 
-def cancel_after(seconds: float, ask: Fetcher) -> None:
+def cancel_after(seconds: float, client: Fetcher) -> None:
     """Cancel a request that long after its thread was started."""
-    thread = threading.Thread(target=swallow, args=(ask,))
+    thread = threading.Thread(target=swallow, args=(client,))
     end = time.perf_counter() + seconds
     thread.start()
     while time.perf_counter() < end:
         pass  # a sleep would be too coarse, and leave the other thread undisturbed
-    ask.abandon()
+    client.cancel()
     thread.join(20)
     assert not thread.is_alive()
 
 
-def swallow(ask: Fetcher) -> None:
+def swallow(client: Fetcher) -> None:
     with suppress(FetchError):
-        ask.ask(STATUS)
-    ask._session.drop()
+        client.fetch(STATUS)
+    client._session.drop()
 
 
 @pytest.mark.parametrize("drip", ["CONNECT", "TLS"])
@@ -122,12 +122,12 @@ def test_cancelling_ends_the_thread_of_a_connection_that_is_being_made(
             monkeypatch.setenv("HTTPS_PROXY", f"http://{server.netloc}")
         else:
             monkeypatch.setattr(transport, "_addresses", lambda *_: ["127.0.0.1"])
-        ask = fetcher(f"https://api.example.test:{server.port}")
-        thread = threading.Thread(target=swallow, args=(ask,))
+        client = fetcher(f"https://api.example.test:{server.port}")
+        thread = threading.Thread(target=swallow, args=(client,))
         thread.start()
         time.sleep(0.3)
         assert thread.is_alive()
-        ask.abandon()
+        client.cancel()
         thread.join(2)
 
         assert not thread.is_alive()
@@ -149,17 +149,17 @@ def test_a_connection_that_comes_after_the_cancel_is_closed_and_nothing_is_sent(
 
     monkeypatch.setattr(transport, "_addresses", resolve)
     with Server(handle) as server:
-        ask = fetcher(server.url)
-        thread = threading.Thread(target=swallow_without_closing, args=(ask,))
+        client = fetcher(server.url)
+        thread = threading.Thread(target=swallow_without_closing, args=(client,))
         thread.start()
-        ask.abandon()
+        client.cancel()
         resolved.set()
 
         assert closed.wait(5)
         thread.join(5)
-        ask._session.drop()
+        client._session.drop()
 
 
-def swallow_without_closing(ask: Fetcher) -> None:
+def swallow_without_closing(client: Fetcher) -> None:
     with suppress(FetchError):
-        ask.ask(STATUS)
+        client.fetch(STATUS)

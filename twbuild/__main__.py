@@ -1,7 +1,7 @@
-"""The console script: every ending becomes a message and a code, or a death by signal.
+"""The entry point: every ending becomes a message and an exit code, or death by signal.
 
 The only exit. At the top nothing is imported that Python has not loaded already: a file of the
-user's own may be found in the place of any other module, and what it does is to be told as well.
+user's own may be found in place of any other module, and that must end in a message, too.
 """
 
 import os
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 BUG = 70  # errors.ExitCode.BUG, for when even that cannot be imported
-NO_WORDS = b"twbuild: error: something went wrong, and there is no memory to say what\n"
+NO_WORDS = b"twbuild: error: out of memory, or a bug in twbuild\n"
 LIBRARIES = ("typer", "rich", "requests", "urllib3")
 
 
@@ -23,7 +23,7 @@ def main() -> "NoReturn":
     try:
         code = _code(sys.argv[1:])
         _clean_up()
-    finally:  # whatever is raised even here: Python would exit with 1
+    finally:  # whatever is raised here: Python would exit with 1
         try:
             if code is None:
                 os.write(2, NO_WORDS)
@@ -33,7 +33,7 @@ def main() -> "NoReturn":
 
 
 def _code(arguments: list[str]) -> int:
-    """Run it; the exit code. What went wrong has been told."""
+    """Run the command; returns the exit code, after the message of an error."""
     verbose = any(word in ("-v", "--verbose", "-qv", "-vq") for word in arguments)
     try:
         import _signal  # type: ignore[import-not-found] # built in, so that no file replaces it
@@ -42,18 +42,18 @@ def _code(arguments: list[str]) -> int:
         # Python's own handler raises wherever it is, in imports too, where C code may swallow it.
         if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
             _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
-        gc.disable()  # a wait turns it on again; anything else is over before it pays
+        gc.disable()  # a wait enables it again; anything else ends before it pays
 
         from twbuild import signals
 
-        signals.die_at_once()  # first of all: the imports that follow take time
+        signals.die_at_once()  # before the imports, which take time
         try:
             return _run(arguments, verbose)
-        except signals.Signalled as signalled:
+        except signals.SignalReceived as received:
             _clean_up()
-            signals.die(signalled.signum)
+            signals.die(received.signum)
         except BaseException as error:  # noqa: BLE001 - SystemExit too: no library ends us
-            signals.die_if_signalled()
+            signals.die_if_received()
             return _explain(error, verbose)
     except BaseException as error:  # noqa: BLE001 - not even the modules that explain can be used
         return _explain_alone(error, verbose)
@@ -84,45 +84,43 @@ def _show_warnings(verbose: bool) -> None:
         from twbuild.output.stderr import Stderr
         from twbuild.text import printable
 
-        Stderr().say([[(f"{category.__name__}: {printable(message)}", "hint")]])
+        Stderr().say([[(f"{category.__name__}: {printable(message)}", "detail")]])
 
     warnings.simplefilter("default" if verbose else "ignore")
     warnings.showwarning = show
 
 
 def _explain(error: BaseException, verbose: bool) -> int:
-    """Say what went wrong; the code that goes with it."""
-    from twbuild.errors import BugError, TwbuildError
+    """Write the message of an error; returns its exit code."""
+    from twbuild.errors import InternalError, TwbuildError
     from twbuild.output.stderr import Stderr
     from twbuild.text import printable
 
-    told = (
-        error
-        if isinstance(error, TwbuildError)
-        else BugError(*_unexpected(error, verbose, printable))
-    )
-    Stderr(told.progress).explain(told)
-    return told.exit_code
+    known = error
+    if not isinstance(known, TwbuildError):
+        known = InternalError(*_unexpected(error, verbose, printable))
+    Stderr(known.progress).close(known.lines, annotated=True)
+    return known.exit_code
 
 
 def _explain_alone(error: BaseException, verbose: bool) -> int:
-    """The same, with nothing of the package but this module."""
+    """The same, using nothing but this module."""
     github = os.environ.get("GITHUB_ACTIONS") == "true"
     head, *hints = _unexpected(error, verbose, lambda text: ascii(text)[1:-1])
     lines = [f"error: {head}", *(f"  {hint}" for hint in hints)]
     text = "%0A".join(line.replace("%", "%25") for line in lines)
-    told = [f"::error title=twbuild::{text}"] if github else [f"twbuild: {line}" for line in lines]
+    shown = [f"::error title=twbuild::{text}"] if github else [f"twbuild: {line}" for line in lines]
     try:  # noqa: SIM105 - imports nothing
-        os.write(2, "".join(f"{line}\n" for line in told).encode("ascii", "backslashreplace"))
+        os.write(2, "".join(f"{line}\n" for line in shown).encode("ascii", "backslashreplace"))
     except OSError:
-        pass  # nobody reads it; the code stands
+        pass  # the reader has gone; the code stays
     return BUG
 
 
 def _unexpected(
     error: BaseException, verbose: bool, printable: "Callable[[str], str]"
 ) -> tuple[str, ...]:
-    """What twbuild did not expect of itself, then hints.
+    """The message of a bug or a broken installation, then hints.
 
     The exception's own text is not in it: it may quote a secret. Nothing is imported here.
     """
@@ -134,15 +132,15 @@ def _unexpected(
         return (
             f"{printable(file)} is used in place of a module that twbuild needs ({kind})",
             *more,
-            "rename it, or take its folder out of PYTHONPATH",
-            "(python -m twbuild also takes modules from the folder that it is run in)",
+            "Rename it, or remove its folder from PYTHONPATH.",
+            "python -m twbuild also imports modules from the current folder.",
         )
     if isinstance(error, ModuleNotFoundError):
         broken = f"{printable(error.name or 'a module')} is missing"
     elif isinstance(error, SystemExit):
         broken = f"{printable(frames[-1][0])} ended the program"
     elif isinstance(getattr(error, "obj", error), type(sys)) or isinstance(error, ImportError):
-        broken = f"a part of it is missing or does not fit ({kind})"
+        broken = f"a part of it is missing or of another version ({kind})"
     elif any(function == "<module>" for _, _, function in frames):
         broken = f"{printable(frames[-1][0])} cannot be loaded ({kind})"
     else:
@@ -150,9 +148,9 @@ def _unexpected(
         return (
             f"a bug in twbuild {version}: {kind}",
             *more,
-            "please report it where you got twbuild from, with what -v adds to the same command",
+            "Please report it where you got twbuild from, with the output of -v.",
         )
-    return (f"twbuild's installation is broken: {broken}", *more, "install twbuild again")
+    return (f"twbuild's installation is broken: {broken}", *more, "Install twbuild again.")
 
 
 def _frames(error: BaseException) -> list[tuple[str, int, str]]:

@@ -1,4 +1,4 @@
-"""One check or a whole wait: the modules wired together, from arguments to an exit code."""
+"""The commands status and wait: one run, from the arguments to an exit code."""
 
 from __future__ import annotations
 
@@ -9,186 +9,196 @@ import math
 import os
 import random
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 from twbuild import signals
 from twbuild.api.models import Build
 from twbuild.config import endpoint, target
 from twbuild.config.endpoint import Settings
 from twbuild.config.target import Target
-from twbuild.errors import CredentialsError, TwbuildError, UsageError
-from twbuild.outcome import ExitCode, Outcome, exit_code
+from twbuild.errors import CommandHint, CredentialsError, TwbuildError, UsageError
+from twbuild.outcome import ExitCode, Outcome, most_urgent
 from twbuild.output import messages
-from twbuild.output.plain import Happening, Plain, Progress
+from twbuild.output.plain import Plain, Progress
 from twbuild.output.stderr import Stderr
 from twbuild.output.stdout import Result
-from twbuild.signals import Signalled
-from twbuild.text import Line, counted, printable
-from twbuild.watch.events import Made, Note
+from twbuild.signals import SignalReceived
+from twbuild.text import Line, counted, pasteable, printable
+from twbuild.watch.events import Details, Event, Finished, Notice
 from twbuild.watch.runner import Runner
-from twbuild.watch.state import Over, Rules, Watch
+from twbuild.watch.state import Policy, Watch
 
-WORTH_A_LOOK = (
-    ExitCode.FAILED,
-    ExitCode.UNAVAILABLE,
-    ExitCode.CREDENTIALS,
-    ExitCode.NOT_FOUND,
-    ExitCode.TIMEOUT,
-)
+if TYPE_CHECKING:
+    from twbuild.api.fetcher import Fetcher
+    from twbuild.api.network import Network
+    from twbuild.options import WatchOptions
 
 
-class Wishes(NamedTuple):
-    """What the options ask for; `once` is `status`. `timeout_seconds` 0 is none."""
+def run(arguments: Sequence[str], options: WatchOptions) -> ExitCode:
+    """Check or wait for the builds that the arguments name.
 
-    once: bool
-    profile: str | None = None
-    json: bool = False
-    quiet: bool = False
-    verbose: bool = False
-    progress: str = "auto"
-    interval_seconds: float = 1.0
-    timeout_seconds: float = 0.0
-
-
-def look(arguments: Sequence[str], wishes: Wishes) -> int:
-    """Look at the builds that the arguments name; the exit code that they come to.
-
-    Raises TwbuildError where nothing could be asked or told, Signalled after the last words.
+    Raises TwbuildError where no request could be made or the result could not be written,
+    SignalReceived after the closing lines.
     """
     try:
-        return _look(arguments, wishes)
+        return _run(arguments, options)
     except TwbuildError as error:
-        error.progress = wishes.progress
+        error.progress = options.progress
         raise
 
 
-def _look(arguments: Sequence[str], wishes: Wishes) -> int:
-    stderr = Stderr(wishes.progress)
-    named = target.parse(arguments, "status" if wishes.once else "wait")
-    if wishes.once and len(named.builds) > 1:
-        raise UsageError("status looks at one build", "twbuild wait takes several")
-    result = Result(as_json=wishes.json, several=len(named.builds) > 1, once=wishes.once)
-    found = _settings(named.builds or (None,), wishes, result)
-    goal = target.locate(named, os.environ, found)
-
-    from twbuild.api import transport  # what takes time, now that there is something to ask
-    from twbuild.api.fetcher import Fetcher
-
-    # What the ending needs is loaded before the wait: pip may replace it in the meantime.
-    codecs.lookup("utf-8-sig")
-    if stderr.styled or result.styled:
-        from twbuild.output import theme
-
-        theme.wrapped([("✓ ✗", "")], 1)  # rich loads its table of widths when it first needs it
-
-    way = transport.of(found.base_url)
-    if not wishes.once:
+def _run(arguments: Sequence[str], options: WatchOptions) -> ExitCode:
+    stderr = Stderr(options.progress)
+    named = target.parse(arguments, "status" if options.once else "wait")
+    if options.once and len(named.builds) > 1:
+        typed = pasteable(["twbuild", "wait", *arguments])
+        raise UsageError("status checks one build", CommandHint("To wait for several: ", typed))
+    result = Result(as_json=options.json, several=len(named.builds) > 1, once=options.once)
+    settings = _settings(named.builds or (None,), options, result)
+    goal = target.locate(named, os.environ, settings)
+    network, fetcher = _load(settings, is_styled=stderr.styled or result.styled)
+    if not options.once:
         gc.freeze()
         gc.enable()
 
     now = time.monotonic()
-    deadline = now + wishes.timeout_seconds if wishes.timeout_seconds else None
+    deadline = now + options.timeout_seconds if options.timeout_seconds else None
     result.deadline = deadline or math.inf
-    tells_details = stderr.github or not wishes.quiet
-    details = tells_details or wishes.json
-    rules = Rules(wishes.interval_seconds, deadline, wishes.once, details)
-    watches = [Watch(sid, rules, now, _jitter) for sid in goal.builds or (None,)]
+    shows_details = stderr.annotates or not options.quiet
+    policy = Policy(options.interval_seconds, deadline, options.once, shows_details or options.json)
+    watches = [Watch(sid, policy, now, _jitter) for sid in goal.builds or (None,)]
     repeats = not (result.on_terminal and stderr.is_terminal)
-    progress = _progress(stderr, wishes, goal.builds or (None,), repeats)
-    runner = Runner(watches, lambda: Fetcher(found, way, goal.service), progress.frame_seconds)
-    events = chain(_notes(found, goal, wishes, stderr), runner.run())
-    command = ["twbuild", "wait", *(["-p", wishes.profile] if wishes.profile else [])]
-    command += ["--", goal.service] if goal.service.startswith("-") else [goal.service]
+    progress = _progress(stderr, options, goal.builds or (None,), repeats=repeats)
+    runner = Runner(
+        watches, lambda: fetcher(settings, network, goal.service), progress.frame_seconds
+    )
+    events = chain(_notices(settings, goal, options, stderr), runner.run())
     with signals.caught():
-        made = _follow(events, progress, result)
+        builds = _follow(events, progress, result)
         now = time.monotonic()
-        overs = [watch.interrupt(now) for watch in watches]
-        result.finish(overs)
-        code = exit_code(over.outcome for over in overs)
-        lines = _closing(overs, command, wishes, stderr, repeats)
-        for over in overs if tells_details else ():
-            if over.sid and over.outcome is Outcome.FAILED:
-                lines += [[]] if stderr.styled else []
-                told = Made(over.sid, made.get(over.sid))
-                lines += messages.made(told, several=len(overs) > 1)
-        (stderr.close_badly if code in WORTH_A_LOOK else stderr.close)(lines)
-    return code
+        endings = [watch.interrupt(now) for watch in watches]
+        result.finish(endings)
+        lines = _closing_lines(endings, goal.service, options, stderr, repeats=repeats)
+        if shows_details:
+            lines += _failed_builds(endings, builds, is_spaced=stderr.styled)
+        outcome = most_urgent(finished.outcome for finished in endings)
+        stderr.close(lines, annotated=outcome.is_annotated)
+    return outcome.exit_code
 
 
-def _follow(
-    events: Iterable[Happening], progress: Progress, result: Result
-) -> dict[str, Build | None]:
-    """Show and tell what happens to its end, or until a signal; what failed builds were made of."""
-    made = {}
-    with contextlib.closing(progress), contextlib.suppress(Signalled):
-        for event in events:
-            progress.show(event)
-            if isinstance(event, Over):
-                result.take(event)
-            elif isinstance(event, Made):
-                result.take_details(event)
-                made[event.sid] = event.build
-    return made
-
-
-def _settings(sids: Sequence[str | None], wishes: Wishes, result: Result) -> Settings:
-    """The settings; without credentials, builds have an outcome all the same."""
+def _settings(sids: Sequence[str | None], options: WatchOptions, result: Result) -> Settings:
+    """The settings; without credentials, each build still has its outcome."""
     try:
-        return endpoint.load(os.environ, wishes.profile)
+        return endpoint.load(os.environ, options.profile)
     except CredentialsError as error:
-        result.finish([Over(sid, Outcome.UNAUTHORIZED, None, 0.0, 0, error) for sid in sids])
+        result.finish([Finished(sid, Outcome.UNAUTHORIZED, None, 0.0, 0, error) for sid in sids])
         raise
 
 
-def _closing(
-    overs: Sequence[Over], command: Sequence[str], wishes: Wishes, stderr: Stderr, repeats: bool
+def _load(settings: Settings, *, is_styled: bool) -> tuple[Network, type[Fetcher]]:
+    """The network and the fetcher, whose imports take time; and all that the end needs.
+
+    What the end needs is loaded before the wait, because an upgrade may replace it meanwhile.
+    """
+    from twbuild.api.fetcher import Fetcher
+    from twbuild.api.network import network_for
+
+    codecs.lookup("utf-8-sig")
+    if is_styled:
+        from twbuild.output import theme
+
+        theme.wrapped([("✓ ✗", "")], 1)  # rich loads its table of widths when it first needs it
+    return network_for(settings.base_url), Fetcher
+
+
+def _progress(
+    stderr: Stderr, options: WatchOptions, sids: Sequence[str | None], *, repeats: bool
+) -> Progress:
+    if stderr.styled and not options.once and not options.quiet:
+        from twbuild.output.live import Live
+
+        return Live(stderr, sids, verbose=options.verbose)
+    return Plain(stderr, sids, quiet=options.quiet, verbose=options.verbose, repeats=repeats)
+
+
+def _notices(
+    settings: Settings, goal: Target, options: WatchOptions, stderr: Stderr
+) -> Iterator[Notice]:
+    if settings.replaced:
+        yield Notice(f"using {printable(settings.base_url)}, not Twilio (TWBUILD_API_URL)")
+    yield Notice(f"credentials: {settings.credentials.source}", verbose=True)
+    if goal.source:
+        yield Notice(f"service {goal.service}, from {goal.source}")
+    if not stderr.styled and not options.once:
+        builds = counted(len(goal.builds), "build")
+        if len(goal.builds) < 2:
+            builds = goal.builds[0] if goal.builds else "the newest build"
+        yield Notice(f"waiting for {builds} in {goal.service}")
+
+
+def _follow(
+    events: Iterable[Event], progress: Progress, result: Result
+) -> Mapping[str, Build | None]:
+    """Show and write events to their end, or until a signal; returns failed builds by SID."""
+    builds = {}
+    with contextlib.closing(progress), contextlib.suppress(SignalReceived):
+        for event in events:
+            progress.show(event)
+            if isinstance(event, Finished):
+                result.take(event)
+            elif isinstance(event, Details):
+                result.take_details(event)
+                builds[event.sid] = event.build
+    return builds
+
+
+def _closing_lines(
+    endings: Sequence[Finished],
+    service: str,
+    options: WatchOptions,
+    stderr: Stderr,
+    *,
+    repeats: bool,
 ) -> list[Line]:
     """The last lines on stderr: what neither stdout nor a line of progress has said already.
 
     `repeats` says whether they repeat the result.
     """
-    several, live = len(overs) > 1, stderr.styled and not wishes.once
-    said_in_progress = several and not live and not wishes.quiet
+    several, live = len(endings) > 1, stderr.styled and not options.once
+    is_in_progress_lines = several and not live and not options.quiet
 
-    def unsaid(over: Over) -> bool:
-        if stderr.github and over.outcome not in (Outcome.COMPLETED, Outcome.BUILDING):
+    def is_unsaid(finished: Finished) -> bool:
+        outcome = finished.outcome
+        if stderr.annotates and outcome not in (Outcome.COMPLETED, Outcome.BUILDING):
             return True
-        if over.outcome not in messages.VERDICTS:
-            return not said_in_progress
-        if wishes.quiet or wishes.once:
-            wanted = over.outcome is Outcome.FAILED and not wishes.quiet
-        else:
-            wanted = not said_in_progress
-        return wanted and repeats
+        if not outcome.is_verdict:
+            return not is_in_progress_lines
+        if options.quiet or options.once:
+            return repeats and outcome is Outcome.FAILED and not options.quiet
+        return repeats and not is_in_progress_lines
 
-    lines = [messages.headline(over, once=wishes.once) for over in overs if unsaid(over)]
-    if several and (not wishes.quiet or stderr.github):
-        lines.append(messages.summary(overs))
-    return [*lines, *messages.hints(overs), *messages.resume(overs, command)]
-
-
-def _progress(
-    stderr: Stderr, wishes: Wishes, sids: Sequence[str | None], repeats: bool
-) -> Progress:
-    if stderr.styled and not wishes.once and not wishes.quiet:
-        from twbuild.output.live import Live
-
-        return Live(stderr, sids, verbose=wishes.verbose)
-    return Plain(stderr, sids, quiet=wishes.quiet, verbose=wishes.verbose, repeats=repeats)
+    lines = [messages.headline(f, once=options.once) for f in endings if is_unsaid(f)]
+    if several and (not options.quiet or stderr.annotates):
+        lines.append(messages.summary(endings))
+    command = ["twbuild", "wait", *(["-p", options.profile] if options.profile else [])]
+    command += ["--", service] if service.startswith("-") else [service]
+    lines += messages.hints(endings)
+    lines += messages.resume(endings, command)
+    return [*lines, *messages.details(endings)]
 
 
-def _notes(found: Settings, goal: Target, wishes: Wishes, stderr: Stderr) -> Iterator[Note]:
-    if found.replaced:
-        yield Note(f"asking {printable(found.base_url)}, not Twilio")
-    yield Note(f"credentials: {found.credentials.source}", verbose=True)
-    if goal.source:
-        yield Note(f"service {goal.service}, from {goal.source}")
-    if not stderr.styled and not wishes.once:
-        many = counted(len(goal.builds), "build")
-        what = many if len(goal.builds) > 1 else "".join(goal.builds) or "the newest build"
-        yield Note(f"waiting for {what} of {goal.service}")
+def _failed_builds(
+    endings: Sequence[Finished], builds: Mapping[str, Build | None], *, is_spaced: bool
+) -> list[Line]:
+    lines: list[Line] = []
+    for finished in endings:
+        if finished.sid and finished.outcome is Outcome.FAILED:
+            details = Details(finished.sid, builds.get(finished.sid))
+            lines += [[]] if is_spaced else []
+            lines += messages.failed_build(details, several=len(endings) > 1)
+    return lines
 
 
 def _jitter() -> float:

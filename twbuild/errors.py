@@ -1,34 +1,69 @@
-"""Everything that can go wrong, and the exit code that each ending has."""
+"""The exceptions, each with the exit code that it leads to."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from twbuild.outcome import ExitCode, Outcome
 from twbuild.text import Line
 
 
-class TwbuildError(Exception):
-    """An error that the user is told: one line, then hints of what to do next.
+class CommandHint(str):
+    """A hint that ends with a command to paste."""
 
-    `progress` is how they asked to be told.
+    __slots__ = ("command",)
+    command: str
+
+    def __new__(cls, words: str, command: str) -> CommandHint:  # noqa: D102 - as str asks for it
+        hint = super().__new__(cls, words + command)
+        hint.command = command
+        return hint
+
+
+def _hint_line(hint: str) -> Line:
+    if isinstance(hint, CommandHint):
+        return (("  ", ""), (hint.removesuffix(hint.command), ""), (hint.command, "command"))
+    return (("  ", ""), (hint, ""))
+
+
+class TwbuildError(Exception):
+    """What happened in one line, then hints: what to do next; then details of the request.
+
+    `progress` is the value of `--progress`, which decides how the error is shown.
     """
 
     exit_code = ExitCode.UNAVAILABLE
     progress = "auto"
 
-    def __init__(self, message: str, *hints: str) -> None:
+    def __init__(self, message: str, *hints: str, details: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.message = message
         self.hints = hints
+        self.details = details
+
+    @property
+    def headline(self) -> Line:
+        """What happened."""
+        return (("error:", "failed"), (f" {self.message}", ""))
+
+    @property
+    def hint_lines(self) -> list[Line]:
+        """What to do next."""
+        return [_hint_line(hint) for hint in self.hints]
+
+    @property
+    def detail_lines(self) -> list[Line]:
+        """The request that failed."""
+        return [(("  ", ""), (detail, "detail")) for detail in self.details]
 
     @property
     def lines(self) -> list[Line]:
-        """For people: what is wrong, then what to do."""
-        head: Line = [("error:", "failed"), (f" {self.message}", "")]
-        return [head, *([(f"  {hint}", "hint")] for hint in self.hints)]
+        """All of these."""
+        return [self.headline, *self.hint_lines, *self.detail_lines]
 
 
 class UsageError(TwbuildError):
-    """The command line, an address, a region or a project file is wrong; nothing was sent."""
+    """The command line, an address, a region or a project file is not valid; nothing was sent."""
 
     exit_code = ExitCode.USAGE
 
@@ -39,18 +74,18 @@ class CredentialsError(TwbuildError):
     exit_code = ExitCode.CREDENTIALS
 
 
-class BugError(TwbuildError):
-    """Something that twbuild did not expect of itself."""
+class InternalError(TwbuildError):
+    """A bug in twbuild, or a broken installation."""
 
     exit_code = ExitCode.BUG
 
 
-class UnwritableError(TwbuildError):
+class OutputError(TwbuildError):
     """The result could not be written."""
 
 
 class FetchError(TwbuildError):
-    """A question that brought no good answer, and what its HTTP response told, if any came.
+    """A request without a good answer, and what the HTTP response contained, if one came.
 
     `reason` is short enough for a row of the live screen. `retry_after` is in seconds, 0 where
     the server asked for none.
@@ -67,8 +102,9 @@ class FetchError(TwbuildError):
         code: int | None = None,
         request_id: str | None = None,
         retry_after: float = 0,
+        details: Sequence[str] = (),
     ) -> None:
-        super().__init__(message, *hints)
+        super().__init__(message, *hints, details=details)
         self.reason = reason
         self.http_status = http_status
         self.code = code
@@ -76,12 +112,12 @@ class FetchError(TwbuildError):
         self.retry_after = retry_after
 
 
-class PassingError(FetchError):
-    """Trouble that may pass: worth another try."""
+class TransientError(FetchError):
+    """A failure that may pass: it is retried."""
 
 
-class FatalError(FetchError):
-    """Trouble that no further try would mend."""
+class PermanentError(FetchError):
+    """A failure that no retry would mend."""
 
 
 class UnauthorizedError(FetchError):
@@ -91,6 +127,6 @@ class UnauthorizedError(FetchError):
 
 
 class NotFoundError(FetchError):
-    """No such service or build, or none that could be picked."""
+    """No such service or build, or none to select."""
 
     outcome = Outcome.NOT_FOUND

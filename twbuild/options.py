@@ -1,19 +1,62 @@
-"""What the value of an option may be; each parser raises UsageError that names the option."""
+"""The arguments and options of the commands: types, values allowed, help; and WatchOptions."""
 
-from __future__ import annotations
+import contextlib
+import os
+import re
+from collections.abc import Callable, Iterator
+from typing import Annotated, NamedTuple
 
-from collections.abc import Callable
-
+from twbuild import __version__
 from twbuild.errors import UsageError
 from twbuild.text import DURATION_FORMS, parse_duration, quoted
+
+# No `from __future__ import annotations`: Typer would compile each annotation twice.
 
 PROGRESS = ("auto", "live", "plain")
 OUTCOMES = ("completed", "failed")
 HOUR, WEEK = 3600.0, 7 * 86400.0
 
+_SAFE_NAME = re.compile("[A-Za-z0-9._ -]+")  # shells evaluate what completion offers
+
+
+class WatchOptions(NamedTuple):
+    """The options of `status`, with `once`, and of `wait`. A timeout of 0 seconds is none."""
+
+    profile: str | None
+    json: bool
+    quiet: bool
+    verbose: bool
+    progress: str = "auto"
+    interval_seconds: float = 1.0
+    timeout_seconds: float = 0.0
+    once: bool = False
+
+
+@contextlib.contextmanager
+def environment(**variables: str | None) -> Iterator[None]:
+    """Set variables that Typer and rich read, None for unset, and restore them for COMMAND."""
+    before = {name: os.environ.get(name) for name in variables}
+    _set(variables)
+    try:
+        yield
+    finally:
+        _set(before)
+
+
+def _set(variables: dict[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+with environment(TYPER_USE_RICH=None):  # without rich Typer makes one paragraph of a table
+    import typer as typer  # noqa: PLC0414 - cli takes it from here
+
 
 def filled(name: str) -> Callable[[str], str]:
-    """Any value but an empty one: that is an unset variable, never a value left out."""
+    """Any value but an empty one: an empty value is an unset variable, not an option left out."""
 
     def parse(value: str) -> str:
         if not value:
@@ -23,18 +66,17 @@ def filled(name: str) -> Callable[[str], str]:
     return parse
 
 
-def seconds(name: str, least: float, most: float) -> Callable[[str], float]:
+def _seconds(name: str, least: float, most: float) -> Callable[[str], float]:
     """A duration within bounds, in seconds."""
-    bounds = f"expected {_typed(least)} to {_typed(most)}"
 
     def parse(value: str) -> float:
         try:
             found = parse_duration(filled(name)(value))
         except ValueError:
-            shown = f"{name} is no duration: {quoted(value)}"
-            raise UsageError(shown, f"expected one like {DURATION_FORMS}") from None
+            raise UsageError(f"invalid {name} {quoted(value)}: use {DURATION_FORMS}") from None
         if not least <= found <= most:
-            raise UsageError(f"{name} is out of range: {quoted(value)}", bounds)
+            bounds = f"use {_typed(least)} to {_typed(most)}"
+            raise UsageError(f"{name} {quoted(value)} is out of range: {bounds}")
         return found
 
     return parse
@@ -42,17 +84,136 @@ def seconds(name: str, least: float, most: float) -> Callable[[str], float]:
 
 def _typed(seconds: float) -> str:
     """A bound in a form that the parser takes."""
-    hours, minutes = divmod(seconds, 3600)
-    whole_hours = hours > 0 and minutes == 0
-    return f"{hours:.0f}h" if whole_hours else f"{seconds * 1000:.0f}ms" if seconds else "0"
+    for size, unit in ((86400, "d"), (3600, "h")):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds / size:.0f}{unit}"
+    return f"{seconds * 1000:.0f}ms" if seconds else "0"
 
 
-def one_of(name: str, choices: tuple[str, ...]) -> Callable[[str], str]:
+def _one_of(name: str, choices: tuple[str, ...]) -> Callable[[str], str]:
     """One of several words."""
 
     def parse(value: str) -> str:
         if filled(name)(value) not in choices:
-            raise UsageError(f"{name} is none of {', '.join(choices)}: {quoted(value)}")
+            *others, last = choices
+            words = f"{', '.join(others)} or {last}"
+            raise UsageError(f"invalid {name} {quoted(value)}: use {words}")
         return value
 
     return parse
+
+
+def _profile_names() -> list[str]:
+
+    from twbuild.config import credentials
+
+    return [name for name in credentials.profile_names(os.environ) if _SAFE_NAME.fullmatch(name)]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"twbuild {__version__}")
+        raise typer.Exit
+
+
+Service = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[SERVICE]",
+        help="Service SID (ZS...) or unique name.",
+        show_default="$TWBUILD_SERVICE, else .twiliodeployinfo",
+    ),
+]
+Build = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[BUILD]",
+        help="Build SID (ZB...).",
+        show_default="the newest build",
+    ),
+]
+Builds = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[BUILD]...",
+        help="Build SIDs (ZB...).",
+        show_default="the newest build in progress",
+    ),
+]
+Command = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[COMMAND]...",
+        help="Program to run, with its arguments.",
+        show_default="twbuild wait",
+    ),
+]
+Profile = Annotated[
+    str | None,
+    typer.Option(
+        "-p",
+        "--profile",
+        metavar="NAME",
+        parser=filled("--profile"),
+        autocompletion=_profile_names,
+        help="Use the credentials of this twilio-cli profile.",
+        show_default="TWILIO_API_KEY and TWILIO_API_SECRET, else TWILIO_ACCOUNT_SID and "
+        "TWILIO_AUTH_TOKEN, else the active profile",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per build.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print no progress, only errors.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Print each request on stderr.")]
+
+Interval = Annotated[
+    float,
+    typer.Option(
+        "-i",
+        "--interval",
+        metavar="DURATION",
+        parser=_seconds("--interval", 0.2, HOUR),
+        help="Time between polls.",
+    ),
+]
+Timeout = Annotated[
+    float,
+    typer.Option(
+        "-t",
+        "--timeout",
+        metavar="DURATION",
+        parser=_seconds("--timeout", 0.0, WEEK),
+        help="Stop after this long; 0: no limit.",
+    ),
+]
+Progress = Annotated[
+    str,
+    typer.Option(
+        metavar="|".join(PROGRESS),
+        parser=_one_of("--progress", PROGRESS),
+        autocompletion=lambda: list(PROGRESS),
+        help="Live rows, plain lines, or automatic.",
+    ),
+]
+Outcome = Annotated[
+    str,
+    typer.Option(
+        metavar="|".join(OUTCOMES),
+        parser=_one_of("--outcome", OUTCOMES),
+        autocompletion=lambda: list(OUTCOMES),
+        help="How the sandbox's builds end.",
+    ),
+]
+BuildTime = Annotated[
+    float,
+    typer.Option(
+        metavar="DURATION",
+        parser=_seconds("--build-time", 0.0, WEEK),
+        help="How long a build takes.",
+    ),
+]
+Version = Annotated[
+    bool,
+    typer.Option(
+        "-V", "--version", callback=_show_version, is_eager=True, help="Show the version."
+    ),
+]

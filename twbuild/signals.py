@@ -1,8 +1,8 @@
-"""Signals: which ones end a wait, when they may cut in, and dying of them in the end.
+"""Signals: which ones end a wait, when they may interrupt it, and ending by the signal itself.
 
-A handler only notes the signal. It raises nowhere but where the wait does nothing but wait, so that
-no answer, no line and no frame is ever cut in two. Dying of the signal, rather than exiting with
-128 + n, tells the shell script around us to stop as well.
+A handler only records the signal. It raises only where the runner waits, so that no answer, line
+or frame is cut in two. Ending by the signal, rather than exiting with 128 + n, makes the shell
+script around us stop as well.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _NOT_ENDING = (
 )
 
 
-class Signalled(BaseException):
+class SignalReceived(BaseException):
     """A signal arrived; unwinds down to `__main__`."""
 
     def __init__(self, signum: int) -> None:
@@ -82,9 +82,9 @@ def ending() -> set[signal.Signals]:
 
 
 def die_at_once() -> None:
-    """Until somebody else handles them, signals end us at once, also as a container's process 1.
+    """Until they are caught, signals end us at once, also as process 1 of a container.
 
-    That one never dies of a signal's default action. SIGCHLD gets its default back: where the
+    The default action of a signal never ends process 1. SIGCHLD gets its default back: where the
     caller ignored it, every child's exit code would read 0.
     """
     handle(lambda signum, _: die(signum))
@@ -94,7 +94,7 @@ def die_at_once() -> None:
 
 @contextmanager
 def caught() -> Iterator[None]:
-    """Catch every signal that ends a process, and raise Signalled at the end if one came.
+    """Catch every signal that ends a process, and raise SignalReceived at the end if one came.
 
     One that was ignored at the start stays ignored.
     """
@@ -106,27 +106,27 @@ def caught() -> Iterator[None]:
         for number in numbers:
             signal.signal(number, signal.SIG_DFL)
         if _State.signum is not None:
-            raise Signalled(_State.signum)
+            raise SignalReceived(_State.signum)
 
 
 @contextmanager
-def let_through() -> Iterator[None]:
-    """Raise Signalled in here as soon as a signal comes or if one came before, until `hold`."""
+def raised_inside() -> Iterator[None]:
+    """Raise SignalReceived in here once a signal comes or if one came before, until `hold`."""
     _State.raises = True
     try:
         if _State.signum is not None:
-            raise Signalled(_State.signum)
+            raise SignalReceived(_State.signum)
         yield
     finally:
         _State.raises = False
 
 
 def hold() -> None:
-    """Signals are noted from here on, and raise no more."""
+    """Signals are only recorded from here on."""
     _State.raises = False
 
 
-def die_if_signalled() -> None:
+def die_if_received() -> None:
     """End by the signal that came, should an error have come on top of it."""
     if _State.signum is not None:
         die(_State.signum)
@@ -140,12 +140,12 @@ def die(signum: int) -> NoReturn:
 
 
 @contextmanager
-def stops_noted() -> Iterator[None]:
-    """Ctrl-Z sets what `stop_wanted` tells, in place of stopping the process in mid-drawing."""
+def stops_deferred() -> Iterator[None]:
+    """Ctrl-Z only sets `stop_requested`, so that it stops the process between two frames."""
     candidates = (getattr(signal, name, None) for name in ("SIGTSTP", "SIGTTIN"))
     numbers = [n for n in candidates if n and signal.getsignal(n) == signal.SIG_DFL]
     for number in numbers:
-        signal.signal(number, _note_stop)
+        signal.signal(number, _request_stop)
     try:
         yield
     finally:
@@ -153,18 +153,18 @@ def stops_noted() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
 
 
-def stop_wanted() -> bool:
+def stop_requested() -> bool:
     """Whether Ctrl-Z was typed and `stop` has not been called since."""
     return _State.stop is not None
 
 
 def stop() -> None:
-    """Stop as Ctrl-Z does, until the shell lets the process go on."""
+    """Stop as Ctrl-Z does, until the shell continues the process."""
     if (number := _State.stop) is not None:
         _State.stop = None
         signal.signal(number, signal.SIG_DFL)
         signal.raise_signal(number)
-        signal.signal(number, _note_stop)
+        signal.signal(number, _request_stop)
 
 
 def _handle(signum: int, _: FrameType | None) -> None:
@@ -175,17 +175,17 @@ def _handle(signum: int, _: FrameType | None) -> None:
         die(signum)
     if _State.raises:
         _State.raises = False
-        raise Signalled(_State.signum)
+        raise SignalReceived(_State.signum)
 
 
 def _send_again(unraisable: Any) -> None:
-    """Python swallows what is raised in a destructor or a weak reference's callback; we do not."""
-    if isinstance(unraisable.exc_value, Signalled):
+    """Python ignores what is raised in a destructor or a weak reference's callback; we do not."""
+    if isinstance(unraisable.exc_value, SignalReceived):
         import threading
 
         _State.raises = True
         threading.Timer(0.01, os.kill, (os.getpid(), unraisable.exc_value.signum)).start()
 
 
-def _note_stop(signum: int, _: FrameType | None) -> None:
+def _request_stop(signum: int, _: FrameType | None) -> None:
     _State.stop = signum

@@ -7,10 +7,10 @@ import os
 import stat
 from typing import Any, NoReturn
 
-LARGEST_FILE = 1 << 20
-MOST_LEVELS = 100  # Twilio's answers and files have at most 5
-MOST_DIGITS = 4300  # Python's own limit, which its environment can lift: int() takes seconds then
-MOST_VALUES = 500_000  # a page of 20 builds of 1,050 versions of 16 values each has fewer
+MAX_FILE_BYTES = 1 << 20
+MAX_DEPTH = 100  # Twilio's answers and files have at most 5
+MAX_DIGITS = 4300  # Python's own limit, which its environment can lift: int() takes seconds then
+MAX_VALUES = 500_000  # a page of 20 builds of 1,050 versions of 16 values each has fewer
 
 _NOT_STRUCTURE = bytes(set(range(256)) - set(b'"[]{}'))
 
@@ -22,12 +22,12 @@ class NotAnObjectError(ValueError):
 def parse(content: bytes) -> dict[str, Any]:
     """The JSON object (RFC 8259) that `content` is, in UTF-8 with or without a BOM.
 
-    Raises NotAnObjectError; also where a name stands twice in one object: which of both is meant
+    Raises NotAnObjectError; also where a name occurs twice in one object: which of both is meant
     would be a guess, and a guess must never become a verdict.
     """
     try:
         text = content.decode("utf-8-sig")
-        if sum(map(content.count, (b",", b"[", b"{"))) > MOST_VALUES:
+        if sum(map(content.count, (b",", b"[", b"{"))) > MAX_VALUES:
             raise NotAnObjectError("JSON of too many values")  # each takes 60 bytes or more
         if _is_too_deep(content):
             raise NotAnObjectError("JSON nested too deep")
@@ -58,7 +58,7 @@ def _is_too_deep(content: bytes) -> bool:
             in_string = not in_string
         elif not in_string:
             level += 1 if byte in b"[{" else -1
-            if level > MOST_LEVELS:
+            if level > MAX_DEPTH:
                 return True
     return False
 
@@ -66,12 +66,12 @@ def _is_too_deep(content: bytes) -> bool:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise NotAnObjectError("JSON with a name that stands twice in one object")
+        raise NotAnObjectError("JSON with a name that occurs twice in one object")
     return found
 
 
 def _whole(digits: str) -> int:
-    if len(digits) > MOST_DIGITS:
+    if len(digits) > MAX_DIGITS:
         raise ValueError
     return int(digits)
 
@@ -92,9 +92,9 @@ def read(path: str) -> dict[str, Any] | None:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise NotAnObjectError("not a regular file")
             content = b""
-            while chunk := os.read(descriptor, LARGEST_FILE):
+            while chunk := os.read(descriptor, MAX_FILE_BYTES):
                 content += chunk
-                if len(content) > LARGEST_FILE:
+                if len(content) > MAX_FILE_BYTES:
                     raise NotAnObjectError("larger than 1 MiB")
         finally:
             os.close(descriptor)

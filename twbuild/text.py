@@ -1,15 +1,19 @@
-"""Foreign text made harmless to print; durations and ages read and written."""
+"""Text from outside made safe to print; durations and times read and written."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-Line = Sequence[tuple[str, str]]  # spans: a text, and the name of its style in screen.THEME
+if TYPE_CHECKING:
+    from datetime import datetime
 
-MOST_CHARACTERS = 300
-MOST_LISTED = 10
+Line = Sequence[tuple[str, str]]  # spans: a text, and the name of its style in theme.THEME
+
+MAX_CHARACTERS = 300
+MAX_LISTED = 10
 DURATION_FORMS = "90, 90s, 1.5s, 500ms, 5m, 1h30m, 1d"
 
 _DURATION = re.compile(
@@ -28,7 +32,7 @@ _PLACEHOLDER = re.compile(
 )
 
 
-def printable(text: object, limit: int = MOST_CHARACTERS) -> str:
+def printable(text: object, limit: int = MAX_CHARACTERS) -> str:
     r"""`text` on one line, without a character that a terminal or a CI log would obey.
 
     Line ends become spaces, other unprintable characters escapes like `\x1b`; `##` becomes
@@ -40,8 +44,8 @@ def printable(text: object, limit: int = MOST_CHARACTERS) -> str:
 
 
 def quoted(text: str) -> str:
-    """`text` in quotation marks as typed, each stray character visible: for what people typed."""
-    return _harmless(repr(text[:MOST_CHARACTERS]), MOST_CHARACTERS)
+    """`text` in quotation marks as typed, each stray character visible: for what was typed."""
+    return _harmless(repr(text[:MAX_CHARACTERS]), MAX_CHARACTERS)
 
 
 def pasteable(words: Iterable[str]) -> str:
@@ -49,21 +53,21 @@ def pasteable(words: Iterable[str]) -> str:
     return " ".join(map(_typed, words))
 
 
-def listed(names: Sequence[str], limit: int = MOST_CHARACTERS) -> str:
+def listed(names: Sequence[str], limit: int = MAX_CHARACTERS) -> str:
     """The first ten names, each printable and at most `limit` long: `a, b, ..., and 7 more`."""
-    shown = [printable(name, limit) for name in names[:MOST_LISTED]]
+    shown = [printable(name, limit) for name in names[:MAX_LISTED]]
     if len(names) > len(shown):
         shown.append(f"and {len(names) - len(shown)} more")
     return ", ".join(shown)
 
 
 def is_placeholder(value: str) -> bool:
-    """Whether `value` stands for one that was never filled in, like `${TOKEN}` or `null`."""
+    """Whether `value` is a placeholder that was not replaced, like `${TOKEN}` or `null`."""
     return _PLACEHOLDER.fullmatch(value) is not None
 
 
 def strerror(number: int | None) -> str:
-    """The system's words for an error number, as they stand within a sentence."""
+    """The system's words for an error number, as a part of a sentence."""
     return os.strerror(number or 0).lower()
 
 
@@ -109,7 +113,7 @@ def parse_duration(text: str) -> float:
 
 
 def duration(seconds: float) -> str:
-    """Seconds for people, two units at most: `0.5s`, `38s`, `1m 12s`, `10m`, `2h 5m`, `3d`."""
+    """Seconds as at most two units: `0.5s`, `38s`, `1m 12s`, `10m`, `2h 5m`, `3d`."""
     if seconds < 9.95 and round(seconds, 1) % 1:
         return f"{seconds:.1f}s"
     rest = round(seconds)
@@ -128,6 +132,12 @@ def clock(seconds: float) -> str:
     minutes, second = divmod(int(seconds), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
+
+
+def utc_time(time: datetime, now: datetime) -> str:
+    """A time in UTC, with the date unless it is the date of `now`: `14:02:11 UTC`."""
+    form = "%H:%M:%S" if time.date() == now.date() else "%Y-%m-%d %H:%M:%S"
+    return f"{time:{form}} UTC"
 
 
 def age(seconds: float) -> str:

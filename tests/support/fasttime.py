@@ -9,15 +9,15 @@ from queue import Queue
 from typing import Any, TypeVar
 
 from tests.support.command import ACCOUNT, BUILD, SERVICE, TOKEN
-from twbuild.api import transport
+from twbuild.api import network
 from twbuild.api.fetcher import Fetcher
 from twbuild.config import endpoint
-from twbuild.watch.events import Asked, Tick, Trouble
-from twbuild.watch.runner import Asks, Runner
-from twbuild.watch.state import Event, Over, Rules, Watch
+from twbuild.watch.events import BuildEvent, Finished, Problem, RequestEnded, Tick
+from twbuild.watch.runner import Client, Runner
+from twbuild.watch.state import Policy, Watch
 
-Happening = Event | Asked | Tick
-T = TypeVar("T", bound=Event)
+Event = BuildEvent | RequestEnded | Tick
+T = TypeVar("T", bound=BuildEvent)
 
 
 class FastClock:
@@ -49,19 +49,19 @@ class FastQueue:
 class Watched:
     """What happened, and when, in seconds of the fast clock since the start."""
 
-    events: list[tuple[float, Happening]] = field(default_factory=list)
-    overs: list[Over] = field(default_factory=list)
+    events: list[tuple[float, Event]] = field(default_factory=list)
+    endings: list[Finished] = field(default_factory=list)
 
     @property
-    def over(self) -> Over:
+    def finished(self) -> Finished:
         """The only build's outcome."""
-        (over,) = self.overs
-        return over
+        (finished,) = self.endings
+        return finished
 
     @property
     def seconds(self) -> float:
         """When the last build was over."""
-        return max(over.waited_seconds for over in self.overs)
+        return max(finished.waited_seconds for finished in self.endings)
 
     def of(self, kind: type[T]) -> list[T]:
         """The events of one kind."""
@@ -70,19 +70,19 @@ class Watched:
     @property
     def troubles(self) -> list[str]:
         """The reasons of trouble, in order."""
-        return [trouble.reason for trouble in self.of(Trouble)]
+        return [trouble.reason for trouble in self.of(Problem)]
 
 
 _made: list[Fetcher] = []
 
 
 def fetcher(
-    url: str, environ: Mapping[str, str] | None = None, way: transport.Network | None = None
+    url: str, environ: Mapping[str, str] | None = None, way: network.Network | None = None
 ) -> Fetcher:
     """A fetcher for `url`, with good credentials; `close_fetchers` closes its connections."""
     given = {"TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": TOKEN, "TWBUILD_API_URL": url}
     found = endpoint.load({**given, **(environ or {})}, None)
-    made = Fetcher(found, way or transport.of(found.base_url), SERVICE)
+    made = Fetcher(found, way or network.network_for(found.base_url), SERVICE)
     _made.append(made)
     return made
 
@@ -91,7 +91,7 @@ def close_fetchers() -> None:
     """Close all connections, for a test to leave nothing open."""
     while _made:
         made = _made.pop()
-        made.abandon()
+        made.cancel()
         made._session.drop()
 
 
@@ -100,10 +100,10 @@ def watch(
     sids: Sequence[str] = (BUILD,),
     *,
     times: float = 20.0,
-    make_fetcher: Callable[[], Asks] | None = None,
+    make_fetcher: Callable[[], Client] | None = None,
     timeout: float | None = None,
-    on: Callable[[Happening], None] | None = None,
-    **rules: Any,
+    on: Callable[[Event], None] | None = None,
+    **policy: Any,
 ) -> Watched:
     """Watch builds to their end, without jitter; `timeout` in seconds of the fast clock.
 
@@ -112,15 +112,15 @@ def watch(
     clock = FastClock(times)
     since = clock()
     deadline = None if timeout is None else since + timeout
-    watches = [Watch(sid, Rules(deadline=deadline, **rules), since, lambda: 1.0) for sid in sids]
-    way = transport.of(url)
+    watches = [Watch(sid, Policy(deadline=deadline, **policy), since, lambda: 1.0) for sid in sids]
+    way = network.network_for(url)
     runner = Runner(watches, make_fetcher or (lambda: fetcher(url, way=way)), 1.0, clock)
-    runner._answers = FastQueue(times)  # type: ignore[assignment]  # same methods
+    runner._results = FastQueue(times)  # type: ignore[assignment]  # same methods
     watched = Watched()
     for event in runner.run():
         if on:
             on(event)
         else:
             watched.events.append((clock() - since, event))
-    watched.overs = [watch.over for watch in watches if watch.over]
+    watched.endings = [watch.finished for watch in watches if watch.finished]
     return watched

@@ -7,24 +7,27 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from tests.support.command import BUILD
-from twbuild.api.models import BuildStatus, Question, Status
+from twbuild.api.models import Answer, BuildStatus, Request, Status
 from twbuild.errors import (
-    FatalError,
+    FetchError,
     NotFoundError,
-    PassingError,
+    PermanentError,
+    TransientError,
     UnauthorizedError,
 )
-from twbuild.watch.events import Made
-from twbuild.watch.state import Event, Given, Over, Rules, Sleep, Watch
+from twbuild.watch.events import BuildEvent, Details, Finished
+from twbuild.watch.state import Policy, Sleep, Watch
+
+Result = Answer | FetchError
 
 START = 1000.0  # of the clock: no code may take it to begin at 0
 
 BUILDING, COMPLETED, FAILED = (BuildStatus(status, BUILD) for status in Status)
 
 
-def passing(retry_after: float = 0, reason: str = "HTTP 503") -> PassingError:
+def passing(retry_after: float = 0, reason: str = "HTTP 503") -> TransientError:
     """Trouble that may pass."""
-    return PassingError(reason, reason, retry_after=retry_after)
+    return TransientError(reason, reason, retry_after=retry_after)
 
 
 def missing() -> NotFoundError:
@@ -32,9 +35,9 @@ def missing() -> NotFoundError:
     return NotFoundError("HTTP 404", "HTTP 404", http_status=404)
 
 
-def fatal() -> FatalError:
+def fatal() -> PermanentError:
     """Trouble that no further try would mend."""
-    return FatalError("HTTP 400", "HTTP 400", http_status=400)
+    return PermanentError("HTTP 400", "HTTP 400", http_status=400)
 
 
 def unauthorized() -> UnauthorizedError:
@@ -42,28 +45,28 @@ def unauthorized() -> UnauthorizedError:
     return UnauthorizedError("HTTP 401", "HTTP 401", http_status=401)
 
 
-def silence() -> PassingError:
-    """What the runner makes of a question that nobody answered in time."""
-    return PassingError("no answer", "no answer")
+def silence() -> TransientError:
+    """What the runner makes of a request that was not answered in time."""
+    return TransientError("no answer", "no answer")
 
 
 @dataclass
 class Took:
     """An answer that takes its time, in seconds."""
 
-    given: Given
+    result: Result
     seconds: float
 
 
 @dataclass
 class Asked:
-    """One question, its times in seconds since the start."""
+    """One request, its times in seconds since the start."""
 
-    question: Question
+    request: Request
     at: float
     until: float
     ended: float = 0.0
-    given: Given | None = None
+    result: Result | None = None
 
 
 @dataclass
@@ -72,20 +75,20 @@ class Play:
 
     watch: Watch
     asked: list[Asked] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
+    events: list[BuildEvent] = field(default_factory=list)
     sleeps: list[tuple[float, float]] = field(default_factory=list)
-    over: Over | None = None
-    over_at: float = 0.0
+    finished: Finished | None = None
+    finished_at: float = 0.0
 
     @property
     def times(self) -> list[float]:
-        """When each question was asked."""
+        """When each request was asked."""
         return [round(asked.at, 6) for asked in self.asked]
 
     @property
     def outcome(self) -> str | None:
         """What it came to."""
-        return self.over and self.over.outcome.value
+        return self.finished and self.finished.outcome.value
 
 
 def wait(
@@ -94,18 +97,18 @@ def wait(
     *,
     details: bool = False,
     once: bool = False,
-) -> Rules:
+) -> Policy:
     """Rules with a deadline counted from the start."""
     deadline = None if timeout is None else START + timeout
-    return Rules(interval, deadline, once, details)
+    return Policy(interval, deadline, once, details)
 
 
-Answer = Given | Took
+Scripted = Result | Took
 
 
 def play(
-    answers: Iterable[Answer] | Callable[[Question], Answer],
-    rules: Rules | None = None,
+    answers: Iterable[Scripted] | Callable[[Request], Scripted],
+    policy: Policy | None = None,
     sid: str | None = BUILD,
     jitter: Callable[[], float] = lambda: 1.0,
     stops: Callable[[float], float] = lambda _: 0.0,
@@ -116,30 +119,30 @@ def play(
     `stops` gives the seconds for which the machine is suspended in the sleep that ends at a time.
     """
     now, end = START, START + interrupted_at
-    watch = Watch(sid, rules or wait(), now, jitter)
+    watch = Watch(sid, policy or wait(), now, jitter)
     played = Play(watch)
     script = None if callable(answers) else iter(answers)
     while True:
         step = watch.next(now)
         _note_end(played, now)
-        if isinstance(step, Over):
+        if isinstance(step, Finished):
             return played
         if isinstance(step, Sleep):
             assert step.until > now, "a sleep that does not end in the future"
             played.sleeps.append((now - START, step.until - START))
             now = step.until + stops(step.until - START)
-        elif isinstance(step, Made):
+        elif isinstance(step, Details):
             played.events.append(step)
         else:
-            played.asked.append(Asked(step.question, now - START, step.until - START))
-            answer = next(script) if script else answers(step.question)  # type: ignore[operator]
+            played.asked.append(Asked(step.request, now - START, step.until - START))
+            answer = next(script) if script else answers(step.request)  # type: ignore[operator]
             took = answer if isinstance(answer, Took) else Took(answer, 0.0)
             late = now + took.seconds > step.until
             now = step.until if late else now + took.seconds
-            given = silence() if late else took.given
+            result = silence() if late else took.result
             if now < end:
-                played.asked[-1].ended, played.asked[-1].given = now - START, given
-                played.events += watch.take(given, now)
+                played.asked[-1].ended, played.asked[-1].result = now - START, result
+                played.events += watch.take(result, now)
                 _note_end(played, now)
         if now >= end:
             watch.interrupt(end)
@@ -148,11 +151,11 @@ def play(
 
 
 def _note_end(played: Play, now: float) -> None:
-    if played.over is None and played.watch.over is not None:
-        played.over, played.over_at = played.watch.over, now - START
+    if played.finished is None and played.watch.finished is not None:
+        played.finished, played.finished_at = played.watch.finished, now - START
 
 
-def forever(*answers: Answer) -> Iterable[Answer]:
+def forever(*answers: Scripted) -> Iterable[Scripted]:
     """These answers in order, the last one for ever."""
     yield from answers
     while True:

@@ -1,4 +1,4 @@
-"""Requests that brought no whole response: exceptions into FetchErrors.
+"""Requests without a complete response: exceptions into FetchErrors.
 
 The text of an exception is never shown: it may quote passwords of proxies or parts of a token.
 What is shown are the system's and OpenSSL's own words for its number.
@@ -18,9 +18,9 @@ from datetime import datetime, timezone
 import urllib3
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError
 
-from twbuild.api.http_errors import PROXY_LOGIN, Asked, is_transient
-from twbuild.api.requests_ import requests
-from twbuild.errors import FatalError, FetchError, PassingError
+from twbuild.api.http_errors import PROXY_LOGIN, SentRequest, is_transient
+from twbuild.api.network import requests
+from twbuild.errors import FetchError, PermanentError, TransientError
 from twbuild.text import strerror
 
 # Where distributions keep the certificates that the whole machine trusts.
@@ -59,22 +59,22 @@ _TLS_HINTS = {
 }
 
 
-def of_exception(asked: Asked, error: Exception) -> FetchError:
-    """A request that brought no whole response."""
+def from_exception(sent: SentRequest, error: Exception) -> FetchError:
+    """The FetchError for an exception of requests, urllib3, ssl or a socket."""
     causes = list(_causes(error))
     if status := _refused_by_proxy(causes):
-        return _of_connect(asked, status)
+        return _of_connect(sent, status)
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return _of_certificate(asked, cause, _peer(asked, causes))
+            return _of_certificate(sent, cause, _peer(sent, causes))
     if any("Auth" in type(cause).__name__ for cause in _raised_by_socks(causes)):
-        refused = f"{asked.route} refused the user name and password, or requires them"
-        return FatalError(refused, refused, PROXY_LOGIN, asked.question)
+        refused = f"{sent.proxy} refused the user name and password, or requires them"
+        return PermanentError(refused, refused, PROXY_LOGIN, details=[sent.description])
     for classify in (_of_tls, _of_name, _of_connecting, _of_socks, _of_answer):
-        if found := classify(asked, causes):
+        if found := classify(sent, causes):
             reason, *hints = found
-            return PassingError(reason, reason, *hints, asked.question)
-    return PassingError("connection lost", "connection lost", asked.question)
+            return TransientError(reason, reason, *hints, details=[sent.description])
+    return TransientError("connection lost", "connection lost", details=[sent.description])
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -94,63 +94,63 @@ def _raised_by_socks(causes: list[BaseException]) -> list[BaseException]:
     return [cause for cause in causes if type(cause).__module__ == "socks"]
 
 
-def _peer(asked: Asked, causes: list[BaseException]) -> str:
+def _peer(sent: SentRequest, causes: list[BaseException]) -> str:
     """Whose TLS or certificate is meant: urllib3 raises a ProxyError up to the proxy's own."""
-    return asked.route if asked.route and _has(causes, ProxyError) else asked.host
+    return sent.proxy if sent.proxy and _has(causes, ProxyError) else sent.host
 
 
 Words = tuple[str, ...] | None  # what happened, then what to do
 
 
-def _of_tls(asked: Asked, causes: list[BaseException]) -> Words:
+def _of_tls(sent: SentRequest, causes: list[BaseException]) -> Words:
     """A TLS handshake that failed for another reason than the certificate."""
     for cause in causes:
         if isinstance(cause, ssl.SSLError):
             words = (getattr(cause, "reason", None) or "").replace("_", " ").lower()
-            told = "the TLS handshake failed"
+            failed = "the TLS handshake failed"
             if isinstance(cause, ssl.SSLEOFError) or "eof" in words:
-                return (f"{told}: connection lost",)
+                return (f"{failed}: connection lost",)
             if not re.fullmatch("[a-z0-9 .]{1,80}", words):
-                return (told,)
+                return (failed,)
             if words in ("wrong version number", "http request", "record layer failure"):
-                spoken = f"{told}: {_peer(asked, causes)} does not speak TLS ({words})"
+                message = f"{failed}: {_peer(sent, causes)} does not speak TLS ({words})"
                 hint = "The proxy's address begins with https://: write http:// there."
-                return (spoken, hint) if _has(causes, ProxyError) else (spoken,)
+                return (message, hint) if _has(causes, ProxyError) else (message,)
             hints = (hint for key, hint in _TLS_HINTS.items() if key in words)
-            return (f"{told}: {words}", *hints)
+            return (f"{failed}: {words}", *hints)
     return None
 
 
-def _of_name(asked: Asked, causes: list[BaseException]) -> Words:
+def _of_name(sent: SentRequest, causes: list[BaseException]) -> Words:
     """A host or proxy whose name does not resolve."""
     if not any(isinstance(cause, socket.gaierror) for cause in causes):
         return None
     # PySocks has reached a proxy before it raises this, and resolves the host's name for socks5://.
     is_behind = any(type(cause).__name__ == "GeneralProxyError" for cause in causes)
-    proxy = None if is_behind else asked.route
+    proxy = None if is_behind else sent.proxy
     hint = "Check the network or DNS."
     if is_behind:
         hint = "With socks5h:// or socks4a:// the proxy resolves it."
-    if asked.made_from and not proxy:
-        hint = "Check the region and the edge that the host is made from, the network and DNS."
-    return (f"could not resolve {proxy or asked.name}", hint)
+    if sent.host_settings and not proxy:
+        hint = "Check the region and the edge, the network and DNS."
+    return (f"could not resolve {proxy or sent.hostname}", hint)
 
 
-def _of_socks(asked: Asked, causes: list[BaseException]) -> Words:
+def _of_socks(sent: SentRequest, causes: list[BaseException]) -> Words:
     """What a SOCKS proxy answered, in the words that PySocks has for its number."""
     raised = _raised_by_socks(causes)
     for cause in raised:
         text = str(getattr(cause, "msg", ""))
         if match := re.fullmatch(r"0x[0-9a-fA-F]+: ([A-Za-z ,-]{1,80})", text):
-            return (f"{asked.route} could not connect: {match[1].lower()}",)
+            return (f"{sent.proxy} could not connect: {match[1].lower()}",)
     if any(type(cause).__name__ == "GeneralProxyError" for cause in raised):
-        return (f"{asked.route} did not answer as a SOCKS proxy",)
+        return (f"{sent.proxy} did not answer as a SOCKS proxy",)
     return None
 
 
-def _of_connecting(asked: Asked, causes: list[BaseException]) -> Words:
+def _of_connecting(sent: SentRequest, causes: list[BaseException]) -> Words:
     """A connection that could not be made, or did not last."""
-    peer = asked.route or asked.host
+    peer = sent.proxy or sent.host
     numbers = [number for cause in causes if isinstance(number := getattr(cause, "errno", 0), int)]
     numbers = [number for number in numbers if number > 0]
     if errno.ECONNREFUSED in numbers or _has(causes, ConnectionRefusedError):
@@ -171,7 +171,7 @@ def _of_connecting(asked: Asked, causes: list[BaseException]) -> Words:
     return None
 
 
-def _of_answer(asked: Asked, causes: list[BaseException]) -> Words:  # noqa: ARG001
+def _of_answer(sent: SentRequest, causes: list[BaseException]) -> Words:  # noqa: ARG001
     """An answer that did not come, or not as HTTP has it."""
     if _has(causes, requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError):
         return ("timed out waiting for an answer",)
@@ -203,15 +203,16 @@ def _refused_by_proxy(causes: list[BaseException]) -> int | None:
     return None
 
 
-def _of_connect(asked: Asked, status: int) -> FetchError:
-    reason = f"the {asked.route or 'proxy'} refused CONNECT: HTTP {status}"
-    if is_transient(status):
-        return PassingError(reason, reason, asked.question, http_status=status)
+def _of_connect(sent: SentRequest, status: int) -> FetchError:
+    reason = f"the {sent.proxy or 'proxy'} refused CONNECT: HTTP {status}"
+    error = TransientError if is_transient(status) else PermanentError
     hints = [PROXY_LOGIN] if status == 407 else []
-    return FatalError(reason, reason, *hints, asked.question, http_status=status)
+    return error(reason, reason, *hints, details=[sent.description], http_status=status)
 
 
-def _of_certificate(asked: Asked, error: ssl.SSLCertVerificationError, peer: str) -> FatalError:
+def _of_certificate(
+    sent: SentRequest, error: ssl.SSLCertVerificationError, peer: str
+) -> PermanentError:
     code = error.verify_code
     words = re.sub(r"[^ -~]", "", error.verify_message)[:200].strip().rstrip(".")
     hints = []
@@ -232,4 +233,4 @@ def _of_certificate(asked: Asked, error: ssl.SSLCertVerificationError, peer: str
             "CA certificate that follows RFC 5280, or run twbuild with Python 3.12.",
         ]
     reason = f"the certificate of {peer} does not verify: {words}"
-    return FatalError(reason, reason, *hints, asked.question)
+    return PermanentError(reason, reason, *hints, details=[sent.description])

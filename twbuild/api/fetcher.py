@@ -1,4 +1,4 @@
-"""The small requests-based fetcher: one question, one answer or one typed error."""
+"""The small requests-based fetcher: one request, one model or one FetchError."""
 
 from __future__ import annotations
 
@@ -14,16 +14,15 @@ from urllib3.util import parse_url
 
 from twbuild import __version__, strict_json
 from twbuild.api import connection_errors, http_errors, parsing
-from twbuild.api.models import Kind, Question
-from twbuild.api.parsing import Answer
-from twbuild.api.requests_ import requests
-from twbuild.api.transport import Network, Session, UnreadableError
+from twbuild.api.models import Answer, Request, Resource
+from twbuild.api.network import Network, requests
+from twbuild.api.transport import InvalidBodyError, Session
 from twbuild.config.endpoint import Settings
-from twbuild.errors import FetchError, PassingError
+from twbuild.errors import FetchError, TransientError
 
 MIB = 1 << 20
-LARGEST_ERROR = MIB
-LARGEST = {Kind.STATUS: MIB, Kind.BUILD: 2 * MIB, Kind.PAGE: 8 * MIB}
+MAX_ERROR_BYTES = MIB
+MAX_BYTES = {Resource.STATUS: MIB, Resource.BUILD: 2 * MIB, Resource.PAGE: 8 * MIB}
 FAILURES = (
     requests.RequestException,
     urllib3.exceptions.HTTPError,
@@ -43,7 +42,7 @@ PAGE_SIZE = 20  # a build may list 1,050 versions, so that 50 builds can exceed 
 
 
 class Fetcher:
-    """Asks the API about one service over one kept connection. For one thread at a time."""
+    """Requests about one service over one kept connection. For one thread at a time."""
 
     def __init__(self, settings: Settings, network: Network, service: str) -> None:
         self._settings = settings
@@ -63,65 +62,65 @@ class Fetcher:
             }
         )
 
-    def url(self, question: Question) -> str:
-        """The URL that answers `question`, to be shown."""
-        return self._builds_url + self._shown_tail(question)
+    def url(self, request: Request) -> str:
+        """The URL of `request`, to be shown."""
+        return self._builds_url + self._shown_tail(request)
 
-    def ask(self, question: Question) -> Answer:
-        """The API's answer; raises FetchError where no good one came.
+    def fetch(self, request: Request) -> Answer:
+        """The API's answer; raises FetchError where none came that can be used.
 
-        An answer that does not name its build, or an error that no other try would mend, counts
-        only from a connection that asked about no other build: it may be a late one about those.
+        An answer that does not name its build, or an error that no retry would mend, counts only
+        from a connection used for no other build: it may be a late answer about one of those.
         Sources: https://www.twilio.com/docs/serverless/api/resource/build-status and
         https://www.twilio.com/docs/serverless/api/resource/build
         """
         try:
-            answer = self._ask(question)
-        except PassingError:
+            answer = self._fetch(request)
+        except TransientError:
             raise
         except FetchError:
-            if self._session.is_used_only_for(question.sid):
+            if self._session.is_used_only_for(request.sid):
                 raise
         else:
-            if parsing.is_named(answer) or self._session.is_used_only_for(question.sid):
+            if parsing.is_named(answer) or self._session.is_used_only_for(request.sid):
                 return answer
         self._session.drop()
-        return self._ask(question)
+        return self._fetch(request)
 
-    def abandon(self) -> None:
-        """Give up the question under way, from another thread; it ends with an error."""
+    def cancel(self) -> None:
+        """End the request in flight, from another thread; it raises an error there."""
         self._session.cancel()
 
-    def _shown_tail(self, question: Question) -> str:
-        """The end of the URL; of it only a page's query came from the server."""
-        tail = _tail(question)
-        return str(self._redacted(tail)) if question.query else tail
+    def _shown_tail(self, request: Request) -> str:
+        """The end of the URL; only the query of a page came from the server."""
+        tail = _tail(request)
+        return str(self._redacted(tail)) if request.query else tail
 
-    def _ask(self, question: Question) -> Answer:
-        path = parse_url(self._builds_url).request_uri + self._shown_tail(question)
-        asked = http_errors.Asked(path, self._settings, self._network.route)
+    def _fetch(self, request: Request) -> Answer:
+        path = parse_url(self._builds_url).request_uri + self._shown_tail(request)
+        sent = http_errors.SentRequest(path, self._settings, self._network.proxy_name)
         body: bytes | None
         try:
-            url = self._builds_url + _tail(question)
-            response, body = self._session.fetch(
-                url, question.sid, LARGEST[question.kind], LARGEST_ERROR
+            url = self._builds_url + _tail(request)
+            response, body = self._session.exchange(
+                url, request.sid, MAX_BYTES[request.resource], MAX_ERROR_BYTES
             )
             unreadable = None
-        except UnreadableError as error:
+        except InvalidBodyError as error:
             response, body, unreadable = error.response, None, str(error)
         except FAILURES as error:
-            raise connection_errors.of_exception(asked, error) from None
+            raise connection_errors.from_exception(sent, error) from None
         for name in SHOWN_HEADERS:
             response.headers[name] = self._redacted(response.headers.get(name, ""))
         if response.status_code != 200:
-            raise http_errors.of_response(asked, response, self._redacted_body(body))
+            raise http_errors.from_response(sent, response, self._redacted_body(body))
         try:
             if body is None:
                 raise ValueError(unreadable)
-            return parsing.read(question, response, body, self._redacted)
+            return parsing.read(request, response, body, self._redacted)
         except ValueError as error:
-            why = self._redacted(str(error))
-            raise http_errors.of_nonsense(asked, response, body, why) from None
+            why, *hints = map(self._redacted, error.args)
+            raise http_errors.from_invalid_answer(sent, response, body, why, *hints) from None
 
     def _redacted_body(self, body: bytes | None) -> bytes | None:
         """The body; its texts without secrets, in whichever way JSON wrote them."""
@@ -142,11 +141,11 @@ class Fetcher:
         return value
 
 
-def _tail(question: Question) -> str:
+def _tail(request: Request) -> str:
     """What follows the URL of a service's Builds."""
-    if question.kind is Kind.PAGE:
-        return f"?{question.query or f'PageSize={PAGE_SIZE}'}"
-    return f"/{question.sid}/Status" if question.kind is Kind.STATUS else f"/{question.sid}"
+    if request.resource is Resource.PAGE:
+        return f"?{request.query or f'PageSize={PAGE_SIZE}'}"
+    return f"/{request.sid}/Status" if request.resource is Resource.STATUS else f"/{request.sid}"
 
 
 def _any_of(*secrets: str) -> re.Pattern[str]:

@@ -1,4 +1,4 @@
-"""Responses that are no good answer, told for people: into FetchErrors."""
+"""Responses that are not the answer asked for, as FetchErrors."""
 
 from __future__ import annotations
 
@@ -11,17 +11,23 @@ from typing import NamedTuple
 from urllib3.util import parse_url
 
 from twbuild import strict_json
-from twbuild.api.requests_ import requests
+from twbuild.api.network import requests
 from twbuild.config.endpoint import Settings
-from twbuild.errors import FatalError, FetchError, NotFoundError, PassingError, UnauthorizedError
+from twbuild.errors import (
+    FetchError,
+    NotFoundError,
+    PermanentError,
+    TransientError,
+    UnauthorizedError,
+)
 from twbuild.text import duration, printable
 
-LONGEST_RETRY_AFTER = 300.0
+MAX_RETRY_AFTER = 300.0
 REDIRECTS = (301, 302, 303, 307, 308)
 TEST_CREDENTIALS = 20008
 # Other APIs answer in the same shape, with their own numbers or the HTTP status as `code`.
 # Source: https://www.twilio.com/docs/api/errors
-TWILIOS_CODES = range(10_000, 1_000_000)
+TWILIO_CODES = range(10_000, 1_000_000)
 PROXY_LOGIN = "Check the user name and password in the proxy's address: USER:PASSWORD@HOST:PORT."
 
 
@@ -30,25 +36,25 @@ def is_transient(status: int) -> bool:
     return status >= 500 or status < 300 or status in (404, 408, 425, 429)
 
 
-class Asked(NamedTuple):
-    """What was asked, as whom, and through which proxy."""
+class SentRequest(NamedTuple):
+    """A request as errors describe it: its path, the account, the proxy."""
 
     path: str
     settings: Settings
-    route: str | None
+    proxy: str | None
 
     @property
     def host(self) -> str:
-        """Host and port, as people write them."""
+        """Host and port."""
         return printable(parse_url(self.settings.base_url).netloc)
 
     @property
-    def name(self) -> str:
+    def hostname(self) -> str:
         """The host's name."""
         return printable(parse_url(self.settings.base_url).host)
 
     @property
-    def made_from(self) -> str:
+    def host_settings(self) -> str:
         """The settings that the host's name was made from, with their values; "" for none."""
         found = self.settings.credentials
         used = (found.region, found.edge) if self.settings.routed else ()
@@ -56,21 +62,21 @@ class Asked(NamedTuple):
 
     @property
     def resource(self) -> str:
-        """What was asked for: a build of a service, or a service."""
+        """What the path names: a build of a service, or a service."""
         match = re.search(r"/Services/([^/?]+)/Builds(?:/([^/?]+))?", self.path)
         service, sid = match.groups() if match else ("", None)
         return f"build {sid} in service {service}" if sid else f"service {service}"
 
     @property
-    def question(self) -> str:
-        """The request, and where it went."""
-        made_from = f", made from {self.made_from}" if self.made_from else ""
-        through = f", through {self.route}" if self.route else ""
-        return f"asked: GET {printable(self.path)} at {self.host}{made_from}{through}"
+    def description(self) -> str:
+        """Method, path and host, and the proxy it went through."""
+        made_from = f" (from {self.host_settings})" if self.host_settings else ""
+        proxy = f", through {self.proxy}" if self.proxy else ""
+        return f"GET {printable(self.path)} at {self.host}{made_from}{proxy}"
 
     @property
     def identity(self) -> str:
-        """Which account was used, and where its credentials stand."""
+        """The account, and where its credentials came from."""
         found = self.settings.credentials
         other = found.account and found.account != found.username
         account = f" of account {printable(found.account)}" if other else ""
@@ -78,63 +84,61 @@ class Asked(NamedTuple):
 
 
 def request_id(response: requests.Response) -> str | None:
-    """Twilio's own name for the request; some answers carry it twice, joined by a comma."""
+    """Twilio's id of the request; some answers carry it twice, joined by a comma."""
     found = response.headers.get("Twilio-Request-Id", "").partition(",")[0].strip()
     return printable(found, 100) or None
 
 
-def sent(response: requests.Response) -> datetime | None:
-    """When the server says that it answered."""
+def date_of(response: requests.Response) -> datetime | None:
+    """When the server answered, by its own clock."""
     return _date(response.headers.get("Date", ""))
 
 
-def of_nonsense(
-    asked: Asked, response: requests.Response, body: bytes | None, why: str
-) -> PassingError:
-    """An answer that came with 200 and is not what the API promises."""
+def from_invalid_answer(
+    sent: SentRequest, response: requests.Response, body: bytes | None, why: str, *hints: str
+) -> TransientError:
+    """An answer with HTTP 200 that is not what the API promises."""
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip()
-    hints = []
     if body is not None and "json" not in kind.lower() and _is_markup(kind, body):
         why = f"HTML came instead of JSON ({_size(body, kind)})"
-        hints = ["A captive portal, a proxy or a gateway may have answered in Twilio's place."]
+        hints = ("A captive portal, a proxy or a gateway may have answered instead of Twilio.",)
     found_id = request_id(response)
-    return PassingError(
+    return TransientError(
         why,
         f"HTTP {response.status_code}, but {why}",
         *hints,
-        asked.question,
-        *_for_support(found_id),
+        details=_details(sent, found_id),
         http_status=response.status_code,
         request_id=found_id,
         retry_after=_retry_after(response),
     )
 
 
-def of_response(asked: Asked, response: requests.Response, body: bytes | None) -> FetchError:
+def from_response(sent: SentRequest, response: requests.Response, body: bytes | None) -> FetchError:
     """A response whose HTTP status is not 200."""
     status = response.status_code
-    code, told = _told(body)
-    is_twilios = code is not None
+    code, text = _twilio_error(body)
+    is_from_twilio = code is not None
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip()
     reason = f"HTTP {status}"
-    what = told or (_size(body, kind) if body else "")
+    what = text or (_size(body, kind) if body else "")
     message = f"{reason}, {what}" if what else reason
-    error: type[FetchError] = FatalError
+    error: type[FetchError] = PermanentError
     hints: list[str] = []
-    if status == 404 and is_twilios:
+    if status == 404 and is_from_twilio:
         error = NotFoundError
-        message = f"Twilio found no {asked.resource} (HTTP 404)"
-        hints = [f"Check the account and the region: this was asked {asked.identity}.", told]
+        message = f"Twilio found no {sent.resource} (HTTP 404)"
+        hints = [f"Check the account and the region: this was asked {sent.identity}.", text]
     elif is_transient(status):
-        error = PassingError
-        hints = _between(asked) if status == 404 else []
-    elif status in (401, 403) and is_twilios:
+        error = TransientError
+        hints = _not_twilio(sent) if status == 404 else []
+    elif status in (401, 403) and is_from_twilio:
         error = UnauthorizedError
         message = f"Twilio refused the credentials: {message}"
-        hints = list(_refusal(asked, code))
+        hints = list(_refusal(sent, code))
     elif status in (401, 403):
         message = f"a proxy or gateway rejected the request, not Twilio ({message})"
-        hints = _between(asked)
+        hints = _not_twilio(sent)
     elif status == 407:
         hints = [PROXY_LOGIN]
     elif status in REDIRECTS:
@@ -143,15 +147,14 @@ def of_response(asked: Asked, response: requests.Response, body: bytes | None) -
     elif status < 400:
         message = f"unexpected {reason}"
     found_id = request_id(response)
-    retry_after = _retry_after(response) if error in (PassingError, NotFoundError) else 0
+    retry_after = _retry_after(response) if error in (TransientError, NotFoundError) else 0
     if retry_after:
         hints.append(f"The server asks to retry after {duration(retry_after)} (Retry-After).")
     return error(
         reason,
         message,
         *hints,
-        asked.question,
-        *_for_support(found_id),
+        details=_details(sent, found_id),
         http_status=status,
         code=code,
         request_id=found_id,
@@ -159,26 +162,26 @@ def of_response(asked: Asked, response: requests.Response, body: bytes | None) -
     )
 
 
-def _between(asked: Asked) -> list[str]:
-    proxy = f"the {asked.route}" if asked.route else "a proxy, VPN, gateway or ingress on the way"
+def _not_twilio(sent: SentRequest) -> list[str]:
+    proxy = f"the {sent.proxy}" if sent.proxy else "a proxy, VPN, gateway or ingress on the way"
     return [f"This is not Twilio's answer. Check {proxy}."]
 
 
-def _for_support(found_id: str | None) -> list[str]:
-    return [f"request {found_id}, for Twilio's support"] if found_id else []
+def _details(sent: SentRequest, found_id: str | None) -> list[str]:
+    return [sent.description, *([f"request {found_id}"] if found_id else [])]
 
 
-def _refusal(asked: Asked, code: int | None) -> Iterator[str]:
+def _refusal(sent: SentRequest, code: int | None) -> Iterator[str]:
     if code == TEST_CREDENTIALS:
         yield "Test credentials cannot be used for Serverless: use live ones."
     else:
         yield "Check that the key is active and belongs to this account and region:"
-    yield f"this was asked {asked.identity}."
-    if remark := asked.settings.credentials.remark:
-        yield remark
+    yield f"this was asked {sent.identity}."
+    if hint := sent.settings.credentials.hint:
+        yield hint
 
 
-def _told(body: bytes | None) -> tuple[int | None, str]:
+def _twilio_error(body: bytes | None) -> tuple[int | None, str]:
     """Code and text, if the body has one of Twilio's two error shapes.
 
     `{code, message, more_info, status}`, or RFC 9457's `{type, title, status, code, detail}`.
@@ -191,12 +194,12 @@ def _told(body: bytes | None) -> tuple[int | None, str]:
     if isinstance(code, str) and re.fullmatch(r"[0-9]{1,9}", code):
         code = int(code)
     texts = [found.get(name) for name in ("message", "title", "detail")]
-    said = ": ".join(printable(text) for text in texts if isinstance(text, str) and text)
-    if not isinstance(code, int) or code not in TWILIOS_CODES or not said:
+    text = ": ".join(printable(text) for text in texts if isinstance(text, str) and text)
+    if not isinstance(code, int) or code not in TWILIO_CODES or not text:
         return None, ""
     more = found.get("more_info") or found.get("moreInfo") or found.get("type")
     link = f" ({printable(more)})" if isinstance(more, str) else ""
-    return code, f"code {code}: {said}{link}"
+    return code, f"code {code}: {text}{link}"
 
 
 def _size(body: bytes, kind: str) -> str:
@@ -211,11 +214,11 @@ def _retry_after(response: requests.Response) -> float:
     """Seconds in Retry-After: a whole number, or a date measured from the answer's own Date."""
     value = response.headers.get("Retry-After", "").strip()
     if re.fullmatch(r"[0-9]+", value):
-        return min(float(value), LONGEST_RETRY_AFTER)
-    until, now = _date(value), sent(response)
+        return min(float(value), MAX_RETRY_AFTER)
+    until, now = _date(value), date_of(response)
     if until is None or now is None:
         return 0
-    return min(max((until - now).total_seconds(), 0), LONGEST_RETRY_AFTER)
+    return min(max((until - now).total_seconds(), 0), MAX_RETRY_AFTER)
 
 
 def _date(value: str) -> datetime | None:

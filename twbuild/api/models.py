@@ -1,6 +1,6 @@
-"""What is asked of Twilio and what it answers.
+"""Requests to Twilio's API, and what it answers.
 
-Named tuples, because each frozen dataclass costs a start about ten times as much.
+Named tuples: each frozen dataclass costs a start about ten times as much.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ class Status(str, Enum):
     FAILED = "failed"
 
 
-class Kind(Enum):
-    """Which of the API's resources a question is about."""
+class Resource(Enum):
+    """Which of the API's resources a request is for."""
 
     STATUS = "status"
     BUILD = "build"
     PAGE = "page"
 
 
-class Question(NamedTuple):
-    """One GET: the Status or the Build named `sid`, or the page of Builds at `query`."""
+class Request(NamedTuple):
+    """One GET: the Status or the Build of `sid`, or the page of Builds at `query`."""
 
-    kind: Kind
+    resource: Resource
     sid: str = ""
     query: str = ""
 
@@ -46,17 +46,21 @@ class BuildStatus(NamedTuple):
     service_sid: str | None = None
     url: str | None = None
     request_id: str | None = None
+    from_sandbox: bool = False
 
 
 class Dependency(NamedTuple):
-    """A package that a build installs; `version` is None where Twilio does not tell it."""
+    """A package that a build installs; `version` is None where Twilio gives none."""
 
     name: str
     version: str | None = None
 
 
 class Build(NamedTuple):
-    """What the Build resource tells of a build beyond its status; None where it does not."""
+    """What the Build resource says of a build beyond its status; None where it says nothing.
+
+    Source: https://www.twilio.com/docs/serverless/api/resource/build
+    """
 
     sid: str
     status: str
@@ -69,10 +73,13 @@ class Build(NamedTuple):
     request_id: str | None = None
 
 
-class Page(NamedTuple):
-    """One page of a service's Builds; `asked` is the server's own time of the answer."""
+class BuildPage(NamedTuple):
+    """One page of a service's Builds; `date` is the server's own time of the answer."""
 
     builds: tuple[Build, ...]
     next_query: str | None
-    asked: datetime
+    date: datetime
     request_id: str | None = None
+
+
+Answer = BuildStatus | Build | BuildPage

@@ -1,4 +1,4 @@
-"""What the API's bodies say: JSON of Twilio's shapes into values, or a ValueError for people."""
+"""The bodies of the API's answers: JSON into models."""
 
 from __future__ import annotations
 
@@ -9,24 +9,31 @@ from typing import Any
 
 from twbuild import strict_json
 from twbuild.api import http_errors
-from twbuild.api.models import Build, BuildStatus, Dependency, Kind, Page, Question, Status
-from twbuild.api.requests_ import requests
+from twbuild.api.models import (
+    Answer,
+    Build,
+    BuildPage,
+    BuildStatus,
+    Dependency,
+    Request,
+    Resource,
+    Status,
+)
+from twbuild.api.network import requests
 from twbuild.text import printable
 
 BUILD_SID = re.compile("ZB[0-9a-fA-F]{32}")
 
-Answer = BuildStatus | Build | Page
-
 
 def read(
-    question: Question,
+    request: Request,
     response: requests.Response,
     body: bytes,
     redacted: Callable[[Any], Any],
 ) -> Answer:
-    """What the body says; raises ValueError, its text for people, where that makes no sense.
+    """The model in a body; where there is none, raises ValueError of a reason and hints.
 
-    `redacted` takes secrets out of what is shown; verdicts are read from what was sent.
+    `redacted` takes secrets out of what is shown; the status is read from what was sent.
     """
     try:
         sent = strict_json.parse(body)
@@ -34,31 +41,32 @@ def read(
         raise ValueError(f"the answer is {error}") from None
     found = redacted(sent)
     request_id = http_errors.request_id(response)
-    if question.kind is Kind.PAGE:
+    if request.resource is Resource.PAGE:
         return _page(sent, found, response, request_id)
-    sid = _asked_sid(question.sid, sent, redacted)
-    if question.kind is Kind.BUILD:
-        return _build({**found, "sid": question.sid})._replace(request_id=request_id)
+    sid = _matching_sid(request.sid, sent, redacted)
+    if request.resource is Resource.BUILD:
+        return _build({**found, "sid": request.sid})._replace(request_id=request_id)
     status = sent.get("status")
     if not isinstance(status, str) or status not in [s.value for s in Status]:
-        raise ValueError(f"the answer's status is {printable(repr(redacted(status)), 60)}")
+        shown = printable(repr(redacted(status)), 60)
+        raise ValueError(f"unknown build status {shown}", "Update twbuild, or report it.")
     account, service, url = (_text(found.get(n)) for n in ("account_sid", "service_sid", "url"))
-    return BuildStatus(Status(status), sid, account, service, url, request_id)
+    from_sandbox = response.headers.get("Server", "").startswith("twbuild-sandbox/")
+    return BuildStatus(Status(status), sid, account, service, url, request_id, from_sandbox)
 
 
 def is_named(answer: Answer) -> bool:
-    """Whether the answer says itself which build it is about."""
+    """Whether the answer itself names its build."""
     return isinstance(answer, BuildStatus) and bool(answer.sid or _builds_in(answer.url))
 
 
-def _asked_sid(asked: str, sent: dict[str, Any], redacted: Callable[[Any], Any]) -> str | None:
+def _matching_sid(asked: str, sent: dict[str, Any], redacted: Callable[[Any], Any]) -> str | None:
     """The sid as sent; ValueError where it, or a `url` in its place, is another build's."""
     sid = sent.get("sid")
     named = _builds_in(sent.get("url")) if sid is None else [sid]
     for name in named:
         if not isinstance(name, str) or not name.isascii() or name.lower() != asked.lower():
-            told = printable(redacted(name))
-            raise ValueError(f"asked for {asked}, the answer is about {told}")
+            raise ValueError(f"the answer is about {printable(redacted(name))}, not {asked}")
     return sid
 
 
@@ -71,10 +79,10 @@ def _page(
     found: dict[str, Any],
     response: requests.Response,
     request_id: str | None,
-) -> Page:
+) -> BuildPage:
     builds, meta = found.get("builds"), sent.get("meta")
     if not isinstance(builds, list) or not isinstance(meta, dict):
-        raise ValueError("the answer is no page of Builds")  # noqa: TRY004 - of what came, not of ours
+        raise ValueError("the answer is not a page of Builds")  # noqa: TRY004 - the answer's type, not ours
     if not all(isinstance(build, dict) and _is_listed(build) for build in builds):
         raise ValueError("the answer lists a Build without its SID or status")
     for build, as_sent in zip(builds, sent["builds"], strict=True):
@@ -84,8 +92,8 @@ def _page(
     if next_url is not None and not isinstance(next_url, str):
         raise ValueError("the answer's next_page_url is not a text")
     query = next_url.partition("#")[0].partition("?")[2] if next_url else None
-    asked = http_errors.sent(response) or datetime.now(timezone.utc)
-    return Page(tuple(map(_build, builds)), query, asked, request_id)
+    date = http_errors.date_of(response) or datetime.now(timezone.utc)
+    return BuildPage(tuple(map(_build, builds)), query, date, request_id)
 
 
 def _is_listed(build: dict[str, Any]) -> bool:

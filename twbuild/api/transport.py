@@ -1,160 +1,34 @@
-"""How a request leaves this machine: proxy and certificates from the environment, one connection.
+"""One kept connection to the API: a request out, a whole answer back, cancelled at any moment.
 
-Three things are this module's own, because requests and urllib3 have no way to them: a request is
-cancelled from another thread, an answer is told from whatever surrounds it on the connection, and
-the CA certificates are read once for all connections.
+Three things are done here because requests and urllib3 have no way to do them: a request is
+cancelled from another thread, an answer is separated from whatever surrounds it on the connection,
+and all connections share one SSLContext.
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import http.client
-import importlib.util
 import os
 import re
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any, NamedTuple
-from urllib.parse import unquote
+from typing import Any
 
 import urllib3
-from urllib3.exceptions import HTTPError, LocationParseError, NameResolutionError
-from urllib3.util import Url, parse_url
+from urllib3.exceptions import HTTPError, NameResolutionError
 from urllib3.util.connection import allowed_gai_family
-from urllib3.util.ssl_ import ALPN_PROTOCOLS, create_urllib3_context
 
-from twbuild.api.requests_ import requests
-from twbuild.config.endpoint import is_host, is_loopback
-from twbuild.errors import UsageError
-from twbuild.text import printable
+from twbuild.api.network import Network, requests
 
 CONNECT_SECONDS = 4  # to one address
 READ_SECONDS = 15
 
-_PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
-_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
-
-class Network(NamedTuple):
-    """What requests is to use for one base URL.
-
-    `context` is None for plain HTTP. `route` names the proxy and its variable, without its
-    password; `secrets` are the forms in which a proxy may repeat that password. `failed` counts
-    the attempts to connect to an address since the last that succeeded, over all connections.
-    """
-
-    proxies: Mapping[str, str]
-    context: ssl.SSLContext | None
-    route: str | None
-    secrets: tuple[str, ...]
-    failed: dict[str, int]
-
-    def __repr__(self) -> str:
-        """Everything but the proxy's password."""
-        return f"Network({self.route!r})"
-
-
-def of(base_url: str) -> Network:
-    """Proxy and CA certificates for `base_url`, as requests documents them.
-
-    SSL_CERT_FILE counts where requests' own variables are unset; loopback addresses never go
-    through a proxy. Raises UsageError that names the variable where one cannot be used.
-    Source: https://requests.readthedocs.io/en/latest/user/advanced/#proxies
-    """
-    url = parse_url(base_url)
-    context = _context() if url.scheme == "https" else None
-    if is_loopback(url.host or ""):
-        return Network({}, context, None, (), {})
-    found = requests.utils.get_environ_proxies(base_url)
-    proxy = requests.utils.select_proxy(base_url, found)
-    if not proxy:
-        return Network({}, context, None, (), {})
-    variable = _variable(f"{url.scheme}_proxy", proxy)
-    parts = _checked_proxy(proxy, variable)
-    route = f"proxy {printable(parts._replace(auth=None).netloc)} ({variable})"
-    return Network({"all": proxy}, context, route, _proxy_secrets(parts, variable), {})
-
-
-def _variable(name: str, value: str) -> str:
-    candidates = [name, name.upper(), "all_proxy", "ALL_PROXY"]
-    return next((n for n in candidates if os.environ.get(n) == value), "the system's settings")
-
-
-def _checked_proxy(proxy: str, variable: str) -> Url:
-    form = "expected http://[USER:PASSWORD@]HOST:PORT, with %2F %23 %3F for / # ?"
-    try:
-        parts = parse_url(proxy if "://" in proxy else f"http://{proxy}")
-    except LocationParseError:
-        raise UsageError(f"{variable} is not a valid proxy address", form) from None
-    if parts.scheme == "socks":
-        raise UsageError(
-            f"{variable} begins with socks://, a scheme that requests does not know",
-            "write socks5h:// (the proxy resolves names) or socks5://",
-        )
-    more = (parts.path or "/") != "/" or parts.query is not None or parts.fragment is not None
-    usable = is_host(parts.host or "") and parts.port != 0 and parts.scheme in _PROXY_SCHEMES
-    if more or not usable:
-        raise UsageError(f"{variable} is not a valid proxy address", form)
-    if str(parts.scheme).startswith("socks") and not importlib.util.find_spec("socks"):
-        raise UsageError(
-            f"{variable} is a SOCKS proxy, which needs the package PySocks",
-            "install it beside twbuild: pipx inject twbuild PySocks",
-        )
-    return parts
-
-
-def _proxy_secrets(parts: Url, variable: str) -> tuple[str, ...]:
-    """The forms of the proxy's password. Raises UsageError where it cannot be sent."""
-    if not parts.auth:
-        return ()
-    password = parts.auth.partition(":")[2]
-    encoding = "utf-8" if str(parts.scheme).startswith("socks") else "latin-1"  # as requests does
-    try:
-        basic = base64.b64encode(unquote(parts.auth).encode(encoding)).decode()
-    except UnicodeEncodeError:
-        raise UsageError(
-            f"{variable} has a user name or password with a character that cannot be sent",
-            "use letters, digits and signs of ASCII, or ask for a password that has no others",
-        ) from None
-    return tuple(secret for secret in (password, unquote(password), basic) if secret)
-
-
-def _context() -> ssl.SSLContext:
-    """What every connection verifies with, exactly as strict as requests; read once.
-
-    Reading the certificates takes about 30 ms and 1 MiB each time.
-    """
-    variable = next((name for name in _BUNDLES if os.environ.get(name)), None)
-    path = os.environ[variable] if variable else requests.utils.DEFAULT_CA_BUNDLE_PATH
-    try:
-        context = create_urllib3_context()
-    except OSError:  # SSLKEYLOGFILE cannot be written; curl goes without it, too
-        os.environ.pop("SSLKEYLOGFILE", None)
-        context = create_urllib3_context()
-    folder = os.path.isdir(path)
-    why = "contains no certificate"
-    try:
-        if not folder or os.listdir(path):
-            context.load_verify_locations(*((None, path) if folder else (path, None)))
-            why = ""
-    except ssl.SSLError:
-        pass
-    except (OSError, ValueError) as error:
-        why = os.strerror(getattr(error, "errno", None) or 0).lower()
-    if why:
-        name = variable or "the CA bundle that requests brings"
-        raise UsageError(f"{name} cannot be used: {printable(path)}: {why}")
-    # urllib3 sets these again for each connection, which OpenSSL's other threads may be reading.
-    context.set_alpn_protocols(ALPN_PROTOCOLS)
-    context.set_alpn_protocols = lambda *_: None  # type: ignore[method-assign]
-    return context
-
-
-class UnreadableError(HTTPError):
+class InvalidBodyError(HTTPError):
     """A body that cannot be read; its text says why and contains nothing of it.
 
     `response` is the answer, for its HTTP status and headers.
@@ -196,7 +70,7 @@ class Session(requests.Session):
     def drop(self) -> None:
         """Close the connection; the next request opens another."""
         self.close()
-        self._keep(None)
+        self._remember(None)
 
     def connected(self, connection: socket.socket) -> None:
         """Take note of the TCP connection that was just made, for `cancel` to reach it.
@@ -205,13 +79,13 @@ class Session(requests.Session):
         stays as it is when the connection is shut down: `SSLSocket.shutdown` would drop TLS while
         another thread goes on sending. Raises OSError where the request is cancelled already.
         """
-        self._keep(socket.socket(fileno=os.dup(connection.fileno())))
+        self._remember(socket.socket(fileno=os.dup(connection.fileno())))
         self._used_for.clear()
         if self.is_cancelled:
             connection.close()
             raise ConnectionAbortedError
 
-    def _keep(self, connection: socket.socket | None) -> None:
+    def _remember(self, connection: socket.socket | None) -> None:
         with self._lock:
             if self._socket is not None:
                 self._socket.close()
@@ -221,7 +95,7 @@ class Session(requests.Session):
         """Whether the connection of the last request was used for nothing but `purpose`."""
         return self._used_for <= {purpose}
 
-    def fetch(
+    def exchange(
         self, url: str, purpose: str, limit: int, error_limit: int
     ) -> tuple[requests.Response, bytes]:
         """The final answer to one GET, and its decoded body.
@@ -236,7 +110,7 @@ class Session(requests.Session):
                 self._used_for.add(purpose)
                 body = _read(response.raw, limit if response.status_code == 200 else error_limit)
             kept = response.raw._original_response.is_last  # type: ignore[union-attr]  # noqa: SLF001
-        except UnreadableError as error:
+        except InvalidBodyError as error:
             error.response = response
             raise
         finally:
@@ -264,7 +138,7 @@ def _read(raw: urllib3.HTTPResponse, limit: int) -> bytes:
     while chunk := raw.read(1 << 16, decode_content=False):
         body += chunk
         if len(body) > limit:
-            raise UnreadableError("the answer is larger than any that Twilio gives")
+            raise InvalidBodyError("the answer is larger than any that Twilio gives")
     encoding = raw.headers.get("Content-Encoding", "").strip().lower()
     if encoding in ("", "identity"):
         return bytes(body)
@@ -276,17 +150,17 @@ def _decompressed(body: bytes, encoding: str, limit: int) -> bytes:
     import zlib
 
     if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise UnreadableError("the answer is encoded in a way that was not asked for")
+        raise InvalidBodyError("the answer is encoded in a way that was not asked for")
     bare = encoding == "deflate" and (body[:1] or b"\0")[0] & 0x0F != 8  # no zlib header
     reader = zlib.decompressobj(-zlib.MAX_WBITS if bare else zlib.MAX_WBITS | 32)
     try:
         content = reader.decompress(body, limit + 1)
     except zlib.error:
-        raise UnreadableError("the answer is badly compressed") from None
+        raise InvalidBodyError("the answer is badly compressed") from None
     if len(content) > limit:
-        raise UnreadableError("the answer is larger than any that Twilio gives")
+        raise InvalidBodyError("the answer is larger than any that Twilio gives")
     if not reader.eof or reader.unused_data:
-        raise UnreadableError("the answer is badly compressed")
+        raise InvalidBodyError("the answer is badly compressed")
     return content
 
 

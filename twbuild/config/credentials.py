@@ -1,4 +1,4 @@
-"""Whose credentials are used: a named profile, the environment, or the active profile.
+"""Which credentials are used: a named profile, the environment, or the active profile.
 
 One source gives the whole set; sources never mix.
 Source: https://www.twilio.com/docs/twilio-cli/general-usage
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from twbuild import strict_json
-from twbuild.errors import CredentialsError
+from twbuild.errors import CommandHint, CredentialsError
 from twbuild.text import counted, is_placeholder, listed, pasteable, printable
 
 KEY, SECRET = "TWILIO_API_KEY", "TWILIO_API_SECRET"
@@ -20,7 +20,7 @@ ACCOUNT, TOKEN = "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"
 REGION, EDGE = "TWILIO_REGION", "TWILIO_EDGE"
 CONFIG_DIR = "TWILIO_CONFIG_DIR"
 
-# Names that people and other tools use, and the one that Twilio's own tools read.
+# Names in common use, and the ones that Twilio's own tools read.
 NEAR_MISSES = {
     "TWILIO_API_KEY_SID": KEY,
     "TWILIO_API_KEY_SECRET": SECRET,
@@ -38,10 +38,10 @@ _SID = re.compile("(AC|SK)[0-9a-fA-F]{32}")
 
 
 class Credentials(NamedTuple):
-    """A name and password for HTTP Basic, and where they came from.
+    """A user name and password for HTTP Basic, and where they came from.
 
-    `account` is the account they surely belong to. `region` and `edge` go with the same source:
-    each a value as read, and the name of the place where it stands.
+    `account` is the account they belong to, None where that is not certain. `region` and `edge` go
+    with the same source: each a value as read, and the name of its variable or setting.
     """
 
     username: str
@@ -61,8 +61,8 @@ class Credentials(NamedTuple):
         return self.username if _SID.fullmatch(self.username) else "a user name that is not a SID"
 
     @property
-    def remark(self) -> str | None:
-        """What is odd about them, worth telling once Twilio has refused them."""
+    def hint(self) -> str | None:
+        """What looks wrong in them, for when Twilio has refused them."""
         if self.source.startswith(ACCOUNT) and self.username.startswith("SK"):
             return f"{ACCOUNT} contains an API key (SK...): set {KEY} and {SECRET} instead"
         if not _SID.fullmatch(self.username):
@@ -79,17 +79,16 @@ def find(environ: Mapping[str, str], profile: str | None) -> Credentials:
     try:
         config = strict_json.read(path) if path else None
     except strict_json.NotAnObjectError as error:
-        raise CredentialsError(
-            f"{place} cannot be read: {error}", "Run twilio login to write it again."
-        ) from None
+        rewrite = CommandHint("To write it again, run ", "twilio login")
+        raise CredentialsError(f"{place} cannot be read: {error}", rewrite) from None
     if config is not None:
         return _from_profile(environ, config, profile, place)
     if profile is None:
-        raise _none_found(environ, f"no file {place}", *_config_dir_remark(environ))
-    raise _no_profile(profile, place, "There is no such file.", *_config_dir_remark(environ))
+        raise _none_found(environ, f"no file {place}", *_config_dir_hints(environ))
+    raise _no_profile(profile, place, "There is no such file.", *_config_dir_hints(environ))
 
 
-def _none_found(environ: Mapping[str, str], *remarks: str) -> CredentialsError:
+def _none_found(environ: Mapping[str, str], *hints: str) -> CredentialsError:
     lone = f"{ACCOUNT} is set, but neither {TOKEN} nor {KEY} and {SECRET}."
     empty = [name for name in (KEY, SECRET, ACCOUNT, TOKEN) if environ.get(name) == ""]
     return CredentialsError(
@@ -97,7 +96,7 @@ def _none_found(environ: Mapping[str, str], *remarks: str) -> CredentialsError:
         f"set    {KEY} and {SECRET}, or {ACCOUNT} and {TOKEN}",
         "run    twilio login, then twbuild wait -p NAME ...",
         "try    twbuild sandbox, which needs no account",
-        *remarks,
+        *hints,
         *([lone] if environ.get(ACCOUNT) else []),
         *(f"{name} is set but empty. Does CI lack the secret?" for name in empty),
         *_near_misses(environ, (KEY, SECRET, ACCOUNT, TOKEN)),
@@ -113,7 +112,7 @@ def _near_misses(environ: Mapping[str, str], wanted: Sequence[str]) -> list[str]
     ]
 
 
-def _config_dir_remark(environ: Mapping[str, str]) -> list[str]:
+def _config_dir_hints(environ: Mapping[str, str]) -> list[str]:
     """What is wrong with a TWILIO_CONFIG_DIR in which there is no file."""
     folder = environ.get(CONFIG_DIR, "")
     if folder.startswith("~"):
@@ -156,7 +155,7 @@ def _from_profile(
         if not isinstance(name, str) or not name:
             raise _none_active(environ, profiles, path)
     shown = printable(name)
-    recreate = f"Recreate it with: {pasteable(['twilio', 'profiles:create', '-p', name])}"
+    recreate = CommandHint("Recreate it with: ", _create(name))
     entry = profiles.get(name)
     if entry is None:
         if name in _old_names(config):
@@ -192,8 +191,12 @@ def is_blank(value: object) -> bool:
 
 
 def _no_profile(name: str, path: str, *hints: str) -> CredentialsError:
-    create = f"Create it with: {pasteable(['twilio', 'profiles:create', '-p', name])}"
+    create = CommandHint("Create it with: ", _create(name))
     return CredentialsError(f"no profile {printable(name)} in {path}", *hints, create)
+
+
+def _create(name: str) -> str:
+    return pasteable(["twilio", "profiles:create", "-p", name])
 
 
 def _old_names(config: Mapping[str, Any]) -> list[Any]:
@@ -212,8 +215,8 @@ def _none_active(
     return CredentialsError(
         f"no profile is active in {path}",
         _listed(profiles),
-        f"Make one active with: {pasteable(use)}",
-        f"Or use one for once with: {pasteable(['twbuild', 'wait', '-p', first])}",
+        CommandHint("Make one active with: ", pasteable(use)),
+        CommandHint("Or use one once with: ", pasteable(["twbuild", "wait", "-p", first])),
     )
 
 

@@ -1,4 +1,4 @@
-"""Where the API is and who asks it: credentials and address, all from one source."""
+"""The API's base URL and the credentials for it, all from one source."""
 
 from __future__ import annotations
 
@@ -71,11 +71,11 @@ def _label(value: object, place: str, secret: str) -> str | None:
         raise UsageError(f"{place} contains the secret that belongs to your credentials")
     if isinstance(value, str) and _LABEL.fullmatch(text):
         return text
-    told = f"{place} is not valid: {quoted(text)}"
+    message = f"{place} is not valid: {quoted(text)}"
     edge, _, region = text.partition(".")
     if region in DEFAULT_EDGES and _LABEL.fullmatch(edge):
-        raise UsageError(told, f"Set region {region} and edge {edge} separately.")
-    raise UsageError(told, "Use lowercase letters, digits and hyphens, like us1 or ashburn.")
+        raise UsageError(message, f"Set region {region} and edge {edge} separately.")
+    raise UsageError(message, "Use lowercase letters, digits and hyphens, like us1 or ashburn.")
 
 
 def _host(region: str | None, edge: str | None) -> str:

@@ -1,4 +1,4 @@
-"""Which service and which builds are meant: arguments, $TWBUILD_SERVICE, .twiliodeployinfo."""
+"""The service and the builds: arguments, $TWBUILD_SERVICE, .twiliodeployinfo."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from twbuild import strict_json
 from twbuild.config.endpoint import Settings
-from twbuild.errors import UsageError
+from twbuild.errors import CommandHint, UsageError
 from twbuild.text import is_placeholder, listed, pasteable, printable, quoted
 
 PROJECT_FILE = ".twiliodeployinfo"
@@ -43,7 +43,7 @@ class Arguments(NamedTuple):
 
 
 def parse(arguments: Sequence[str], command: str = "wait") -> Arguments:
-    """Tell the service from the builds; a build named twice counts once.
+    """Separate the service from the builds; a build named twice counts once.
 
     Raises UsageError that names the mistake, and how to type `command` with the SIDs that the
     arguments contain.
@@ -57,7 +57,8 @@ def parse(arguments: Sequence[str], command: str = "wait") -> Arguments:
         several = sum(word.startswith("ZB") for word in words) > 1
         dashes = ["--"] if words[0].startswith("-") else []
         typed = pasteable(["twbuild", "wait" if several else command, *dashes, *words])
-        raise UsageError(error.message, *error.hints, f"Did you mean: {typed}") from None
+        meant = CommandHint("Did you mean: ", typed)
+        raise UsageError(error.message, *error.hints, meant) from None
 
 
 def _parse(arguments: Sequence[str]) -> Arguments:
@@ -123,7 +124,7 @@ def locate(arguments: Arguments, environ: Mapping[str, str], settings: Settings)
 def _project_files() -> list[str]:
     """Where to look: here, and upwards as far as the nearest `.git`, a folder or a file.
 
-    Without a `.git` above, only here: a file in a shared parent is somebody else's.
+    Without a `.git` above, only here: a file in a shared parent may belong to another user.
     """
     try:
         folder = here = os.getcwd()
@@ -196,7 +197,7 @@ _BUILD_FORM = "Use ZB and 32 hex digits."
 
 
 def _check(value: str, name: str, forms: str) -> None:
-    """Refuse what is no name of anything; a URL is not repeated, as it may contain a password."""
+    """Refuse what names nothing; a URL is not repeated, because it may contain a password."""
     if not value:
         raise UsageError(f"{name} is empty: is the variable set?")
     if "://" in value:

@@ -1,4 +1,4 @@
-"""What to say of an ending: a word, a line for people, JSON, and how to go on.
+"""The wording of endings: a word, a line, next steps, the command to resume, JSON.
 
 Nothing is written here.
 """
@@ -16,117 +16,121 @@ from typing import Any
 from twbuild.api.models import Build, Dependency, Status
 from twbuild.errors import TwbuildError
 from twbuild.outcome import Outcome
-from twbuild.text import Line, counted, duration, listed, pasteable, printable
-from twbuild.watch.events import Made
-from twbuild.watch.state import Over
+from twbuild.text import Line, counted, duration, listed, pasteable, printable, utc_time
+from twbuild.watch.events import Details, Finished
 
-VERDICTS = (Outcome.COMPLETED, Outcome.FAILED, Outcome.BUILDING)
-GOES_ON = (Outcome.TIMEOUT, Outcome.INTERRUPTED)
-CUT_OFF = (Outcome.UNAUTHORIZED, Outcome.UNAVAILABLE)
+LOST = (Outcome.UNAUTHORIZED, Outcome.UNAVAILABLE)  # the build may still be running
 DETAILS_COLUMNS = 60  # beside their names, in a window of 80
 
-_MARKS = {Outcome.COMPLETED: "✓", Outcome.FAILED: "✗", Outcome.BUILDING: "•"}
+
+def word(finished: Finished, *, several: bool) -> str:
+    """The status for a program."""
+    return f"{finished.sid} {finished.outcome.value}" if several else finished.outcome.value
 
 
-def word(over: Over, *, several: bool) -> str:
-    """The verdict for a program."""
-    return f"{over.sid} {over.outcome.value}" if several else over.outcome.value
-
-
-def headline(over: Over, *, once: bool) -> Line:
-    """What it came to, on one line for people; `once` where nobody waited for it."""
-    sid = f"  {over.sid or 'the newest build'}"
-    outcome, waited = over.outcome, duration(over.waited_seconds)
-    if outcome in VERDICTS:
-        took = "" if once else " (already)" if over.polls == 1 else f" (waited {waited})"
+def headline(finished: Finished, *, once: bool) -> Line:
+    """How one build ended, in one line; `once` where nothing was waited for."""
+    outcome, sid = finished.outcome, f"  {finished.sid or 'the newest build'}"
+    waited = duration(finished.waited_seconds)
+    if outcome.is_verdict:
+        took = "" if once else " (already)" if finished.polls == 1 else f" (waited {waited})"
         ready = "  ready to deploy" if outcome is Outcome.COMPLETED else " " if took else ""
-        mark = (f"{_MARKS[outcome]} {outcome.value:<9}", outcome.value)
+        mark = (f"{outcome.mark} {outcome.value:<9}", outcome.style)
         return [mark, (f"{sid}{ready}", ""), (took, "time")]
-    if outcome in GOES_ON:
-        state = "still building" if over.answer else "status not known yet"
-        timeout = outcome is Outcome.TIMEOUT
-        ended = (
-            f"{state} after {waited} (--timeout)"
-            if timeout
-            else f"interrupted after {waited}, {state}"
-        )
-        return [(f"! {ended}", "trouble"), (sid, "")]
-    error = over.error or TwbuildError(outcome.value)
-    tries = f" ({over.polls} tries in {waited})" if over.polls > 1 else ""
-    return [*error.lines[0], (tries, "time"), (f"  {over.sid}" if over.sid else "", "")]
+    if outcome.is_cut_short:
+        state = "still building" if finished.answer else "status not known yet"
+        ended = f"interrupted after {waited}, {state}"
+        if outcome is Outcome.TIMEOUT:
+            ended = f"{state} after {waited} (--timeout)"
+        return [(f"{outcome.mark} {ended}", outcome.style), (sid, "")]
+    error = finished.error or TwbuildError(outcome.value)
+    tries = f" ({finished.polls} tries in {waited})" if finished.polls > 1 else ""
+    is_named = not finished.sid or finished.sid in error.message
+    return [*error.headline, (tries, "time"), ("" if is_named else sid, "")]
 
 
-def hints(overs: Sequence[Over]) -> list[Line]:
-    """What the servers told at the end, and what to do about it; the same thing once."""
-    found: dict[str, None] = {}
-    for over in overs:
-        if over.error is None or over.outcome in VERDICTS:
+def hints(endings: Sequence[Finished]) -> list[Line]:
+    """What to do about the errors that ended watches, each hint once."""
+    found: dict[Line, None] = {}
+    for finished in endings:
+        if finished.error is None or finished.outcome.is_verdict:
             continue
-        if over.outcome in GOES_ON:
-            found[f"the last try: {over.error.message}"] = None
+        if finished.outcome.is_cut_short:
+            found[(("  ", ""), (f"Last error: {finished.error.message}", ""))] = None
         else:
-            found.update(dict.fromkeys(over.error.hints))
-    return [[(f"  {hint}", "hint")] for hint in found]
+            found.update(dict.fromkeys(finished.error.hint_lines))
+    return list(found)
 
 
-def resume(overs: Sequence[Over], command: Sequence[str]) -> list[Line]:
-    """What is known of builds that may continue, and the command that waits for them again."""
-    left = [o for o in overs if o.outcome in GOES_ON or (o.answer and o.outcome in CUT_OFF)]
-    if not left:
+def details(endings: Sequence[Finished]) -> list[Line]:
+    """The requests whose errors ended watches, each once."""
+    ended = [f for f in endings if not (f.outcome.is_verdict or f.outcome.is_cut_short)]
+    lines = (line for finished in ended if finished.error for line in finished.error.detail_lines)
+    return list(dict.fromkeys(lines))
+
+
+def resume(endings: Sequence[Finished], command: Sequence[str]) -> list[Line]:
+    """The state of builds that may still be running, and the command that waits for them."""
+    unfinished = [f for f in endings if f.outcome.is_cut_short or (f.answer and f.outcome in LOST)]
+    if not unfinished:
         return []
     lines: list[Line] = []
-    for over in left:
-        if over.outcome in CUT_OFF:
-            waited = duration(over.waited_seconds)
-            lines.append([(f"  {over.sid} was still building after {waited}", "hint")])
+    for finished in unfinished:
+        if finished.outcome in LOST:
+            waited = duration(finished.waited_seconds)
+            lines.append([(f"  {finished.sid} was still building after {waited}.", "")])
+    typed = pasteable([*command, *(finished.sid for finished in unfinished if finished.sid)])
     return [
         *lines,
-        [(f"  {_state_of(left)}. To wait again:", "hint")],
-        [(f"    {pasteable([*command, *(over.sid for over in left if over.sid)])}", "command")],
+        [(f"  {_state_of(unfinished)} To wait again:", "")],
+        [("    ", ""), (typed, "command")],
     ]
 
 
-def _state_of(left: Sequence[Over]) -> str:
-    """What Twilio has said of builds whose end nobody saw."""
-    unknown = sum(not _was_building(over) for over in left)
+def _state_of(unfinished: Sequence[Finished]) -> str:
+    """What Twilio last said of builds that are no longer watched."""
+    if any(finished.answer and finished.answer.from_sandbox for finished in unfinished):
+        return "This ran in the sandbox: nothing continues at Twilio."
+    unknown = sum(not _was_building(finished) for finished in unfinished)
+    known = len(unfinished) - unknown
     if not unknown:
-        one = len(left) == 1
-        return "The build continues at Twilio" if one else f"{len(left)} builds continue at Twilio"
-    if unknown < len(left):
-        known = counted(len(left) - unknown, "build")
-        return f"{known} still building at Twilio; the state of {unknown} is unknown"
+        return (
+            "The build continues at Twilio."
+            if known == 1
+            else f"{known} builds continue at Twilio."
+        )
+    if known:
+        return f"{known} still building at Twilio, the state of {unknown} unknown."
     whose = "the build" if unknown == 1 else f"{unknown} builds"
-    return f"The state of {whose} is unknown"
+    return f"The state of {whose} is unknown."
 
 
-def _was_building(over: Over) -> bool:
-    return over.answer is not None and over.answer.status is Status.BUILDING
+def _was_building(finished: Finished) -> bool:
+    return finished.answer is not None and finished.answer.status is Status.BUILDING
 
 
-def summary(overs: Sequence[Over]) -> Line:
-    """How several builds ended, on one line."""
-    counts = Counter(map(_in_words, overs))
-    told = ", ".join(f"{count} {words}" for words, count in counts.items())
-    waited = duration(max(over.waited_seconds for over in overs))
-    return [(f"{counted(len(overs), 'build')}: {told}", ""), (f" (waited {waited})", "time")]
+def summary(endings: Sequence[Finished]) -> Line:
+    """How several builds ended, in one line."""
+    counts = Counter(map(_in_words, endings))
+    words = ", ".join(f"{count} {ending}" for ending, count in counts.items())
+    waited = duration(max(finished.waited_seconds for finished in endings))
+    return [(f"{counted(len(endings), 'build')}: {words}", ""), (f" (waited {waited})", "time")]
 
 
-def _in_words(over: Over) -> str:
-    if over.outcome is Outcome.BUILDING or (over.outcome in GOES_ON and _was_building(over)):
+def _in_words(finished: Finished) -> str:
+    outcome = finished.outcome
+    if outcome is Outcome.BUILDING or (outcome.is_cut_short and _was_building(finished)):
         return "still building"
-    if over.outcome is Outcome.UNAUTHORIZED:
-        return "refused"
-    if over.outcome is Outcome.NOT_FOUND:
+    if outcome is Outcome.UNAUTHORIZED:
+        return "unauthorized"
+    if outcome is Outcome.NOT_FOUND:
         return "not found"
-    return over.outcome.value if over.outcome in VERDICTS else "unknown"
+    return outcome.value if outcome.is_verdict else "unknown"
 
 
-def made(event: Made, *, several: bool) -> list[Line]:
-    """What Twilio tells of a failed build, and what to do next."""
+def failed_build(event: Details, *, several: bool) -> list[Line]:
+    """What Twilio says of a failed build, and what to do next."""
     build = event.build
-    next_steps: list[Line] = [[("  Compare it with your last completed build.", "")]]
-    if build and build.request_id:
-        next_steps.append([(f"  Or send request {build.request_id} to Twilio's support.", "")])
     rows: list[tuple[str, str | None]] = []
     if build:
         rows = [
@@ -136,14 +140,17 @@ def made(event: Made, *, several: bool) -> list[Line]:
             ("created", _times(build)),
         ]
     lines: list[Line] = [
-        [(f"    {name:<12}  ", "hint"), (value, "")] for name, value in rows if value
+        [(f"    {name:<12}  ", "detail"), (value, "")] for name, value in rows if value
     ]
-    head = f"Twilio gives no reason for {event.sid if several else 'a failed build'}."
+    first = f"Twilio gives no reason for {event.sid if several else 'a failed build'}."
     if lines and several:
-        head = f"What {event.sid} was made of; Twilio gives no reason:"
+        first = f"What {event.sid} was made of (Twilio gives no reason):"
     elif lines:
-        head += " What it was made of:"
-    return [[(f"  {head}", "hint")], *lines, *next_steps]
+        first += " What it was made of:"
+    next_step = "  Compare with your last completed build"
+    if build and build.request_id:
+        next_step += f", or send request {build.request_id} to Twilio's support"
+    return [[(f"  {first}", "")], *lines, [(f"{next_step}.", "")]]
 
 
 def _contents(build: Build) -> str | None:
@@ -152,45 +159,44 @@ def _contents(build: Build) -> str | None:
 
 
 def _dependencies(dependencies: Sequence[Dependency]) -> list[tuple[str, str]]:
-    told = listed([" ".join(filter(None, d)) for d in dependencies], 100)
-    lines = textwrap.wrap(told, DETAILS_COLUMNS, break_on_hyphens=False)
+    names = listed([" ".join(filter(None, d)) for d in dependencies], 100)
+    lines = textwrap.wrap(names, DETAILS_COLUMNS, break_on_hyphens=False)
     return [("" if number else "dependencies", text) for number, text in enumerate(lines)]
 
 
 def _times(build: Build) -> str | None:
     if build.created is None:
         return None
-    today = build.created.date() == datetime.now(timezone.utc).date()
-    told = f"{build.created:{'%H:%M:%S' if today else '%Y-%m-%d %H:%M:%S'}} UTC"
+    created = utc_time(build.created, datetime.now(timezone.utc))
     if build.updated is None or build.updated <= build.created:
-        return told
-    return f"{told}, failed after {duration((build.updated - build.created).total_seconds())}"
+        return created
+    return f"{created}, failed after {duration((build.updated - build.created).total_seconds())}"
 
 
-def as_json(over: Over, build: Build | None = None) -> str:
-    """One object on one line of ASCII that strict parsers read, with what `build` tells.
+def as_json(finished: Finished, build: Build | None = None) -> str:
+    """One object on one line of ASCII that strict parsers read, with the facts of a failed `build`.
 
     There is no `##` in it, which GitHub and Azure obey anywhere in a line. A lone surrogate is
     U+FFFD: RFC 8259, section 8.2, lets parsers refuse it.
     """
-    answer = over.answer
+    answer = finished.answer
     found: dict[str, Any] = {
-        "sid": (answer and answer.sid) or over.sid,
+        "sid": (answer and answer.sid) or finished.sid,
         "account_sid": answer and answer.account_sid,
         "service_sid": answer and answer.service_sid,
         "status": answer and answer.status.value,
         "url": answer and answer.url,
-        "outcome": over.outcome.value,
-        "waited_seconds": round(over.waited_seconds, 3),
-        "polls": over.polls,
-        "error": _error(over.error),
-        "build": build and _details(build),
+        "outcome": finished.outcome.value,
+        "waited_seconds": round(finished.waited_seconds, 3),
+        "polls": finished.polls,
+        "error": _error(finished.error),
+        "build": build and _build_facts(build),
     }
     text = re.sub("[\ud800-\udfff]", "\ufffd", json.dumps(found, ensure_ascii=False))
     return json.dumps(json.loads(text)).replace("##", "#\\u0023").replace("\x7f", "\\u007f")
 
 
-def _details(build: Build) -> Mapping[str, Any]:
+def _build_facts(build: Build) -> Mapping[str, Any]:
     return {
         "runtime": build.runtime,
         "functions": build.functions,

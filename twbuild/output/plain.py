@@ -1,40 +1,46 @@
-"""Progress in plain lines, for logs."""
+"""Progress in plain lines, for logs; and the protocol that the live screen shares."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Protocol
 
 from twbuild.api.models import Status
 from twbuild.output import messages
 from twbuild.output.stderr import Stderr
-from twbuild.text import Line, age, counted, duration, printable
-from twbuild.watch.events import Asked, Building, Note, Picked, Tick, Trouble
-from twbuild.watch.state import Event, Over
+from twbuild.text import Line, age, counted, duration, printable, utc_time
+from twbuild.watch.events import (
+    Building,
+    Event,
+    Finished,
+    Notice,
+    Problem,
+    RequestEnded,
+    Selected,
+    Tick,
+)
 
-DAY_SECONDS = 86400.0
 HEARTBEAT_SECONDS = 30.0  # CI kills jobs that are silent for long
-
-Happening = Event | Asked | Note | Tick
 
 
 class Progress(Protocol):
-    """Shows what happens on stderr."""
+    """Shows events on stderr."""
 
     frame_seconds: float
 
-    def show(self, event: Happening) -> None:
-        """Take in what happened."""
+    def show(self, event: Event) -> None:
+        """Show one event, where it is to be shown."""
 
     def close(self) -> None:
         """Leave the screen as it was, for the closing lines."""
 
 
 class Plain:
-    """A line at the start, for every change and trouble, and one now and then.
+    """A line at the start, for every change and problem, and one now and then.
 
-    `quiet` leaves out all but what `-v` asked for; without `repeats`, verdicts are left to stdout.
+    `quiet` leaves out all but what `-v` adds; without `repeats`, verdicts are left to stdout.
     """
 
     frame_seconds = 1.0
@@ -62,29 +68,26 @@ class Plain:
         """Lines stay."""
         self._stderr.begin_closing()
 
-    def show(self, event: Happening) -> None:
-        """Say what happened, if it is worth a line."""
+    def show(self, event: Event) -> None:
+        """Write the event's line, if it has one and it is asked for."""
         if isinstance(event, Tick):
             self._beat()
             return
-        if isinstance(event, Picked):
+        if isinstance(event, Selected):
             self._states = {event.sid: self._states.get(None, "asking")}
-        elif isinstance(event, Over):
-            self._states.pop(event.sid, None)
-            if not self._several or (not self._repeats and event.outcome in messages.VERDICTS):
-                return  # it is told elsewhere
-        line = self._line(event)
-        wanted = self._verbose if verbose_only(event) else not self._quiet
-        if line and wanted:
-            self._stderr.say([line])
-            self._last = self._clock()
-
-    def _line(self, event: Happening) -> Line | None:
-        if isinstance(event, Building):
+        elif isinstance(event, Building):
             self._states[event.sid] = Status.BUILDING.value
-        elif isinstance(event, Trouble):
+        elif isinstance(event, Problem):
             self._states[event.sid] = event.reason
-        return line(event, self._clock())
+        elif isinstance(event, Finished):
+            self._states.pop(event.sid, None)
+            if not self._several or (not self._repeats and event.outcome.is_verdict):
+                return  # a closing line, or stdout, says it
+        text = line(event, self._clock())
+        wanted = self._verbose if is_verbose(event) else not self._quiet
+        if text and wanted:
+            self._stderr.say([text])
+            self._last = self._clock()
 
     def _beat(self) -> None:
         now = self._clock()
@@ -93,41 +96,38 @@ class Plain:
         self._last = now
         waited = duration(now - self._start)
         if self._several:
-            told = f"{counted(len(self._states), 'build')} not over yet"
+            text = f"waiting for {counted(len(self._states), 'build')}"
         else:
             sid, state = next(iter(self._states.items()))
-            told = f"{state}  {sid or 'the newest build'}"
-        self._stderr.say([[(f"{told}  ({waited})", "")]])
+            text = f"{state}  {sid or 'the newest build'}"
+        self._stderr.say([[(f"{text}  ({waited})", "")]])
 
 
-def verbose_only(event: Happening) -> bool:
-    """Whether only `-v` asks for it."""
-    return isinstance(event, Asked) or (isinstance(event, Note) and event.verbose)
+def is_verbose(event: Event) -> bool:
+    """Whether only `-v` shows it."""
+    return isinstance(event, RequestEnded) or (isinstance(event, Notice) and event.verbose)
 
 
-def line(event: Happening, now: float) -> Line | None:
-    """One line that tells the event; None for what is told elsewhere."""
-    if isinstance(event, Note):
-        return [(event.text, "hint")]
-    if isinstance(event, Asked):
+def line(event: Event, now: float) -> Line | None:
+    """The event in one line; None where another line says it."""
+    if isinstance(event, Notice):
+        return [(event.text, "detail")]
+    if isinstance(event, RequestEnded):
         request = f", request {event.request_id}" if event.request_id else ""
-        milliseconds = round(event.seconds * 1000)
-        return [(f"GET {printable(event.url)}: {event.came}, {milliseconds} ms{request}", "hint")]
-    if isinstance(event, Picked):
+        took = f"{round(event.seconds * 1000)} ms"
+        return [(f"GET {printable(event.url)}: {event.result}, {took}{request}", "detail")]
+    if isinstance(event, Selected):
         count = event.others_in_progress
         others = f", {counted(count, 'other')} in progress" if count else ""
-        today = event.age_seconds < DAY_SECONDS
-        when = f"{event.created:%H:%M:%S} UTC" if today else f"{event.created:%Y-%m-%d}"
-        told = f"the newest: {event.sid}, created {when}"
-        return [(f"{told} ({age(event.age_seconds)}){others}", "hint")]
+        created = utc_time(event.created, event.created + timedelta(seconds=event.age_seconds))
+        when = f"created {created}, {age(event.age_seconds)}"
+        return [(f"newest build: {event.sid} ({when}){others}", "detail")]
     if isinstance(event, Building):
         return [("building", "building"), (f"  {event.sid}", "")]
-    if isinstance(event, Trouble):
+    if isinstance(event, Problem):
         wait = duration(max(0.0, event.next_at - now))
-        return [
-            (f"{event.reason}, next try in {wait}", "trouble"),
-            (f"  {event.sid or ''}".rstrip(), ""),
-        ]
-    if isinstance(event, Over):
+        sid = f"  {event.sid}" if event.sid else ""
+        return [(f"{event.reason}, retrying in {wait}", "problem"), (sid, "")]
+    if isinstance(event, Finished):
         return messages.headline(event, once=False)
     return None

@@ -6,19 +6,18 @@ import math
 
 from twbuild import signals
 from twbuild.api.models import Build
-from twbuild.errors import UnwritableError
+from twbuild.errors import OutputError
 from twbuild.outcome import Outcome
 from twbuild.output import messages, terminal
-from twbuild.output.terminal import STDOUT, UnreadError, tell, window
+from twbuild.output.terminal import STDOUT, UnreadOutputError, window, write_line
 from twbuild.text import plain
-from twbuild.watch.events import Made
-from twbuild.watch.state import Over
+from twbuild.watch.events import Details, Finished
 
-LAST_SECONDS = 1.0  # for a stdout that nobody reads, after a signal or the deadline
+LAST_SECONDS = 1.0  # for a stdout without a reader, after a signal or the deadline
 
 
 class Result:
-    """Tells each outcome as it comes; on a terminal all of them at the end, in the order given.
+    """Writes each result as it comes; on a terminal all of them at the end, in the order given.
 
     The JSON object of a failed build waits for the build's details. `deadline` is a time of
     `time.monotonic`.
@@ -32,49 +31,50 @@ class Result:
         self._as_json = as_json
         self._several = several
         self._once = once
-        self._told: set[str | None] = set()
-        self._failed: dict[str | None, Over] = {}
+        self._written: set[str | None] = set()
+        self._failed: dict[str | None, Finished] = {}
         self._builds: dict[str | None, Build] = {}
 
-    def take(self, over: Over) -> None:
-        """One build is over. Raises UnwritableError."""
-        if self._as_json and over.outcome is Outcome.FAILED:
-            self._failed[over.sid] = over
+    def take(self, finished: Finished) -> None:
+        """Write how one build ended. Raises OutputError."""
+        if self._as_json and finished.outcome is Outcome.FAILED:
+            self._failed[finished.sid] = finished
         elif not self.on_terminal:
-            self._tell(over)
-            self._told.add(over.sid)
+            self._write(finished)
+            self._written.add(finished.sid)
 
-    def take_details(self, details: Made) -> None:
-        """What Twilio tells of a failed build, or that it does not. Raises UnwritableError."""
+    def take_details(self, details: Details) -> None:
+        """Write the JSON that waited for the details of a failed build. Raises OutputError."""
         if details.build:
             self._builds[details.sid] = details.build
         if self._as_json and not self.on_terminal:
-            self._tell(self._failed[details.sid])
-            self._told.add(details.sid)
+            self._write(self._failed[details.sid])
+            self._written.add(details.sid)
 
-    def finish(self, overs: list[Over]) -> None:
-        """All are over; tells those that `take` has not told. Raises UnwritableError."""
-        for over in overs:
-            if over.sid not in self._told:
-                self._tell(over)
+    def finish(self, endings: list[Finished]) -> None:
+        """Write what `take` has not written yet. Raises OutputError."""
+        for finished in endings:
+            if finished.sid not in self._written:
+                self._write(finished)
 
-    def _tell(self, over: Over) -> None:
-        verdict = over.outcome in messages.VERDICTS
-        if not verdict and not self._as_json:
+    def _write(self, finished: Finished) -> None:
+        is_verdict = finished.outcome.is_verdict
+        if not is_verdict and not self._as_json:
             return
         try:
-            tell(self._line(over), terminal=self.on_terminal, limit=self._limit)
-        except UnwritableError as error:
-            says_it = isinstance(error, UnreadError) and not verdict  # the exit code does
-            if not says_it and not signals.came():  # else the signal is what ends us
+            write_line(self._line(finished), terminal=self.on_terminal, limit=self._limit)
+        except OutputError as error:
+            # The exit code says how a build without a verdict ended; a signal ends us anyway.
+            is_optional = isinstance(error, UnreadOutputError) and not is_verdict
+            if not is_optional and not signals.came():
                 raise
 
-    def _line(self, over: Over) -> str:
+    def _line(self, finished: Finished) -> str:
         if self._as_json:
-            return messages.as_json(over, self._builds.get(over.sid))
+            return messages.as_json(finished, self._builds.get(finished.sid))
         if not self.on_terminal:
-            return messages.word(over, several=self._several)
-        line = messages.headline(over, once=self._once)
+            return messages.word(finished, several=self._several)
+        line = messages.headline(finished, once=self._once)
         if not self.styled:
             return plain(line)
         from twbuild.output import theme

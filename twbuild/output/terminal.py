@@ -12,14 +12,15 @@ import time
 from collections.abc import Callable
 from functools import lru_cache
 
-from twbuild.errors import UnwritableError
+from twbuild.errors import OutputError
+from twbuild.text import strerror
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 PIPE_BUF = 512  # POSIX: a pipe that takes anything takes as much without blocking
 _MARKS = str.maketrans({"✓": "+", "✗": "x", "•": "*"})
-_SLICE_SECONDS = 0.05  # from one look at a full stdout's limit to the next
+_SLICE_SECONDS = 0.05  # between two checks of the limit of a full stdout
 _GONE = (errno.EPIPE, errno.EBADF, errno.ECONNRESET, errno.ETIMEDOUT)  # sockets are reset
-_HUNG_UP = (errno.EIO, errno.ENXIO)  # what a terminal says
+_HUNG_UP = (errno.EIO, errno.ENXIO)  # of a terminal
 
 
 def open_closed_descriptors() -> None:
@@ -39,7 +40,7 @@ def open_closed_descriptors() -> None:
 
 
 def open_nowhere(descriptor: int) -> None:
-    """Lead a descriptor to the null device, or into a pipe that has no other end."""
+    """Open a descriptor on the null device, or on a pipe without another end."""
     try:
         opened = os.open(os.devnull, os.O_RDWR)
     except OSError:
@@ -54,7 +55,7 @@ def open_nowhere(descriptor: int) -> None:
 
 
 def is_terminal(descriptor: int) -> bool:
-    """Whether somebody may be looking at it."""
+    """Whether a descriptor is a terminal."""
     return os.isatty(descriptor)
 
 
@@ -85,15 +86,15 @@ def speaks_escapes() -> bool:
 
 
 def in_foreground() -> bool:
-    """Whether stderr's terminal is ours to draw on; to a job in the background it is not."""
+    """Whether we may draw on stderr's terminal; a job in the background may not."""
     try:
         return os.tcgetpgrp(STDERR) == os.getpgrp()
     except (OSError, AttributeError):
-        return True  # not our controlling terminal, or Windows: nobody else draws on it
+        return True  # not our controlling terminal, or Windows
 
 
 def lift_pause(descriptor: int) -> None:
-    """End what Ctrl-S began; Linux ends it only for who has paused the terminal as well."""
+    """Resume a terminal paused by Ctrl-S; Linux resumes it only after a pause of our own."""
     import termios
 
     with contextlib.suppress(termios.error):
@@ -103,11 +104,11 @@ def lift_pause(descriptor: int) -> None:
 
 @lru_cache(maxsize=2)
 def unblocked(descriptor: int) -> int:
-    """A way to the same terminal whose writes never wait; others keep theirs as it is."""
+    """Another descriptor of the same terminal, whose writes never block."""
     try:
         return os.open(os.ttyname(descriptor), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
     except (OSError, AttributeError):
-        return descriptor  # no terminal, none that has a name here, or Windows
+        return descriptor  # not a terminal, or without a name here, or Windows
 
 
 def takes_more(descriptor: int, seconds: float) -> bool:
@@ -131,15 +132,15 @@ def _never() -> float:
     return math.inf
 
 
-class UnreadError(UnwritableError):
-    """Nobody read stdout for as long as its result could wait."""
+class UnreadOutputError(OutputError):
+    """Nothing read stdout before the limit."""
 
 
-def tell(line: str, *, terminal: bool = False, limit: Callable[[], float] = _never) -> None:
+def write_line(line: str, *, terminal: bool = False, limit: Callable[[], float] = _never) -> None:
     """Write one line of the result to stdout, waiting for its reader until `limit()`.
 
-    `limit` is asked again and again; it is a time of `time.monotonic`. A reader that has gone, or a
-    `terminal` that hung up, changes nothing. Raises UnreadError after the limit, UnwritableError
+    `limit` is called repeatedly; it returns a time of `time.monotonic`. A reader that has gone,
+    or a `terminal` that hung up, is ignored. Raises UnreadOutputError after the limit, OutputError
     for any other failure.
     """
     descriptor = unblocked(STDOUT)
@@ -154,7 +155,7 @@ def tell(line: str, *, terminal: bool = False, limit: Callable[[], float] = _nev
         except OSError as error:
             if error.errno in (*_GONE, *(_HUNG_UP if terminal else ())):
                 return
-            why = os.strerror(error.errno or 0).lower()
-            raise UnwritableError(f"the result could not be written to stdout: {why}") from None
+            why = strerror(error.errno)
+            raise OutputError(f"could not write the result to stdout: {why}") from None
         if time.monotonic() >= limit():
-            raise UnreadError("the result could not be written to stdout: nobody reads it")
+            raise UnreadOutputError("could not write the result to stdout: nothing reads it")

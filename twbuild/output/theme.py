@@ -18,8 +18,8 @@ THEME = Theme(
         "building": "cyan",
         "completed": "green",
         "failed": "bold red",
-        "trouble": "yellow",
-        "hint": "dim",
+        "problem": "yellow",
+        "detail": "dim",
         "time": "dim",
         "command": "bold",
     },
@@ -53,8 +53,8 @@ def wrapped(line: Line, width: int) -> str:
     indent = len(content) - len(content.lstrip(" "))
     breaks = [0]
     for word in re.finditer(r"\S+", content):
-        room = width - (indent if breaks[-1] else 0)
-        if word.start() > indent and cell_len(content[breaks[-1] : word.end()]) > room:
+        columns = width - (indent if breaks[-1] else 0)
+        if word.start() > indent and cell_len(content[breaks[-1] : word.end()]) > columns:
             breaks.append(word.start())
     if any(style == "command" for _, style in line):
         breaks = [0]

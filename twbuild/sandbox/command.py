@@ -1,4 +1,4 @@
-"""A command run against the sandbox, in an environment that knows the sandbox only."""
+"""A command run against the sandbox, in an environment that leads nowhere else."""
 
 from __future__ import annotations
 
@@ -17,48 +17,56 @@ from twbuild import signals
 from twbuild.errors import TwbuildError
 from twbuild.output.stderr import Stderr
 from twbuild.sandbox.server import Sandbox
-from twbuild.text import printable, quoted
+from twbuild.text import Line, printable, quoted, strerror
 
-SERVICE = "rehearsal"
+SERVICE = "demo-service"
 NOT_EXECUTABLE, NOT_FOUND = 126, 127  # as POSIX has it for a shell
 SHELL = "/bin/sh"
+NEXT_STEPS: Sequence[Line] = [
+    [("Try next:", "")],
+    [("  ", ""), ("twbuild sandbox --outcome failed", "command"), ("   a failed build", "")],
+    [("  ", ""), ("twbuild sandbox ./deploy.sh", "command"), ("        your own script", "")],
+]
 HEAD = 256  # as much of a file as Linux reads to find its interpreter
 
 
 def run(command: Sequence[str], outcome: str, build_seconds: float) -> int:
     """Run `command`, or `twbuild wait`, against a sandbox; its exit code, as a shell has it.
 
-    Raises Signalled where a signal to us has ended the command, or came before it was started.
+    Raises SignalReceived where a signal to us has ended the command, or came before its start.
     """
     relay = _Relay()  # before there is anything that a signal could leave behind
     with contextlib.ExitStack() as stack:
         try:
             sandbox = Sandbox(outcome, build_seconds)
             empty = stack.enter_context(
-                # what COMMAND leaves in it changes no code
+                # what COMMAND leaves in it changes no exit code
                 tempfile.TemporaryDirectory(prefix="twbuild-", ignore_cleanup_errors=True)
             )
             threading.Thread(target=sandbox.serve_forever, daemon=True).start()
         except (OSError, RuntimeError) as error:  # RuntimeError: no thread can be started
-            why = os.strerror(getattr(error, "errno", None) or errno.EAGAIN).lower()
+            why = strerror(getattr(error, "errno", None) or errno.EAGAIN)
             needs = "the sandbox needs a port on 127.0.0.1, a thread and a temporary folder"
             raise TwbuildError(f"{needs}: {why}") from None
         _say(command, sandbox)
         words = command or [*_twbuild(), "wait", SERVICE, sandbox.build]
-        return _run(words, _environment(sandbox, empty), relay)
+        code = _run(words, _environment(sandbox, empty), relay)
+        if not command:
+            Stderr().close(NEXT_STEPS)
+        return code
 
 
 def _say(command: Sequence[str], sandbox: Sandbox) -> None:
-    """What runs, and what a rehearsal cannot find out: whether the user's settings are right."""
+    """What runs, and what the sandbox cannot find out: whether the user's settings are right."""
     stderr = Stderr()
     if not command:
         stderr.say([[(f"$ twbuild wait {SERVICE} {sandbox.build}", "command")]])
-    set_here = f"sandbox: TWBUILD_SERVICE={SERVICE} and throwaway credentials are set for COMMAND"
-    stderr.say([[(f"{set_here}; your own are neither used nor checked", "hint")]])
+    supplied = f"sandbox: COMMAND gets TWBUILD_SERVICE={SERVICE} and throwaway credentials"
+    stderr.say([[(f"{supplied}; your own are neither used nor checked", "detail")]])
 
 
 def _environment(sandbox: Sandbox, config_dir: str) -> dict[str, str]:
-    """The caller's, with the sandbox in the place of everything that leads to an account."""
+    """The caller's, with the sandbox in place of everything that leads to an account."""
     ours = ("TWILIO_", "TWBUILD_")
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith(ours)},
@@ -76,7 +84,7 @@ def _twbuild() -> list[str]:
 
 
 class _Relay:
-    """Passes the signals that would end us on to the command, each one once."""
+    """Forwards the signals that would end us to the command, each once."""
 
     def __init__(self) -> None:
         self.received: list[int] = []
@@ -85,16 +93,16 @@ class _Relay:
         signals.handle(self._handle, signals.ending())
 
     def connect(self, child: subprocess.Popen[bytes]) -> None:
-        """Pass on to `child` what comes, and what has come since it was asked for."""
+        """Forward signals to `child`, also those that came before it started."""
         self._child = child
-        self._pass_on()
+        self._forward()
 
     def _handle(self, signum: int, _: FrameType | None) -> None:
         self.received.append(signum)
         self._pending.append(signum)
-        self._pass_on()
+        self._forward()
 
-    def _pass_on(self) -> None:
+    def _forward(self) -> None:
         while self._child and self._pending:
             signum = self._pending.pop(0)
             if signum not in signals.FROM_TERMINAL or not _has_terminal():
@@ -103,12 +111,12 @@ class _Relay:
 
 def _run(command: Sequence[str], environment: Mapping[str, str], relay: _Relay) -> int:
     if relay.received:
-        raise signals.Signalled(relay.received[0])
+        raise signals.SignalReceived(relay.received[0])
     try:
         child = _start(command, environment)
     except OSError as error:
-        told, code = _why_not(command[0], environment, error)
-        Stderr().close(told.lines)
+        problem, code = _why_not(command[0], environment, error)
+        Stderr().close(problem.lines)
         return code
     try:
         relay.connect(child)
@@ -117,7 +125,7 @@ def _run(command: Sequence[str], environment: Mapping[str, str], relay: _Relay) 
         if child.returncode is None:  # only a bug leads here
             child.kill()
     if -code in relay.received:
-        raise signals.Signalled(-code)
+        raise signals.SignalReceived(-code)
     return code if code >= 0 else 128 - code
 
 
@@ -134,19 +142,18 @@ def _start(command: Sequence[str], environment: Mapping[str, str]) -> subprocess
 
 
 def _why_not(name: str, environment: Mapping[str, str], error: OSError) -> tuple[TwbuildError, int]:
-    """What to say of a command that cannot be run, and a shell's code for it."""
-    why = os.strerror(error.errno or 0).lower()
+    """Why a command cannot be run, and a shell's exit code for it."""
     path = shutil.which(name, path=environment.get("PATH"))
     head = _head(path) if path else b""
     if isinstance(error, FileNotFoundError) and head.startswith(b"#!"):
         interpreter = os.fsdecode(head[2:].partition(b"\n")[0].strip(b" \t").partition(b" ")[0])
-        told = f"{printable(name)}: its interpreter {quoted(interpreter)} is not there"
+        message = f"{printable(name)}: its interpreter {quoted(interpreter)} does not exist"
         if not interpreter.endswith("\r"):
-            return TwbuildError(told), NOT_EXECUTABLE
-        ends = "its lines end in a carriage return (CRLF): save it with Unix line ends (LF)"
-        return TwbuildError(told, ends), NOT_EXECUTABLE
+            return TwbuildError(message), NOT_EXECUTABLE
+        hint = "Its lines end in a carriage return (CRLF). Save it with Unix line ends (LF)."
+        return TwbuildError(message, hint), NOT_EXECUTABLE
     code = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
-    return TwbuildError(f"{printable(name)}: {why}"), code
+    return TwbuildError(f"{printable(name)}: {strerror(error.errno)}"), code
 
 
 def _head(path: str) -> bytes:
@@ -159,7 +166,7 @@ def _head(path: str) -> bytes:
 
 
 def _has_terminal() -> bool:
-    """Whether Ctrl-C at our terminal is for us, and so has reached the command already."""
+    """Whether our terminal sends Ctrl-C to us, and so to the command as well."""
     try:
         terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
         try:

@@ -19,8 +19,11 @@ from urllib.parse import parse_qs, urlsplit
 
 from twbuild import __version__
 
+# A poll on the second, which may come a little early, sees a build end on the second.
+_EARLY = timedelta(milliseconds=200)
+
 DEPENDENCIES = {"twilio": "5.4.2", "@twilio/runtime-handler": "2.0.1"}
-LARGEST_PAGE = 1000
+MAX_PAGE_SIZE = 1000
 
 _PATH = re.compile(
     r"/v1/Services/(?P<service>ZS[0-9a-fA-F]{32}|(?!Z[SB])[A-Za-z0-9_-]{1,50})"
@@ -29,7 +32,7 @@ _PATH = re.compile(
 
 
 class Sandbox(ThreadingHTTPServer):
-    """Answers for any service and any Build SID; a build begins when it is first asked about."""
+    """Answers for any service and any Build SID; a build begins with the first request about it."""
 
     daemon_threads = True
 
@@ -46,7 +49,7 @@ class Sandbox(ThreadingHTTPServer):
         self._lock = threading.Lock()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that has gone is no news."""
+        """Nothing: clients may go at any time."""
 
     def answer(self, path: str, authorization: str) -> tuple[int, Mapping[str, Any]]:
         """HTTP status and body for a GET."""
@@ -70,7 +73,7 @@ class Sandbox(ThreadingHTTPServer):
         now = datetime.now(timezone.utc)
         with self._lock:
             sid, begun = self._begun.setdefault(sid.upper(), (sid, now))
-        over = now - begun >= self._build_time
+        over = now - begun >= self._build_time - _EARLY
         service_sid = service if service.startswith("ZS") else self._service
         url = f"{self.url}/v1/Services/{service_sid}/Builds/{sid}"
         owner = {"account_sid": self.account, "service_sid": service_sid}
@@ -100,7 +103,7 @@ class Sandbox(ThreadingHTTPServer):
         }
 
     def _list(self, service: str, query: Mapping[str, list[str]]) -> dict[str, Any]:
-        size = _number(query, "PageSize", 50, 1, LARGEST_PAGE)
+        size = _number(query, "PageSize", 50, 1, MAX_PAGE_SIZE)
         page = _number(query, "Page", 0, 0, 10**6)
         self._build(service, self.build)
         with self._lock:
@@ -135,13 +138,13 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(*self.server.answer(self.path, self.headers.get("Authorization", "")))
 
     def send_error(self, code: int, message: str | None = None, _: str | None = None) -> None:
-        """Any other method, or a request that is no HTTP."""
+        """Any other method, or a request that is not valid HTTP."""
         self.close_connection = True
         code = 405 if code == 501 else code
         self._send(code, _error(code, 20004 if code == 405 else 20001, message or "Bad request"))
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
-        """The command on stage has the terminal to itself."""
+        """Nothing: the terminal belongs to COMMAND."""
 
     def _send(self, status: int, body: Mapping[str, Any]) -> None:
         content = json.dumps(body).encode()

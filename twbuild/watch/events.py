@@ -1,31 +1,33 @@
-"""What can happen while builds are watched; nothing here decides, asks or draws."""
+"""What can happen while builds are watched. Nothing here decides, fetches or draws."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import NamedTuple
 
-from twbuild.api.models import Build
+from twbuild.api.models import Build, BuildStatus
+from twbuild.errors import TwbuildError
+from twbuild.outcome import Outcome
 
 
-class Note(NamedTuple):
-    """Something worth knowing that no build brought about; some only with `-v`."""
+class Notice(NamedTuple):
+    """Something worth knowing that is not about one build; some are shown with `-v` only."""
 
     text: str
     verbose: bool = False
 
 
-class Asked(NamedTuple):
-    """One request has ended, with an HTTP status or with the reason why there is none."""
+class RequestEnded(NamedTuple):
+    """A request has ended. `result` is its HTTP status, or why there is none."""
 
     url: str
-    came: str
+    result: str
     seconds: float
     request_id: str | None
 
 
-class Picked(NamedTuple):
-    """The newest build was chosen, because none was named."""
+class Selected(NamedTuple):
+    """The newest build was selected, because no BUILD was given."""
 
     sid: str
     status: str
@@ -35,25 +37,40 @@ class Picked(NamedTuple):
 
 
 class Building(NamedTuple):
-    """The build is in progress: its first good answer, or the first after trouble."""
+    """The build is in progress: the first good answer, or the first after a problem."""
 
     sid: str
 
 
-class Trouble(NamedTuple):
-    """A try came to nothing and the next one is at `next_at`, in the watch's seconds."""
+class Problem(NamedTuple):
+    """A request failed; the next try is at `next_at`, in the watch's seconds."""
 
     sid: str | None
     reason: str
     next_at: float
 
 
-class Made(NamedTuple):
-    """What a failed build was made of; None where Twilio did not tell in time."""
+class Finished(NamedTuple):
+    """The watch of one build has ended: its last good answer, and the last error, if any."""
+
+    sid: str | None
+    outcome: Outcome
+    answer: BuildStatus | None
+    waited_seconds: float
+    polls: int
+    error: TwbuildError | None = None
+
+
+class Details(NamedTuple):
+    """What a failed build was made of; None where Twilio did not say so in time."""
 
     sid: str
     build: Build | None
 
 
 class Tick(NamedTuple):
-    """Nothing happened: a moment to draw the next frame."""
+    """Nothing happened: time to draw the next frame."""
+
+
+BuildEvent = Selected | Building | Problem | Finished | Details
+Event = BuildEvent | Notice | RequestEnded | Tick

@@ -1,7 +1,7 @@
-"""The runner: the only place that waits. It owns all time; each question has a thread of its own.
+"""The runner: the only place that waits. It owns all time; each request has a thread of its own.
 
-A thread that outlives its question is left behind with its connection: requests limits no answer
-as a whole, so that a look-up that hangs or a byte a second needs no case of its own.
+A request that takes too long is cancelled and its thread left to end by itself: requests has no
+limit for an answer as a whole. So DNS that hangs and a byte a second need no code of their own.
 """
 
 from __future__ import annotations
@@ -14,41 +14,41 @@ from queue import Empty, Queue
 from typing import NamedTuple, Protocol
 
 from twbuild import signals
-from twbuild.api.models import Build, BuildStatus, Kind, Page, Question
-from twbuild.errors import FetchError, PassingError
+from twbuild.api.models import Answer, Request, Resource
+from twbuild.errors import FetchError, TransientError
 from twbuild.text import duration, printable
-from twbuild.watch.events import Asked, Made, Tick
-from twbuild.watch.state import Ask, Event, Sleep, Watch
+from twbuild.watch.events import BuildEvent, Details, RequestEnded, Tick
+from twbuild.watch.state import Fetch, Sleep, Watch
+
+MAX_IN_FLIGHT = 10  # Twilio answers 429 to too many requests at once
 
 _NO_THREAD = "no thread could be started: the system's limit is reached"
 
-MOST_LANES = 10  # Twilio answers 429 to too many requests at once
 
+class Client(Protocol):
+    """What sends requests, one at a time: the Fetcher."""
 
-class Asks(Protocol):
-    """What answers questions: the Fetcher."""
-
-    def ask(self, question: Question) -> Build | BuildStatus | Page:
+    def fetch(self, request: Request) -> Answer:
         """The answer; raises FetchError."""
 
-    def abandon(self) -> None:
-        """Give up the question under way."""
+    def cancel(self) -> None:
+        """End the request in flight, from another thread."""
 
-    def url(self, question: Question) -> str:
-        """Where it is asked."""
+    def url(self, request: Request) -> str:
+        """The request's URL, to be shown."""
 
 
-class Lane(NamedTuple):
-    """A question on its way."""
+class InFlight(NamedTuple):
+    """A request that has not ended, of the watch `number`; times in the runner's seconds."""
 
     number: int
-    fetcher: Asks
-    question: Question
+    client: Client
+    request: Request
     since: float
     until: float
 
 
-Given = Build | BuildStatus | Page | BaseException
+Result = Answer | BaseException
 
 
 class Runner:
@@ -57,149 +57,156 @@ class Runner:
     def __init__(
         self,
         watches: Sequence[Watch],
-        make_fetcher: Callable[[], Asks],
+        make_client: Callable[[], Client],
         frame_seconds: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._watches = watches
-        self._make_fetcher = make_fetcher
+        self._make_client = make_client
         self._frame_seconds = frame_seconds
         self._clock = clock
-        self._idle: list[Asks] = []
-        self._lanes: list[Lane] = []
+        self._idle: list[Client] = []
+        self._in_flight: list[InFlight] = []
         self._due = [(clock(), number) for number in range(len(watches))]
-        self._details: list[int] = []  # failed builds, asked about when no poll is due
-        # No SimpleQueue: stopped in a signal's handler past its timeout, it waits for ever.
-        self._answers = _Answers()
+        self._details: list[int] = []  # failed builds whose details are fetched after due polls
+        self._results = _Results()
 
-    def run(self) -> Iterator[Event | Asked | Tick]:
-        """What happens, until every build is over."""
+    def run(self) -> Iterator[BuildEvent | RequestEnded | Tick]:
+        """What happens, until every watch has ended."""
         frame = self._clock()
         while True:
             yield from self._start_due(self._clock())
-            if not self._due and not self._details and not self._lanes:
+            if not self._due and not self._details and not self._in_flight:
                 return
             if self._clock() >= frame:
                 frame = self._clock() + self._frame_seconds
                 yield Tick()
-            wakes = [frame, *(lane.until for lane in self._lanes)]
-            wakes += [self._watches[number].details_until for number in self._details]
-            if self._due and self._has_room():
-                wakes.append(self._due[0][0])
+            seconds = max(0.0, self._next_wake(frame) - self._clock())
             try:
-                lane, given = self._answers.get(timeout=max(0.0, min(wakes) - self._clock()))
+                sent, result = self._results.get(timeout=seconds)
             except Empty:
-                yield from self._leave_behind(self._clock())
-            except signals.Signalled:
-                for lane, given in self._answers.rest():
-                    yield from self._take(lane, given)
+                yield from self._cancel_overdue(self._clock())
+            except signals.SignalReceived:
+                for sent, result in self._results.rest():
+                    yield from self._take(sent, result)
                 raise
             else:
-                yield from self._take(lane, given)
+                yield from self._take(sent, result)
 
-    def _take(self, lane: Lane, given: Given) -> Iterator[Event | Asked]:
-        if lane in self._lanes:
-            self._idle.append(lane.fetcher)
-            yield from self._end(lane, given, self._clock())
+    def _next_wake(self, frame: float) -> float:
+        wakes = [frame, *(sent.until for sent in self._in_flight)]
+        wakes += [self._watches[number].details_until for number in self._details]
+        if self._due and self._can_poll():
+            wakes.append(self._due[0][0])
+        return min(wakes)
 
-    def _start_due(self, now: float) -> Iterator[Event]:
-        while self._due and self._due[0][0] <= now and self._has_room():
+    def _take(self, sent: InFlight, result: Result) -> Iterator[BuildEvent | RequestEnded]:
+        if sent in self._in_flight:
+            self._idle.append(sent.client)
+            yield from self._end(sent, result, self._clock())
+
+    def _start_due(self, now: float) -> Iterator[BuildEvent]:
+        while self._due and self._due[0][0] <= now and self._can_poll():
             _, number = heapq.heappop(self._due)
             step = self._watches[number].next(now)
             if isinstance(step, Sleep):
                 heapq.heappush(self._due, (step.until, number))
-            elif isinstance(step, Ask):
+            elif isinstance(step, Fetch):
                 self._postpone_details()
                 self._start(number, step, now)
             else:
                 yield step
         yield from self._start_details(now)
 
-    def _start_details(self, now: float) -> Iterator[Event]:
+    def _start_details(self, now: float) -> Iterator[BuildEvent]:
         for number in tuple(self._details):
             step = self._watches[number].next(now)
-            if isinstance(step, Ask) and len(self._lanes) == MOST_LANES:
+            if isinstance(step, Fetch) and len(self._in_flight) == MAX_IN_FLIGHT:
                 continue
             self._details.remove(number)
-            if isinstance(step, Ask):
+            if isinstance(step, Fetch):
                 self._start(number, step, now)
-            elif isinstance(step, Made):
+            elif isinstance(step, Details):
                 yield step
 
-    def _has_room(self) -> bool:
-        """Whether a poll can start: details of failed builds are never in its way."""
-        return len(self._lanes) < MOST_LANES or any(map(_is_about_details, self._lanes))
+    def _can_poll(self) -> bool:
+        """Whether a poll can start; requests for details give way to it."""
+        return len(self._in_flight) < MAX_IN_FLIGHT or any(map(_is_for_details, self._in_flight))
 
     def _postpone_details(self) -> None:
-        """Make room for a poll; the details are asked for again, on a new connection."""
-        if len(self._lanes) == MOST_LANES:
-            lane = next(filter(_is_about_details, self._lanes))
-            lane.fetcher.abandon()
-            self._lanes.remove(lane)
-            self._details.append(lane.number)
+        """Cancel a request for details if a poll needs its place; it is sent again later."""
+        if len(self._in_flight) == MAX_IN_FLIGHT:
+            sent = next(filter(_is_for_details, self._in_flight))
+            sent.client.cancel()
+            self._in_flight.remove(sent)
+            self._details.append(sent.number)
 
-    def _start(self, number: int, step: Ask, now: float) -> None:
-        fetcher = self._idle.pop() if self._idle else self._make_fetcher()
-        lane = Lane(number, fetcher, step.question, now, step.until)
-        self._lanes.append(lane)
+    def _start(self, number: int, step: Fetch, now: float) -> None:
+        client = self._idle.pop() if self._idle else self._make_client()
+        sent = InFlight(number, client, step.request, now, step.until)
+        self._in_flight.append(sent)
         try:
             threading.Thread(
-                target=_ask, args=(lane, self._answers), name="request", daemon=True
+                target=_fetch, args=(sent, self._results), name="request", daemon=True
             ).start()
         except (RuntimeError, MemoryError):
-            # A limit on processes or memory, which others may have reached and will leave again.
-            self._answers.put((lane, PassingError(_NO_THREAD, _NO_THREAD)))
+            # A limit on processes or memory that others may have reached, and may leave again.
+            self._results.put((sent, TransientError(_NO_THREAD, _NO_THREAD)))
 
-    def _leave_behind(self, now: float) -> Iterator[Event | Asked]:
-        for lane in [lane for lane in self._lanes if now >= lane.until]:
-            reason = f"no answer within {duration(lane.until - lane.since)}"
-            url = printable(lane.fetcher.url(lane.question))
-            lane.fetcher.abandon()
-            silence = PassingError(reason, reason, f"asked: GET {url}")
-            yield from self._end(lane, silence, now)
+    def _cancel_overdue(self, now: float) -> Iterator[BuildEvent | RequestEnded]:
+        for sent in [sent for sent in self._in_flight if now >= sent.until]:
+            reason = f"no answer within {duration(sent.until - sent.since)}"
+            url = printable(sent.client.url(sent.request))
+            sent.client.cancel()
+            yield from self._end(sent, TransientError(reason, reason, details=[f"GET {url}"]), now)
 
-    def _end(self, lane: Lane, given: Given, now: float) -> Iterator[Event | Asked]:
-        self._lanes.remove(lane)
-        if isinstance(given, BaseException) and not isinstance(given, FetchError):
-            raise given
-        url, seconds = lane.fetcher.url(lane.question), now - lane.since
-        if isinstance(given, FetchError):
-            came = f"HTTP {given.http_status}" if given.http_status else given.reason
-            yield Asked(url, came, seconds, given.request_id)
-        else:
-            yield Asked(url, "HTTP 200", seconds, given.request_id)
-        yield from self._watches[lane.number].take(given, now)
-        if self._watches[lane.number].over is None:
-            heapq.heappush(self._due, (now, lane.number))
-        elif not _is_about_details(lane):
-            self._details.append(lane.number)
-
-
-def _is_about_details(lane: Lane) -> bool:
-    return lane.question.kind is Kind.BUILD
+    def _end(
+        self, sent: InFlight, result: Result, now: float
+    ) -> Iterator[BuildEvent | RequestEnded]:
+        self._in_flight.remove(sent)
+        if isinstance(result, BaseException) and not isinstance(result, FetchError):
+            raise result
+        status = "HTTP 200"
+        if isinstance(result, FetchError):
+            status = f"HTTP {result.http_status}" if result.http_status else result.reason
+        url = sent.client.url(sent.request)
+        yield RequestEnded(url, status, now - sent.since, result.request_id)
+        watch = self._watches[sent.number]
+        yield from watch.take(result, now)
+        if watch.finished is None:
+            heapq.heappush(self._due, (now, sent.number))
+        elif not _is_for_details(sent):
+            self._details.append(sent.number)
 
 
-class _Answers(Queue[tuple[Lane, Given]]):
-    """A signal cuts the wait for an answer short, but never loses one."""
+def _is_for_details(sent: InFlight) -> bool:
+    return sent.request.resource is Resource.BUILD
 
-    def get(self, block: bool = True, timeout: float | None = None) -> tuple[Lane, Given]:
-        with signals.let_through():
+
+class _Results(Queue[tuple[InFlight, Result]]):
+    """A signal ends the wait for a result, but never loses one.
+
+    SimpleQueue would not do: stopped by a signal past its timeout, it waits without end.
+    """
+
+    def get(self, block: bool = True, timeout: float | None = None) -> tuple[InFlight, Result]:
+        with signals.raised_inside():
             return super().get(block, timeout)
 
-    def _get(self) -> tuple[Lane, Given]:
+    def _get(self) -> tuple[InFlight, Result]:
         signals.hold()
         return super()._get()
 
-    def rest(self) -> Iterator[tuple[Lane, Given]]:
-        """What has come already; without the lock, which a signal may have left taken."""
+    def rest(self) -> Iterator[tuple[InFlight, Result]]:
+        """What has come already; without the lock, which a signal may have left acquired."""
         while self.queue:
             yield self.queue.popleft()
 
 
-def _ask(lane: Lane, answers: Queue[tuple[Lane, Given]]) -> None:
-    given: Given
+def _fetch(sent: InFlight, results: Queue[tuple[InFlight, Result]]) -> None:
+    result: Result
     try:
-        given = lane.fetcher.ask(lane.question)
-    except BaseException as error:  # noqa: BLE001 - whatever happened is the main thread's to judge
-        given = error
-    answers.put((lane, given))
+        result = sent.client.fetch(sent.request)
+    except BaseException as error:  # noqa: BLE001 - the main thread decides what it means
+        result = error
+    results.put((sent, result))
