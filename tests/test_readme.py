@@ -1,4 +1,4 @@
-"""README.md is held to the truth: what it lets a reader type is run, what it shows is compared."""
+"""README.md: its commands are run as they stand, what it shows is compared with the command."""
 
 from __future__ import annotations
 
@@ -12,50 +12,75 @@ import pytest
 import yaml
 
 from tests.support import action, readme
-from tests.support.command import BUILD, SERVICE, TWBUILD, Ended, run, run_words
+from tests.support.command import BUILD, OTHER_BUILD, SERVICE, TWBUILD, Ended, run, run_words
+from tests.support.readme import Block
+from tests.support.terminal import Terminal
 from tests.support.twilio import Twilio
 
 ROOT = readme.README.parent
-WHO_RUNS_THEM = {
-    "twbuild": "make check, in a fresh clone (.ci/fresh)",
-    "Install": "tests/test_packaging.py",
-    "Rehearse": "here",
-    "By hand": "here",
-    "Bash": "here",
-    "Before a push": "tests/test_hooks.py",
+MAX_LINES = 300
+# By language and heading: what runs the blocks, or compares them with what the command prints.
+CHECKED_BY = {
+    ("sh", "twbuild"): "here",
+    ("text", "twbuild"): "here",
+    ("sh", "Try it"): "make check, in a fresh clone (.ci/fresh)",
+    ("sh", "Install"): "test_packaging.py",
+    ("sh", "Quick start"): "here",
+    ("bash", "Bash"): "here",
+    ("yaml", "GitHub Actions"): "here",
+    ("yaml", "GitLab"): "here",
+    ("sh", "Before a push"): "test_hooks.py",
+    ("yaml", "Before a push"): "test_hooks.py, with pre-commit itself",
+    ("sh", "Try your own script"): "here",
+    ("json", "JSON"): "here",
+    ("console", "Options"): "here",
 }
+COMMANDS = ("", "wait", "status", "sandbox")
 
-# Stands in for twilio-cli, which reaches nothing but Twilio itself.
+# Stands in for twilio-cli, which always calls Twilio itself.
 TWILIO_CLI = f"""#!/bin/sh
 echo "$*" >> "$HOME/twilio-cli.log"
 case $1 in *:builds:create) printf 'sid\\n{BUILD}\\n' ;; esac
 """
 NOTHING = "#!/bin/sh\n"
+DEPLOY = '#!/bin/sh\necho "deployed"\n'
 
 
 @pytest.fixture
 def shell(environ: dict[str, str], tmp_path: Path) -> dict[str, str]:
-    """The environment of a pipeline: the scripted API, and stand-ins for what a registry brings."""
+    """The environment of a pipeline: the scripted API, its scripts, stand-ins for installers."""
     tools = tmp_path / "tools"
     tools.mkdir()
-    for name, script in {
-        "twilio": TWILIO_CLI,
-        "npm": NOTHING,
-        "pipx": NOTHING,
-        "pip": NOTHING,
-    }.items():
-        (tools / name).write_text(script)
-        (tools / name).chmod(0o755)
+    for name, script in {"twilio": TWILIO_CLI, "pipx": NOTHING, "pip": NOTHING}.items():
+        write_script(tools / name, script)
+    home = Path(environ["HOME"])
+    create, deploy = twilio_commands(block("bash", "Bash"))
+    write_script(home / "create-build.sh", f"#!/bin/bash\nset -o pipefail\n{create}\n")
+    write_script(home / "deploy.sh", "#!/bin/bash\n" + deploy.replace("$build", "$1") + "\n")
     names = {"SERVICE": SERVICE, "ENVIRONMENT": "ZE" + "e5" * 16, "FUNCTION_VERSIONS": "ZN1 ZN2"}
     return {**environ, **names, "PATH": f"{tools}:{environ['PATH']}", "CI": "true"}
+
+
+def write_script(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+def twilio_commands(script: str) -> tuple[str, str]:
+    """The command of release.sh that creates a build, and the one that deploys it."""
+    create = re.search(r"^build=\$\((twilio .*?)\)$", script, re.DOTALL | re.MULTILINE)
+    deploy = re.search(r"^ +0\) (twilio .*?) ;;$", script, re.DOTALL | re.MULTILINE)
+    assert create
+    assert deploy
+    return create[1], deploy[1]
 
 
 def bash(script: str, env: Mapping[str, str], *options: str) -> Ended:
     return run_words(["bash", *options, "-c", script], env=env, cwd=env["HOME"])
 
 
-def asked_of_twilio_cli(env: Mapping[str, str]) -> list[str]:
-    """The resources that twilio-cli was told to create, in order."""
+def created_by_twilio_cli(env: Mapping[str, str]) -> list[str]:
+    """The resources that twilio-cli was to create, in order."""
     log = Path(env["HOME"], "twilio-cli.log")
     lines = log.read_text().splitlines() if log.exists() else []
     return [line.split()[0].split(":")[-2] for line in lines]
@@ -66,29 +91,86 @@ def block(language: str, heading: str) -> str:
     return found
 
 
-def test_every_shell_block_is_run_by_somebody() -> None:
-    assert {b.heading for b in readme.blocks("sh", "bash")} == set(WHO_RUNS_THEM)
+def test_every_block_is_run_or_compared() -> None:
+    assert {(b.language, b.heading) for b in readme.blocks()} == set(CHECKED_BY)
 
 
-def test_the_first_two_commands_are_those_that_are_tried_in_a_fresh_clone() -> None:
-    first = readme.blocks("sh")[0].text
+def test_no_block_escapes_the_check() -> None:
+    fences = re.findall(r"^\s*(?:```|~~~)", readme.text(), re.MULTILINE)
+
+    assert re.findall(r"^\s*(?:```|~~~)", readme.prose(), re.MULTILINE) == []
+    assert len(fences) == 2 * len(re.findall(r"^```\w", readme.text(), re.MULTILINE))
+
+
+def test_the_two_commands_to_try_are_those_that_are_run_in_a_fresh_clone() -> None:
     tried = re.search(r"for target in (.*); do", (ROOT / ".ci" / "fresh").read_text())
 
     assert tried
-    assert re.findall(r"^make (\w+)", first, re.MULTILINE) == tried[1].split()
+    targets = re.findall(r"^make (\w+)", block("sh", "Try it"), re.MULTILINE)
+    assert targets == tried[1].split() == ["demo", "test"]
 
 
-def test_generated_parts_are_as_they_would_be_made_today() -> None:
+def test_generated_parts_are_current() -> None:
     assert readme.text() == readme.regenerated(readme.text()), "`make readme` regenerates them"
 
 
 @pytest.mark.parametrize("command", readme.HELPED)
-def test_help_stands_there_as_the_command_prints_it(command: str) -> None:
+def test_help_is_shown_as_the_command_prints_it(command: str) -> None:
     assert readme.help_text(command) in [b.text for b in readme.blocks("console")]
 
 
-def test_exit_codes_stand_there_as_the_command_has_them() -> None:
+def test_exit_codes_are_those_of_the_command_and_of_its_help() -> None:
+    rows = re.findall(r"^\| (\d+) \| (.*) \|$", readme.text(), re.MULTILINE)
+
     assert f"\n{readme.exit_code_rows()}\n" in readme.text()
+    assert rows == re.findall(r"^ *(\d+)  (\S.*)$", readme.help_text(""), re.MULTILINE)
+
+
+def test_each_option_of_each_command_is_named_where_options_are() -> None:
+    section = readme.text().partition("\n## Options\n")[2].partition("\n## ")[0]
+    of_status, of_sandbox = (line for line in section.splitlines()[0].split(". ") if line)
+    short = re.compile(r"(?<![\w-])-[a-z](?![\w-])")
+
+    status = set(short.findall(readme.help_text("status"))) - {"-h"}
+    assert status | {"--json"} == set(re.findall(r"`(--?\w+)`", of_status))
+    assert status <= set(short.findall(readme.help_text("wait")))
+    assert all(option in readme.help_text("wait") for option in long_options("status"))
+    assert long_options("sandbox") - {"--help"} == set(re.findall(r"--[\w-]+", of_sandbox))
+    assert re.findall(r"default `(\w+)`", of_sandbox) == re.findall(
+        r"\[default: (\w+)\]", readme.help_text("sandbox")
+    )
+
+
+def long_options(command: str) -> set[str]:
+    """The long options in the table of options of a command's help."""
+    table = readme.help_text(command).partition("Options ─")[2].partition("╰")[0]
+    return set(re.findall(r"--[a-z-]+(?=  | )", table))
+
+
+def test_every_option_and_command_that_the_text_names_exists() -> None:
+    pages = "\n".join(readme.help_text(command) for command in COMMANDS)
+    typed = re.findall(r"`twbuild ([^`]*)`", readme.prose())
+    options = {word for line in typed for word in re.findall(r"(?<!\S)--?[a-z][\w-]*", line)}
+    commands = {line.split()[0] for line in typed if line[0] != "-"}
+
+    assert commands <= {"status", "wait", "sandbox"}
+    assert {option for option in options if option not in pages} == set()
+
+
+def test_the_variables_in_the_table_are_read() -> None:
+    table = readme.text().partition("| variable | meaning |")[2].partition("\n\n")[0]
+    cells = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
+    named = set(re.findall(r"`([A-Z_]+)`", "".join(cells)))
+    source = "\n".join(path.read_text("utf-8") for path in (ROOT / "twbuild").rglob("*.py"))
+    by_libraries = {"HTTPS_PROXY", "NO_PROXY", "NO_COLOR"}  # requests, rich
+
+    assert {n for n in named - by_libraries if f'"{n}"' not in source} == set()
+    assert named >= by_libraries | {
+        "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "CI",
+        "TWBUILD_SERVICE", "TWBUILD_API_URL", "TWILIO_API_KEY", "TWILIO_API_SECRET",
+        "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_REGION", "TWILIO_EDGE",
+        "TWILIO_CONFIG_DIR",
+    }  # fmt: skip
 
 
 def test_the_json_object_has_the_fields_of_the_real_one(
@@ -98,28 +180,72 @@ def test_the_json_object_has_the_fields_of_the_real_one(
 
     real = json.loads(run("status", "--json", SERVICE, BUILD, env=environ).stdout)
 
-    assert list(json.loads(block("json", "Options"))) == list(real)
+    shown = json.loads(block("json", "JSON"))
+    assert list(shown) == list(real)
+    assert [type(value) for value in shown.values()] == [type(value) for value in real.values()]
 
 
-def test_rehearse(base: dict[str, str], shell: dict[str, str]) -> None:
-    Path(base["HOME"], "deploy.sh").write_text(block("bash", "Bash"))
+@pytest.mark.parametrize(
+    ("outcome", "code", "deployed"), [("completed", 0, True), ("failed", 1, False)]
+)
+def test_the_first_example_prints_what_is_shown_and_deploys_only_a_completed_build(
+    base: dict[str, str], outcome: str, code: int, deployed: bool
+) -> None:
+    write_script(Path(base["HOME"], "deploy.sh"), DEPLOY)
+    example, shown = (b.text for b in readme.blocks("sh", "text") if b.heading == "twbuild")
+    sandbox = f'cd && exec {TWBUILD} sandbox --build-time 1s --outcome {outcome} sh -c "$1"'
+    words = ["sh", "-c", sandbox, "sh", example]
 
-    ended = bash(block("sh", "Rehearse"), shell)
+    with Terminal(words, {**base, "TERM": "xterm", "LC_ALL": "C.UTF-8"}) as terminal:
+        ended = terminal.end(20)
+        printed = [re.sub(r"waited [\d.]+s", "waited 38s", line) for line in terminal.lines]
 
-    assert ended.code == 0, ended.stderr
-    assert ended.stdout.splitlines()[0] == "completed"
-    assert f"completed: activating {BUILD}" in ended.stdout
-    assert "deploy.sh ended with 1" in ended.stdout
-    assert "deploy.sh ended with 4" in ended.stdout
-    assert asked_of_twilio_cli(shell) == ["builds", "deployments", "builds", "builds"]
+    assert ended == code, printed
+    assert ("deployed" in printed) == deployed
+    assert (shown.rstrip() in printed) == deployed
+    if deployed:
+        assert printed[printed.index(shown.rstrip()) + 1 :] == ["deployed"]
 
 
-def test_by_hand(base: dict[str, str]) -> None:
-    words = [TWBUILD, "sandbox", "--build-time", "1s", "bash", "-c", block("sh", "By hand")]
+def test_quick_start(base: dict[str, str]) -> None:
+    words = [TWBUILD, "sandbox", "--build-time", "1s", "bash", "-c", block("sh", "Quick start")]
 
     ended = run_words(words, env=base)
 
-    assert ended.stdout == "building\ncompleted\ncompleted\n\a"
+    assert ended.stdout.splitlines() == [
+        "completed",
+        f"{BUILD} completed",
+        f"{OTHER_BUILD} completed",
+        "completed",
+    ]
+
+
+def test_the_status_command_of_the_quick_start_does_not_wait(base: dict[str, str]) -> None:
+    (line,) = re.findall(r"^twbuild status .*$", block("sh", "Quick start"), re.MULTILINE)
+
+    ended = run_words([TWBUILD, "sandbox", "--build-time", "1h", "bash", "-c", line], env=base)
+
+    assert (ended.code, ended.stdout) == (8, "building\n")
+
+
+def test_try_your_own_script(base: dict[str, str]) -> None:
+    Path(base["HOME"], "release.sh").write_text(block("bash", "Bash"))
+    typed = block("sh", "Try your own script")
+    expected = [int(code) for code in re.findall(r"exit code (\d+)$", typed, re.MULTILINE)]
+    runs = [line for line in typed.splitlines() if line.startswith("twbuild sandbox")]
+    reporting = "\n".join(
+        f'{line}\necho "exit code $?"' if line in runs else line for line in typed.splitlines()
+    )
+
+    as_it_stands, ended = bash(typed, base), bash(reporting, base)
+
+    assert as_it_stands.code == expected[-1]
+    assert len(expected) == len(runs) == 3
+    assert re.findall(r"^exit code (\d+)$", ended.stdout, re.MULTILINE) == list(map(str, expected))
+    for printed in (as_it_stands, ended):
+        assert printed.stdout.startswith(f"completed\n{BUILD}\n")
+        assert f"failed: {BUILD} is not deployed\n" in printed.stderr
+        assert f"status unknown (exit code {expected[-1]}): {BUILD} is not" in printed.stderr
 
 
 @pytest.mark.parametrize(
@@ -131,7 +257,7 @@ def test_by_hand(base: dict[str, str]) -> None:
     ],
 )
 class TestPipelines:
-    """A build is activated only where the API said that it is completed."""
+    """A build is deployed only where the API said that it is completed."""
 
     def test_bash(
         self,
@@ -145,8 +271,8 @@ class TestPipelines:
 
         ended = bash(block("bash", "Bash"), shell)
 
-        assert (ended.code, asked_of_twilio_cli(shell)) == (code, created), ended.stderr
-        assert bool(code) == (f"{BUILD} is not activated" in ended.stderr)
+        assert (ended.code, created_by_twilio_cli(shell)) == (code, created), ended.stderr
+        assert bool(code) == (f"{BUILD} is not deployed" in ended.stderr)
 
     @pytest.mark.parametrize("by_action", [False, True], ids=["run", "action"])
     def test_github_actions(
@@ -160,26 +286,23 @@ class TestPipelines:
         created: list[str],
     ) -> None:
         twilio.says("building", answer)
-        workflow, alternative = (
-            yaml.safe_load(b.text) for b in readme.blocks("yaml") if b.heading == "GitHub Actions"
-        )
+        workflow, alternative = github()
         job = workflow["jobs"]["deploy"]
-        assert job["defaults"]["run"]["shell"] == "bash"  # only then pipefail is set
 
         file = Path(shell["HOME"], "github-env")
         shell |= {"GITHUB_ACTIONS": "true", "GITHUB_ENV": str(file), **action.installed(tmp_path)}
         for step in [step for step in job["steps"] if "run" in step]:
             shell |= variables(file)
-            if by_action and step["name"] == alternative[0]["name"]:
-                given = action.evaluated(alternative[0]["with"], env=shell)
+            if by_action and step["run"].startswith("twbuild wait "):
+                given = action.evaluated(alternative["with"], env=shell)
                 env = {**shell, **action.environment(action.WAIT, given)}
                 ended = run_words(action.command(action.WAIT, tmp_path), env=env)
             else:
-                ended = bash(step["run"], shell, "-eo", "pipefail")
+                ended = bash(step["run"], shell, "-e")  # as GitHub runs it by default
             if ended.code:
                 break
 
-        assert (ended.code, asked_of_twilio_cli(shell)) == (code, created), ended.stderr
+        assert (ended.code, created_by_twilio_cli(shell)) == (code, created), ended.stderr
         annotations = re.findall("^::error title=twbuild::", ended.stderr, re.MULTILINE)
         assert len(annotations) == bool(code)
         assert (tmp_path / "output").exists() == by_action
@@ -194,17 +317,39 @@ class TestPipelines:
     ) -> None:
         twilio.says("building", answer)
         jobs: dict[str, Any] = yaml.safe_load(block("yaml", "GitLab"))
-        stages = ["build", "test", "deploy"]
-        assert [job["stage"] for job in jobs.values()] == stages  # one waits for the one before
+        stages = ["build", "test", "deploy"]  # each waits for the one before
+        assert [job["stage"] for job in jobs.values()] == stages
 
         for job in jobs.values():
-            ended = bash("\n".join(job["script"]), shell, "-eo", "pipefail")
+            script = job["script"]
+            lines = [script] if isinstance(script, str) else script
+            ended = bash("\n".join(lines), shell, "-eo", "pipefail")
             if ended.code:
                 break
             if "artifacts" in job:
                 shell |= variables(Path(shell["HOME"], job["artifacts"]["reports"]["dotenv"]))
 
-        assert (ended.code, asked_of_twilio_cli(shell)) == (code, created), ended.stderr
+        assert (ended.code, created_by_twilio_cli(shell)) == (code, created), ended.stderr
+
+
+@pytest.mark.parametrize("pipeline", ["GitHub Actions", "GitLab"])
+def test_a_pipeline_stops_where_no_build_could_be_created(
+    shell: dict[str, str], pipeline: str
+) -> None:
+    write_script(Path(shell["HOME"], "create-build.sh"), "#!/bin/sh\nexit 7\n")
+    text = next(b.text for b in readme.blocks("yaml") if b.heading == pipeline)
+    (typed,) = re.findall(r"(?:run|script): (build=.*)$", text, re.MULTILINE)
+
+    ended = bash(typed, {**shell, "GITHUB_ENV": "github-env"}, "-e")
+
+    assert ended.code == 7
+
+
+def github() -> tuple[dict[str, Any], dict[str, Any]]:
+    """The workflow, and the step that can replace its wait."""
+    texts = [b.text for b in readme.blocks("yaml") if b.heading == "GitHub Actions"]
+    workflow, (step,) = map(yaml.safe_load, texts)
+    return workflow, step
 
 
 def variables(file: Path) -> dict[str, str]:
@@ -213,26 +358,32 @@ def variables(file: Path) -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines)
 
 
-def test_the_outputs_of_the_action_are_named() -> None:
-    (step,) = yaml.safe_load(readme.blocks("yaml")[1].text)
+def test_the_action_is_named_with_its_path_its_inputs_and_its_outputs() -> None:
+    _, step = github()
     named = re.findall(rf"steps\.{step['id']}\.outputs\.([\w-]+)", readme.text())
+    path = str(action.FOLDER.relative_to(ROOT))
 
+    assert re.fullmatch(rf"OWNER/twbuild/{re.escape(path)}@[0-9a-f]{{40}}", step["uses"])
+    assert set(step["with"]) == set(action.ACTION["inputs"])
     assert named == list(action.ACTION["outputs"])
 
 
 def test_in_the_recipes_no_wait_is_without_a_build() -> None:
-    told = "\n".join(b.text for b in readme.blocks("sh", "bash", "yaml"))
-    waits = re.findall(r"twbuild wait.*", told)
+    recipes: list[Block] = readme.blocks("sh", "bash", "yaml")
+    waits = re.findall(r"twbuild wait.*", "\n".join(b.text for b in recipes))
 
-    assert len(waits) >= 5
+    assert len(waits) >= 6
     assert all(re.search(r"(ZB[0-9a-f]{32}|\$BUILD\"|\$build\")", wait) for wait in waits)
+    assert {b.heading for b in recipes if "twbuild wait" in b.text} >= {
+        "twbuild", "Quick start", "Bash", "GitHub Actions", "GitLab",
+    }  # fmt: skip
 
 
 def test_links_lead_to_headings_and_files_that_exist() -> None:
     page = readme.text()
     headings = {
         re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-")
-        for heading in re.findall(r"^#+ (.*)$", page, re.MULTILINE)
+        for heading in re.findall(r"^#+ (.*)$", readme.prose(), re.MULTILINE)
     }
     for link in re.findall(r"\]\(([^)]+)\)", page):
         if link.startswith("#"):
@@ -241,11 +392,17 @@ def test_links_lead_to_headings_and_files_that_exist() -> None:
             assert (ROOT / link).is_file()
 
 
-def test_the_first_screen_holds_what_a_minute_needs() -> None:
+def test_the_first_screen_says_what_for_whom_and_how() -> None:
     first = "\n".join(readme.text().splitlines()[:24])
 
-    for needed in ("](.github/", "make demo", "make test", "serverless:deploy"):
+    for needed in ("](.github/twbuild.svg)", "make demo", "make test", "serverless:deploy",
+                   "You need `twbuild` if", "Exit code 0", "Exit code 1",
+                   f"twbuild wait my-service {BUILD}"):  # fmt: skip
         assert needed in first
+
+
+def test_the_page_is_short() -> None:
+    assert len(readme.text().splitlines()) <= MAX_LINES
 
 
 def test_the_page_ends_with_the_licence_and_claims_no_place_on_pypi() -> None:
@@ -253,7 +410,8 @@ def test_the_page_ends_with_the_licence_and_claims_no_place_on_pypi() -> None:
 
     assert page.splitlines()[-1] == "The owner has not chosen a licence yet."
     assert "not on PyPI" in page
-    assert not re.search(r"(pip|pipx|uv tool) install twbuild", page)
+    assert not re.search(r"(pip|pipx|uv tool) (install|upgrade) twbuild", page)
+    assert not re.search(r"uvx twbuild", page)
 
 
 def test_the_picture_shows_no_path_and_no_host_but_loopback() -> None:

@@ -12,15 +12,17 @@ from tests.support.command import TWBUILD, base_environ
 from twbuild.outcome import ExitCode
 
 README = Path(__file__).parents[2] / "README.md"
-HELPED = ("", "wait", "status", "sandbox")
-COLUMNS = 80
+# The commands whose help is in the README, in a window as wide as help ever is.
+HELPED = ("wait",)
+COLUMNS = 100
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_ALTERNATIVE = re.compile(r"^# or\b.*\n", re.MULTILINE)
 _CODES = re.compile(r"(?<=\| code \| meaning \|\n\| --- \| --- \|\n).*?(?=\n\n)", re.DOTALL)
 
 
 class Block(NamedTuple):
-    """A fenced block: its language, its text, and the heading that it stands under."""
+    """A fenced block: its language, its text, and the heading above it."""
 
     language: str
     text: str
@@ -32,19 +34,27 @@ def text() -> str:
     return README.read_text("utf-8")
 
 
+def prose() -> str:
+    """The page without its blocks."""
+    return _BLOCK.sub("", text())
+
+
 def blocks(*languages: str) -> list[Block]:
-    """The fenced blocks in these languages, in order."""
+    """The fenced blocks in these languages (none: in all), in order.
+
+    A line that begins with `# or` separates alternatives, each a block of its own.
+    """
     page = text()
     found = []
     for match in _BLOCK.finditer(page):
         outside = _BLOCK.sub("", page[: match.start()])
         heading = re.findall(r"^#+ (.*)$", outside, re.MULTILINE)[-1]
-        found.append(Block(match[1], match[2], heading))
-    return [block for block in found if block.language in languages]
+        found += [Block(match[1], part, heading) for part in _ALTERNATIVE.split(match[2])]
+    return [block for block in found if not languages or block.language in languages]
 
 
 def help_text(command: str, program: str = TWBUILD) -> str:
-    """What a reader sees who asks for the help of `command` in a window of 80 columns."""
+    """The help of `command` as it is typed and printed in a window of COLUMNS columns."""
     words = [program, *command.split(), "--help"]
     with tempfile.TemporaryDirectory() as home:
         env = base_environ(Path(home), COLUMNS=str(COLUMNS), LC_ALL="C.UTF-8")
@@ -63,10 +73,10 @@ def regenerated(page: str) -> str:
     """`page` with its generated parts as they must be."""
     page = _CODES.sub(lambda _: exit_code_rows(), page)
     for command in HELPED:
-        told = help_text(command)
-        typed = told.partition("\n")[0]
+        printed = help_text(command)
+        typed = printed.partition("\n")[0]
         before, fence, rest = page.partition(f"```console\n{typed}\n")
-        page = before + fence.replace(f"{typed}\n", told) + rest[rest.index("```") :]
+        page = before + fence.replace(f"{typed}\n", printed) + rest[rest.index("```") :]
     return page
 
 
