@@ -1,14 +1,19 @@
-"""What can be counted of speed: modules, connections, requests, frames, threads, descriptors."""
+"""What can be counted of speed: modules, files, connections, requests, frames, threads."""
 
 from __future__ import annotations
 
 import json
+import os
+import re
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from tests.bench import authority
 from tests.bench.api import BUILDS, Api
 from tests.bench.processes import drawn
 from tests.support.command import BUILD, SERVICE, TWBUILD, run
@@ -30,6 +35,23 @@ def tell(code):
         print(names, threads, descriptors, gc.isenabled(), sep="\\n", file=file)
     end(code)
 os._exit = tell
+"""
+
+# What Python opens; what OpenSSL opens is not in it.
+TELL_OPENED = """
+import json, os, sys
+
+end, opened = os._exit, []
+def note(event, values):
+    if event == "open":
+        opened.append(os.fsdecode(values[0]) if isinstance(values[0], (str, bytes)) else "")
+def tell(code):
+    names = list(opened)
+    with open(os.environ["TELL"], "w") as file:
+        json.dump(names, file)
+    end(code)
+os._exit = tell
+sys.addaudithook(note)
 """
 
 NOTHING_DRAWN = {"asyncio", "pydantic", "pygments", "rich"}
@@ -105,7 +127,7 @@ def test_where_nothing_is_drawn_nothing_that_draws_is_loaded(
     found = Told(told)
     assert "requests" in found.modules
     assert not (NOTHING_DRAWN | NEVER | {"charset_normalizer", "chardet"}) & found.modules
-    assert not {"live", "screen", "sandbox", "rehearsal"} & ours(found)
+    assert not {"live", "screen", "sandbox", "demo-service"} & ours(found)
 
 
 @pytest.mark.parametrize(("command", "collecting"), [("wait", True), ("status", False)])
@@ -178,3 +200,110 @@ def test_a_live_screen_draws_eight_to_ten_frames_a_second(
     assert cost.code == 0
     # What happens draws a frame of its own; a busy machine may miss some.
     assert 4 * seconds <= frames <= 10 * cost.wall
+
+
+# Over TLS.
+
+
+class Bundle:
+    """A CA bundle in a named pipe, which counts how often it is read; OpenSSL's reads count too."""
+
+    def __init__(self, path: Path, content: bytes) -> None:
+        self.reads = 0
+        self._path = path
+        self._content = content
+        os.mkfifo(path)
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            with suppress(BrokenPipeError), self._path.open("wb") as pipe:
+                self.reads += 1
+                pipe.write(self._content)
+            while self._is_open():
+                time.sleep(0.001)
+
+    def _is_open(self) -> bool:
+        """Whether the last reader still has it open."""
+        try:
+            os.close(os.open(self._path, os.O_WRONLY | os.O_NONBLOCK))
+        except OSError:  # ENXIO
+            return False
+        return True
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("certificates")
+    authority.create(folder)
+    return folder
+
+
+@pytest.fixture
+def tls_api(environ: dict[str, str], certificates: Path) -> Iterator[Api]:
+    """An API over TLS that counts, and `environ` led to it."""
+    with Api(str(certificates / "server.pem")) as api:
+        bundle = str(certificates / "certifi" / "cacert.pem")
+        environ.update(TWBUILD_API_URL=api.url, REQUESTS_CA_BUNDLE=bundle)
+        yield api
+        api.shutdown()
+
+
+@pytest.fixture
+def bundle(tls_api: Api, environ: dict[str, str], certificates: Path, tmp_path: Path) -> Bundle:
+    """The bundle that `environ` names."""
+    path = tmp_path / "bundle.pem"
+    environ["REQUESTS_CA_BUNDLE"] = str(path)
+    return Bundle(path, (certificates / "certifi" / "cacert.pem").read_bytes())
+
+
+def test_a_status_over_tls_reads_the_bundle_once_and_connects_once(
+    tls_api: Api, bundle: Bundle, environ: dict[str, str]
+) -> None:
+    assert run("status", SERVICE, BUILD, env=environ).code == 8
+
+    assert (bundle.reads, tls_api.connections, len(tls_api.polls)) == (1, 1, 1)
+
+
+def test_a_wait_over_tls_reads_the_bundle_once_and_keeps_its_connection(
+    tls_api: Api, bundle: Bundle, environ: dict[str, str]
+) -> None:
+    tls_api.begin(**{BUILD: time.monotonic() + 1.5})
+
+    assert run("wait", "-i", "200ms", SERVICE, BUILD, env=environ).code == 0
+
+    assert (bundle.reads, tls_api.connections) == (1, 1)
+    assert len(tls_api.polls) >= 3
+
+
+def test_a_hundred_builds_over_tls_read_the_bundle_once_and_share_ten_connections(
+    tls_api: Api, bundle: Bundle, environ: dict[str, str]
+) -> None:
+    tls_api.begin(**dict.fromkeys(BUILDS, time.monotonic() + 1.5))
+
+    assert run("wait", "-i", "200ms", SERVICE, *BUILDS, env=environ).code == 0
+
+    assert bundle.reads == 1
+    assert 1 <= tls_api.connections <= 10
+
+
+def test_a_status_over_tls_loads_no_module_that_one_over_http_does_not(
+    api: Api, tls_api: Api, environ: dict[str, str], told: Path
+) -> None:
+    assert run("status", SERVICE, BUILD, env=environ).code == 8
+    over_tls = Told(told).modules
+    assert run("status", SERVICE, BUILD, env={**environ, "TWBUILD_API_URL": api.url}).code == 8
+
+    assert over_tls == Told(told).modules
+
+
+def test_a_status_over_tls_opens_each_module_once_and_no_other_file(
+    tls_api: Api, environ: dict[str, str], told: Path
+) -> None:
+    (told.parent / "sitecustomize.py").write_text(TELL_OPENED)
+    assert run("status", SERVICE, BUILD, env=environ).code == 8
+
+    opened = [path for path in json.loads(told.read_text()) if path != TWBUILD]
+    assert len(opened) == len(set(opened))
+    # Python writes a .pyc under a name of its own first, which ends in a number.
+    assert [path for path in opened if not re.search(r"\.(so|py|pyc(\.\d+)?)$", path)] == []

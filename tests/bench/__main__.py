@@ -1,7 +1,8 @@
 """`python -m tests.bench`: twbuild's goals beside today's figures. It never fails by a time.
 
-Ratios and counts, so that one machine's figures speak of another's; medians, with the quartiles
-around them. A busy machine makes the quartiles wide and the median hardly worse.
+What makes requests is measured over HTTP and over TLS, with a bundle as large as certifi's. Ratios
+and counts, so that one machine's figures speak of another's; medians, with the quartiles around
+them. A busy machine makes the quartiles wide and the median hardly worse.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from shutil import which
 from typing import NamedTuple
 
 from tests.bench.api import ACCOUNT, BUILDS, SERVICE, TOKEN, Api
-from tests.bench.measure import Figure, figure, ratios, run, start
+from tests.bench.measure import Cost, Figure, figure, ratios, run, start
 from tests.bench.processes import drawn, soaked
 
 HERE = Path(__file__).parent
@@ -40,12 +42,17 @@ class Runs(NamedTuple):
     pairs: int
     waits: int
     polls: int
+    rounds: int
     seconds: float
     soak: int
 
 
-ALL = Runs(pairs=20, waits=20, polls=60, seconds=30, soak=10_000)
-FEWER = Runs(pairs=5, waits=4, polls=10, seconds=6, soak=1_500)
+ALL = Runs(pairs=20, waits=20, polls=60, rounds=5, seconds=30, soak=10_000)
+FEWER = Runs(pairs=5, waits=4, polls=10, rounds=1, seconds=6, soak=1_500)
+
+MEASURED = ("wall", "processor", "memory")
+# The most that `status` may take, as multiples of the bare script.
+GOALS = {"HTTP": (1.02, 1.02, 1.02), "TLS": (1.05, 1.05, 1.08)}
 
 
 class Row(NamedTuple):
@@ -62,9 +69,10 @@ class Row(NamedTuple):
         low, median, high = (
             f"{value:.{digits}f}" for value in (self.found.low, self.found.median, self.found.high)
         )
-        spread = f"{low} to {high}" if low != high else ""
-        goal = f"{'>=' if self.least else '<='} {self.goal:g} {self.unit}" if self.goal else ""
-        return f"{self.what:<58} {median:>8} {self.unit:<5} {spread:<16} {goal:<10} {self.mark}"
+        spread = f"({low} to {high})" if low != high else ""
+        figure = f"{f'{median} {self.unit}':<10} {spread}"
+        limit = "" if self.goal is None else f"{'>=' if self.least else '<='} {self.goal:g}"
+        return line(self.what, figure, f"{limit} {self.unit}" if limit else "", self.mark)
 
     @property
     def mark(self) -> str:
@@ -75,12 +83,24 @@ class Row(NamedTuple):
         return "ok" if off <= 0 else "MISSED"
 
 
-class Bench:
-    """One API, one environment, and all measurements against them."""
+def line(what: str, figure: str, goal: str, ok: str) -> str:
+    """One line of the table."""
+    return f"{what:<58} {figure:<28} {goal:<11} {ok}".rstrip()
 
-    def __init__(self, runs: Runs, home: str) -> None:
+
+class Bench:
+    """One API, one environment, and all measurements against them.
+
+    `trusts` are the ways in which the environment may name the API's certificate authority.
+    """
+
+    def __init__(
+        self, runs: Runs, name: str, api: Api, home: str, trusts: Mapping[str, Mapping[str, str]]
+    ) -> None:
         self.runs = runs
-        self.api = Api()
+        self.name = name
+        self.api = api
+        self.trusts = trusts
         self.random = random.Random(1)  # the same moments in every run
         self.env = {
             "PATH": os.environ["PATH"],
@@ -90,29 +110,36 @@ class Bench:
             "TWILIO_AUTH_TOKEN": TOKEN,
             "TWBUILD_API_URL": self.api.url,
             "STATUS_PATH": f"/v1/Services/{SERVICE}/Builds/{BUILD}/Status",
+            **next(iter(trusts.values())),
         }
 
-    def rows(self) -> Iterator[Row]:
-        """Everything, in the order of the table."""
-        yield from self.one_look()
+    def of_requests(self) -> Iterator[Row]:
+        """What is measured over HTTP and over TLS."""
+        rows = (
+            self.status(),
+            self.end_of_wait(),
+            self.beat(),
+            self.many_builds(),
+            self.interrupts(),
+        )
+        for row in chain.from_iterable(rows):
+            yield row._replace(what=f"{self.name}: {row.what}")
+
+    def of_the_rest(self) -> Iterator[Row]:
+        """What is measured once."""
         yield from self.typer()
-        yield from self.end_of_wait()
-        yield from self.beat()
         yield from self.long_waits()
-        yield from self.many_builds()
         yield from self.many_polls()
-        yield from self.interrupts()
         yield from self.usual_ways()
 
-    def one_look(self) -> Iterator[Row]:
+    def status(self) -> Iterator[Row]:
         """`status` against a script of three lines."""
         self.api.begin(**{BUILD: 0.0})
         bare = [PYTHON, str(HERE / "usual/look.py")]
-        goals = (("wall", 1.05), ("processor", 1.05), ("memory", 1.12))
-        for (name, goal), found in zip(
-            goals, ratios(STATUS, bare, self.env, self.runs.pairs), strict=True
-        ):
-            yield Row(f"status / bare requests script: {name}", found, goal)
+        for trust, variables in self.trusts.items():
+            found = ratios(STATUS, bare, {**self.env, **variables}, self.runs.pairs)
+            for name, one, goal in zip(MEASURED, found, GOALS[self.name], strict=True):
+                yield Row(f"status / bare script{trust}: {name}", one, goal)
 
     def typer(self) -> Iterator[Row]:
         """What needs no request, against an app of two empty commands."""
@@ -128,8 +155,8 @@ class Bench:
         waits = self.runs.waits
         for number in range(waits):
             late.append(self._late([*WAIT, BUILD], (number + self.random.random()) / waits) * 1000)
-            over_at = self.api.over_at[BUILD]
-            surplus.append(float(sum(poll >= over_at for poll in self.api.polls) - 1))
+            finished_at = self.api.finished_at[BUILD]
+            surplus.append(float(sum(poll >= finished_at for poll in self.api.polls) - 1))
         yield Row("wait -i 1s: end of process after the API's change", figure(late), 515, "ms")
         yield Row("  polls more than needed, at most", _one(max(surplus)), 0, "")
 
@@ -142,10 +169,10 @@ class Bench:
         process = start(words, self.env)
         while not self.api.polls:
             time.sleep(0.002)
-        over_at = self.api.polls[0] + 1 + phase
-        self.api.over_at[BUILD] = over_at
+        finished_at = self.api.polls[0] + 1 + phase
+        self.api.finished_at[BUILD] = finished_at
         process.end()
-        return time.monotonic() - over_at
+        return time.monotonic() - finished_at
 
     def beat(self) -> Iterator[Row]:
         """How far polls are off the beat, as they reach a server; the first one connects first."""
@@ -180,17 +207,28 @@ class Bench:
                 yield Row("  frames a second", _one(frames / cost.wall), 8, "/s", least=True)
 
     def many_builds(self) -> Iterator[Row]:
-        """100 builds beside one."""
-        memory = {}
-        for builds in (BUILDS[:1], BUILDS):
-            now = time.monotonic()
-            over_at = {sid: now + self.random.uniform(2, 4) for sid in builds}
-            self.api.begin(**over_at)
-            memory[len(builds)] = run([*WAIT, *builds], self.env).memory
-        late = time.monotonic() - max(over_at.values())
-        yield Row("100 builds / 1 build: memory", _one(memory[100] / memory[1]), 1.1)
+        """Ten and a hundred builds beside one, each completed within 2 to 4 s."""
+        one, ten, hundred, sent, late = [], [], [], [], []
+        for _ in range(self.runs.rounds):
+            one.append(self._wait_for(1))
+            ten.append(self._wait_for(10))
+            since = time.monotonic()
+            hundred.append(self._wait_for(100))
+            sent.append(max(self.api.first_polls.values()) - since)
+            late.append(time.monotonic() - max(self.api.finished_at.values()))
+        processor = [a.processor / b.processor for a, b in zip(ten, one, strict=True)]
+        memory = [a.memory / b.memory for a, b in zip(hundred, one, strict=True)]
+        yield Row("wait for 10 builds / 1 build: processor", figure(processor), 1.9)
+        yield Row("wait for 100 builds / 1 build: memory", figure(memory), 1.08)
+        yield Row("  first polls of all sent, after the start", figure(sent), 1, "s")
+        yield Row("  all verdicts out after the last change", figure(late), 2, "s")
         yield Row("  connections", _one(self.api.connections), 10, "")
-        yield Row("  all verdicts out after the last change", _one(late), 2, "s")
+
+    def _wait_for(self, count: int) -> Cost:
+        now = time.monotonic()
+        builds = BUILDS[:count]
+        self.api.begin(**{sid: now + self.random.uniform(2, 4) for sid in builds})
+        return run([*WAIT, *builds], self.env)
 
     def many_polls(self) -> Iterator[Row]:
         """What thousands of polls leave behind."""
@@ -204,8 +242,9 @@ class Bench:
 
     def interrupts(self) -> Iterator[Row]:
         """From SIGINT to the end of the process."""
+        scheme = self.api.url.partition(":")[0]
         with socket.create_server(("127.0.0.1", 0)) as silent:  # never accepts, so never answers
-            hung = {"TWBUILD_API_URL": f"http://127.0.0.1:{silent.getsockname()[1]}"}
+            hung = {"TWBUILD_API_URL": f"{scheme}://127.0.0.1:{silent.getsockname()[1]}"}
             unresolved = {
                 "TWBUILD_API_URL": "https://api.example.test",
                 "PYTHONPATH": f"{HERE}/hanging",
@@ -257,14 +296,27 @@ def _versions() -> str:
     return ", ".join([f"Python {python}", *(f"{name} {version(name)}" for name in names)])
 
 
+def _authority(folder: str) -> str:
+    """Make a test authority in `folder`; returns the bundle that contains it."""
+    run([PYTHON, "-m", "tests.bench.authority", folder], os.environ)
+    return f"{folder}/certifi/cacert.pem"
+
+
 def main() -> None:
     """Print the table, each row as it is known."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--fewer", action="store_true", help="in a minute, and less exact")
     runs = FEWER if parser.parse_args().fewer else ALL
     print(_versions())
-    with tempfile.TemporaryDirectory() as home:
-        for row in Bench(runs, home).rows():
+    print(line("what", "figure (quartiles)", "goal", "ok"))
+    with tempfile.TemporaryDirectory() as home, tempfile.TemporaryDirectory() as folder:
+        trusts = {
+            ", REQUESTS_CA_BUNDLE": {"REQUESTS_CA_BUNDLE": _authority(folder)},
+            ", certifi": {"PYTHONPATH": folder, "REQUESTS_CA_BUNDLE": ""},
+        }
+        http = Bench(runs, "HTTP", Api(), home, {"": {}})
+        tls = Bench(runs, "TLS", Api(f"{folder}/server.pem"), home, trusts)
+        for row in chain(http.of_requests(), tls.of_requests(), http.of_the_rest()):
             print(row, flush=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import statistics
 import sys
 import time
@@ -46,14 +47,22 @@ def start(words: Sequence[str], env: Mapping[str, str], terminal: str | None = N
     actions = [(os.POSIX_SPAWN_OPEN, fd, name, os.O_RDWR, 0) for fd in (0, 1, 2)]
     since = time.monotonic()
     pid = os.posix_spawnp(
-        words[0], list(words), env, file_actions=actions, setsid=terminal is not None
+        words[0],
+        list(words),
+        env,
+        file_actions=actions,
+        setsid=terminal is not None,
+        setsigdef=[signal.SIGINT],  # ignored where the bench runs in a script's background
     )
     return Process(pid, since)
 
 
 def run(words: Sequence[str], env: Mapping[str, str]) -> Cost:
-    """Run a command to its end."""
-    return start(words, env).end()
+    """Run a command to its end. Raises RuntimeError if it fails: its cost would say nothing."""
+    cost = start(words, env).end()
+    if cost.code:
+        raise RuntimeError(f"exit code {cost.code} of {' '.join(words)}")
+    return cost
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ import threading
 import time
 
 from tests.bench.api import ACCOUNT, BUILDS, SERVICE, TOKEN
-from twbuild.api import transport
+from twbuild.api import network
 from twbuild.api.fetcher import Fetcher
 from twbuild.config import endpoint
-from twbuild.watch.events import Asked
+from twbuild.watch.events import RequestEnded
 from twbuild.watch.runner import Runner
-from twbuild.watch.state import Rules, Watch
+from twbuild.watch.state import Policy, Watch
 
 WARM_UP = 500
 UNIT = 1 if sys.platform == "darwin" else 1024
@@ -34,13 +34,13 @@ def soak(url: str, polls: int) -> dict[str, int]:
     """What `polls` polls of one build, a thousand a second, add to what 500 of them hold."""
     environ = {"TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": TOKEN, "TWBUILD_API_URL": url}
     found = endpoint.load(environ, None)
-    way = transport.of(found.base_url)
-    watch = Watch(BUILDS[0], Rules(interval_seconds=0.001), time.monotonic(), lambda: 1.0)
+    way = network.network_for(found.base_url)
+    watch = Watch(BUILDS[0], Policy(interval_seconds=0.001), time.monotonic(), lambda: 1.0)
     runner = Runner([watch], lambda: Fetcher(found, way, SERVICE), frame_seconds=1.0)
     asked = 0
     before = holding()
     for event in runner.run():
-        asked += isinstance(event, Asked)
+        asked += isinstance(event, RequestEnded)
         if asked == WARM_UP:
             before = holding()
         if asked == polls:

@@ -1,0 +1,226 @@
+"""Certificates are verified as strictly as requests does it, and read once per run."""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from tests.support.command import BUILD
+from tests.support.fasttime import close_fetchers, fetcher
+from tests.support.sockets import Server, answering, good, proxying
+from twbuild.api import network
+from twbuild.api.models import Request, Resource
+from twbuild.errors import PermanentError
+
+STATUS = Request(Resource.STATUS, BUILD)
+HOST = "api.example.test"
+PROXY = "proxy.example.test"
+ROUTES = ("direct", "CONNECT of an HTTP proxy", "CONNECT of an HTTPS proxy")
+DAY = timedelta(days=1)
+NOW = datetime.now(timezone.utc)
+
+Issue = Callable[[trustme.CA, str], trustme.LeafCert]
+
+
+def issued_for_clients(authority: trustme.CA, name: str) -> trustme.LeafCert:
+    """A certificate of `authority` that is good for clients alone."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    ca_key = serialization.load_pem_private_key(authority.private_key_pem.bytes(), None)
+    ca = x509.load_pem_x509_certificate(authority.cert_pem.bytes())
+    assert isinstance(ca_key, ec.EllipticCurvePrivateKey)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+        .issuer_name(ca.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(NOW - DAY)
+        .not_valid_after(NOW + DAY)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=True)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False
+        )
+        .sign(ca_key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return trustme.LeafCert(secret, certificate.public_bytes(pem), [])
+
+
+# What is wrong with a certificate: how it is made, and a part of OpenSSL's words about it.
+FAULTS: Mapping[str, tuple[Issue, str]] = {
+    "another host": (lambda ca, _: ca.issue_cert("other.example.test"), "ostname mismatch"),
+    "the host as common name only": (
+        lambda ca, name: ca.issue_cert(common_name=name),
+        "ostname mismatch",
+    ),
+    "expired": (
+        lambda ca, name: ca.issue_cert(name, not_before=NOW - 2 * DAY, not_after=NOW - DAY),
+        "certificate has expired",
+    ),
+    "not yet valid": (
+        lambda ca, name: ca.issue_cert(name, not_before=NOW + DAY, not_after=NOW + 2 * DAY),
+        "certificate is not yet valid",
+    ),
+    "for clients only": (issued_for_clients, "certificate purpose"),
+    "an unknown authority": (
+        lambda _, name: trustme.CA().issue_cert(name),
+        "unable to get local issuer certificate",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def bundle(tmp_path: Path, authority: trustme.CA) -> Path:
+    path = tmp_path / "bundle.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return path
+
+
+@pytest.fixture(autouse=True)
+def environ(monkeypatch: pytest.MonkeyPatch, bundle: Path) -> Iterator[pytest.MonkeyPatch]:
+    """An environment that trusts `authority`, names no proxy, and resolves every name to here."""
+    for name in list(os.environ):
+        if name.lower().endswith(("_proxy", "_ca_bundle")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    real = socket.getaddrinfo
+
+    def resolve(_: str, *more: Any, **named: Any) -> Any:
+        return real("127.0.0.1", *more, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    yield monkeypatch
+    close_fetchers()
+
+
+class Way:
+    """The servers of a route to an API, and the API's URL.
+
+    Each of the two certificates is None for a good one.
+    """
+
+    def __init__(
+        self,
+        servers: ExitStack,
+        environ: pytest.MonkeyPatch,
+        authority: trustme.CA,
+        route: str,
+        api: trustme.LeafCert | None = None,
+        proxy: trustme.LeafCert | None = None,
+    ) -> None:
+        context = server_context(api or authority.issue_cert(HOST))
+        self.api = servers.enter_context(Server(answering(good()), context))
+        self.url = f"https://{HOST}:{self.api.port}"
+        self.proxy: Server | None = None
+        if route == "direct":
+            return
+        is_tls = "HTTPS" in route
+        leaf = proxy or authority.issue_cert(PROXY)
+        self.proxy = servers.enter_context(
+            Server(proxying(("127.0.0.1", self.api.port)), server_context(leaf) if is_tls else None)
+        )
+        scheme = "https" if is_tls else "http"
+        environ.setenv("HTTPS_PROXY", f"{scheme}://{PROXY}:{self.proxy.port}")
+
+
+def server_context(leaf: trustme.LeafCert) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    leaf.configure_cert(context)
+    return context
+
+
+def verdict_of_requests(url: str) -> str:
+    """What OpenSSL says of the certificate when requests alone makes the request; "" for good."""
+    try:
+        requests.get(url, timeout=5).close()
+    except requests.ConnectionError as error:
+        cause: object = error
+        while not isinstance(cause, ssl.SSLCertVerificationError):
+            assert isinstance(cause, BaseException)
+            inner = (
+                cause.__cause__,
+                cause.__context__,
+                *cause.args,
+                getattr(cause, "reason", None),
+            )
+            cause = next(one for one in inner if isinstance(one, BaseException))
+        return cause.verify_message
+    return ""
+
+
+def verdict(url: str) -> str:
+    """The same of twbuild, as a part of its message."""
+    try:
+        fetcher(url).fetch(STATUS)
+    except PermanentError as error:
+        return error.message
+    return ""
+
+
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_faulty_certificate_of_the_api_is_refused_as_requests_refuses_it(
+    environ: pytest.MonkeyPatch, authority: trustme.CA, fault: str, route: str
+) -> None:
+    issue, words = FAULTS[fault]
+    with ExitStack() as servers:
+        way = Way(servers, environ, authority, route, api=issue(authority, HOST))
+        ours, plain = verdict(way.url), verdict_of_requests(way.url)
+
+        assert words in plain
+        assert plain.rstrip(".") in ours
+        assert f"certificate of {HOST}" in ours
+        assert way.api.requests == []
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_faulty_certificate_of_a_proxy_is_refused_as_requests_refuses_it(
+    environ: pytest.MonkeyPatch, authority: trustme.CA, fault: str
+) -> None:
+    issue, words = FAULTS[fault]
+    with ExitStack() as servers:
+        way = Way(servers, environ, authority, ROUTES[-1], proxy=issue(authority, PROXY))
+        ours, plain = verdict(way.url), verdict_of_requests(way.url)
+
+        assert words in plain
+        assert plain.rstrip(".") in ours
+        assert f"certificate of proxy {PROXY}" in ours
+        assert way.proxy
+        assert (way.proxy.requests, way.api.requests) == ([], [])
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_certificates_are_read_before_the_first_connection_and_never_again(
+    environ: pytest.MonkeyPatch, bundle: Path, authority: trustme.CA, route: str
+) -> None:
+    with ExitStack() as servers:
+        way = Way(servers, environ, authority, route)
+        found = network.network_for(way.url)
+        bundle.unlink()
+        environ.setattr(requests.adapters, "DEFAULT_CA_BUNDLE_PATH", "/no/such.pem")
+        for _ in range(3):
+            fetcher(way.url, way=found).fetch(STATUS)
+
+        assert way.api.accepted == 3
+        assert len(way.api.requests) == 3
