@@ -13,9 +13,9 @@ PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check install
 INSTALL = $(if $(shell command -v uv),uv pip install --quiet --python $(BIN)/python,$(PIP))
 
 .DEFAULT_GOAL = help
-# Else every worker compiles every test anew.
+# With it, every worker would compile every test.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help demo test check rest lint github types coverage histories storms package fresh format \
+.PHONY: help demo test unit check rest lint github types coverage histories storms package fresh format \
 	bench chaos mutants pictures readme clean
 
 ## help      this list
@@ -35,6 +35,10 @@ ifdef COVERAGE
 else
 	$(BIN)/python -m $(PYTEST)
 endif
+
+## unit      the tests of single modules: fast
+unit: $(VENV)/test
+	$(BIN)/python -m $(PYTEST) tests/unit
 
 ## check     everything that CI checks
 check:
@@ -67,11 +71,11 @@ coverage: $(VENV)/dev
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-# More random histories of a watch than `make test` has patience for.
+# More random histories of a watch than `make test` has time for.
 histories: $(VENV)/test
-	TWBUILD_HISTORIES=10000 $(BIN)/python -m pytest tests/test_watch_model.py
+	TWBUILD_HISTORIES=10000 $(BIN)/python -m pytest tests/model/test_histories.py
 
-# As many waits in trouble as CI has time for.
+# As many waits through faults as CI has time for.
 storms: $(VENV)/test
 	$(MAKE) chaos STORMS=60
 
@@ -92,7 +96,7 @@ format: $(VENV)/dev
 bench: $(VENV)/dev
 	$(BIN)/python -m tests.bench
 
-## chaos     a storm of waits with random trouble (STORMS=500)
+## chaos     waits through random faults (STORMS=500)
 chaos: $(VENV)/test
 	$(BIN)/python -m tests.chaos --storms $(STORMS)
 
@@ -102,7 +106,7 @@ mutants: $(VENV)/dev
 	$(BIN)/mutmut results
 	$(BIN)/python -m tests.breaks
 
-## pictures  make the README's moving picture anew, from the real command
+## pictures  record the README's moving picture from the real command
 pictures: $(VENV)/dev
 	$(BIN)/python -m tests.pictures
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.support import processes
 from tests.support.moments import until
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 LEAVING = """
 import os
