@@ -14,6 +14,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from twbuild import signals
+from twbuild.api import lean_imports
 from twbuild.api.models import Build
 from twbuild.config import endpoint, target
 from twbuild.config.endpoint import Settings
@@ -56,9 +57,10 @@ def _run(arguments: Sequence[str], options: WatchOptions) -> ExitCode:
         typed = pasteable(["twbuild", "wait", *arguments])
         raise UsageError("status checks one build", CommandHint("To wait for several: ", typed))
     result = Result(as_json=options.json, several=len(named.builds) > 1, once=options.once)
-    settings = _settings(named.builds or (None,), options, result)
-    goal = target.locate(named, os.environ, settings)
-    network, fetcher = _load(settings, is_styled=stderr.styled or result.styled)
+    with lean_imports():
+        settings = _settings(named.builds or (None,), options, result)
+        goal = target.locate(named, os.environ, settings)
+        network, fetcher = _load(settings, is_styled=stderr.styled or result.styled)
     if not options.once:
         gc.freeze()
         gc.enable()

@@ -16,7 +16,7 @@ PROGRESS = ("auto", "live", "plain")
 OUTCOMES = ("completed", "failed")
 HOUR, WEEK = 3600.0, 7 * 86400.0
 
-_SAFE_NAME = re.compile("[A-Za-z0-9._ -]+")  # shells evaluate what completion offers
+_SAFE_NAME = "[A-Za-z0-9._ -]+"  # shells evaluate what completion offers
 
 
 class WatchOptions(NamedTuple):
@@ -107,7 +107,8 @@ def _profile_names() -> list[str]:
 
     from twbuild.config import credentials
 
-    return [name for name in credentials.profile_names(os.environ) if _SAFE_NAME.fullmatch(name)]
+    names = credentials.profile_names(os.environ)
+    return [name for name in names if re.fullmatch(_SAFE_NAME, name)]
 
 
 def _show_version(wanted: bool) -> None:

@@ -46,7 +46,7 @@ def parse(content: bytes) -> dict[str, Any]:
 
 
 def _is_too_deep(content: bytes) -> bool:
-    """Whether JSON in UTF-8 opens more than MOST_LEVELS brackets inside each other.
+    """Whether JSON in UTF-8 opens more than MAX_DEPTH brackets inside each other.
 
     json's scanner calls itself for each level, and in a thread with a small stack that ends the
     process. What follows a mistake in the JSON may be counted wrongly, but is never read.

@@ -16,7 +16,7 @@ MAX_CHARACTERS = 300
 MAX_LISTED = 10
 DURATION_FORMS = "90, 90s, 1.5s, 500ms, 5m, 1h30m, 1d"
 
-_DURATION = re.compile(
+_DURATION = (
     r"(?P<bare>[0-9]+)"
     r"|(?=[0-9])(?:(?P<d>[0-9]+)d)?(?:(?P<h>[0-9]+)h)?(?:(?P<m>[0-9]+)m)?"
     r"(?:(?P<s>[0-9]+(?:\.[0-9]+)?)s)?"
@@ -25,11 +25,8 @@ _DURATION = re.compile(
 _SECONDS = {"bare": 1.0, "d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 # What templates, CI systems, secret stores and JavaScript leave where they had no value to put.
-_PLACEHOLDER = re.compile(
-    r"\$.+|.*(\$[{(]|\{\{|#\{).*|<.*>|%.+%|\*+|[a-z][a-z0-9+.-]*://.*"
-    r"|null|undefined|none|nil",
-    re.DOTALL | re.IGNORECASE,
-)
+_PLACEHOLDER = r"\$.+|.*(\$[{(]|\{\{|#\{).*|<.*>|%.+%|\*+|[a-z][a-z0-9+.-]*://.*"
+_NO_VALUES = ("null", "undefined", "none", "nil")
 
 
 def printable(text: object, limit: int = MAX_CHARACTERS) -> str:
@@ -63,7 +60,9 @@ def listed(names: Sequence[str], limit: int = MAX_CHARACTERS) -> str:
 
 def is_placeholder(value: str) -> bool:
     """Whether `value` is a placeholder that was not replaced, like `${TOKEN}` or `null`."""
-    return _PLACEHOLDER.fullmatch(value) is not None
+    if value.isalnum():
+        return value.lower() in _NO_VALUES
+    return re.fullmatch(_PLACEHOLDER, value, re.DOTALL | re.IGNORECASE) is not None
 
 
 def strerror(number: int | None) -> str:
@@ -106,7 +105,7 @@ def _harmless(text: str, limit: int) -> str:
 
 def parse_duration(text: str) -> float:
     """Seconds in one of `DURATION_FORMS`; raises ValueError for anything else."""
-    match = _DURATION.fullmatch(text)
+    match = re.fullmatch(_DURATION, text)
     if not match:
         raise ValueError(text)
     return sum(float(n) * _SECONDS[unit] for unit, n in match.groupdict().items() if n)

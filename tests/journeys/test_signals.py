@@ -632,7 +632,7 @@ from twbuild import signals
 with signals.caught():
     os.kill(os.getpid(), signal.SIGTERM)
     print("came to its end", flush=True)
-    with signals.let_through():
+    with signals.raised_inside():
         print("waited", flush=True)
 """
 

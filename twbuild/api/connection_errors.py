@@ -15,11 +15,11 @@ import ssl
 from collections.abc import Iterator
 from datetime import datetime, timezone
 
+import requests
 import urllib3
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError
 
 from twbuild.api.http_errors import PROXY_LOGIN, SentRequest, is_transient
-from twbuild.api.network import requests
 from twbuild.errors import FetchError, PermanentError, TransientError
 from twbuild.text import strerror
 

@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote, unquote
 
+import requests
 import urllib3
 from urllib3.util import parse_url
 
 from twbuild import __version__, strict_json
 from twbuild.api import connection_errors, http_errors, parsing
 from twbuild.api.models import Answer, Request, Resource
-from twbuild.api.network import Network, requests
+from twbuild.api.network import Network
 from twbuild.api.transport import InvalidBodyError, Session
 from twbuild.config.endpoint import Settings
 from twbuild.errors import FetchError, TransientError
@@ -34,7 +35,7 @@ SHOWN_HEADERS = ("Content-Type", "Twilio-Request-Id")
 REDACTED = "[secret]"
 SHORT, BEGINNING = 6, 8  # characters of a secret
 _ENTITIES = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
-_ESCAPE = re.compile(
+_ESCAPE = (
     r"(?:\\u00|\\x|&#[xX]0{0,4})([0-9a-fA-F]{2});?|&#0{0,4}([0-9]{2,3});?"
     rf"|&({'|'.join(_ENTITIES)});|\\([^ux])"
 )
@@ -174,7 +175,7 @@ def _readings(text: str) -> Iterator[str]:
     """How else a text can be read: escaped as in URLs, JSON and HTML, once or twice."""
     if any(character in text for character in "%\\&"):
         for _ in range(2):
-            text = _ESCAPE.sub(_character, unquote(text))
+            text = re.sub(_ESCAPE, _character, unquote(text))
         yield text
     if "-" in text or "_" in text:
         yield text.replace("-", "+").replace("_", "/")  # the other Base64

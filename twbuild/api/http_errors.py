@@ -8,10 +8,10 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
+import requests
 from urllib3.util import parse_url
 
 from twbuild import strict_json
-from twbuild.api.network import requests
 from twbuild.config.endpoint import Settings
 from twbuild.errors import (
     FetchError,

@@ -1,9 +1,4 @@
-"""What the environment says of the network: proxy and CA certificates; and the lean requests.
-
-requests is loaded without the packages that guess the encoding of texts, because JSON is UTF-8:
-they take a tenth of its size and of a short run. It works with both missing, but warns, as it warns
-of any version that it does not like.
-"""
+"""The network settings in the environment: proxy and CA certificates."""
 
 from __future__ import annotations
 
@@ -11,12 +6,11 @@ import base64
 import importlib.util
 import os
 import ssl
-import sys
-import warnings
 from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import unquote
 
+import requests
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 from urllib3.util.ssl_ import ALPN_PROTOCOLS, create_urllib3_context
@@ -25,15 +19,6 @@ from twbuild.config.endpoint import is_host, is_loopback
 from twbuild.errors import UsageError
 from twbuild.text import printable, strerror
 
-_GUESSERS = [name for name in ("chardet", "charset_normalizer") if name not in sys.modules]
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    sys.modules.update(dict.fromkeys(_GUESSERS))  # type: ignore[arg-type]
-    import requests as requests  # noqa: PLC0414 - the other modules take it from here
-for _name in _GUESSERS:
-    del sys.modules[_name]
-
 _PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
@@ -41,7 +26,7 @@ _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 class Network(NamedTuple):
     """What requests is to use for one base URL.
 
-    `context` is None for plain HTTP. `route` names the proxy and its variable, without its
+    `context` is None for plain HTTP. `proxy_name` names the proxy and its variable, without its
     password; `secrets` are the forms in which a proxy may repeat that password. `failed` counts
     the attempts to connect to an address since the last that succeeded, over all connections.
     """

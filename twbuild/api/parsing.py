@@ -7,6 +7,8 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
+import requests
+
 from twbuild import strict_json
 from twbuild.api import http_errors
 from twbuild.api.models import (
@@ -19,7 +21,6 @@ from twbuild.api.models import (
     Resource,
     Status,
 )
-from twbuild.api.network import requests
 from twbuild.text import printable
 
 BUILD_SID = re.compile("ZB[0-9a-fA-F]{32}")

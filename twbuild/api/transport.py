@@ -18,11 +18,12 @@ from collections.abc import Callable
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
+import requests
 import urllib3
 from urllib3.exceptions import HTTPError, NameResolutionError
 from urllib3.util.connection import allowed_gai_family
 
-from twbuild.api.network import Network, requests
+from twbuild.api.network import Network
 
 CONNECT_SECONDS = 4  # to one address
 READ_SECONDS = 15
@@ -50,7 +51,7 @@ class Session(requests.Session):
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._used_for: set[str] = set()
-        self.trust_env = False  # `of` has read it, and .netrc is never to be read
+        self.trust_env = False  # `network_for` has read it, and .netrc is never read
         self.proxies.update(network.proxies)
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("http://", "https://"):
@@ -102,7 +103,7 @@ class Session(requests.Session):
 
         The body may have `limit` bytes, or `error_limit` where the HTTP status is not 200. The
         connection is kept only where a next answer on it can be no other request's. Raises what
-        requests, urllib3 and sockets raise, and UnreadableError.
+        requests, urllib3 and sockets raise, and InvalidBodyError.
         """
         kept = False
         try:

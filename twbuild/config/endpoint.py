@@ -26,8 +26,8 @@ DEFAULT_EDGES = {
 DEFAULT_REGION = "us1"
 
 # Region and edge choose the host that is given the credentials: nothing but a DNS label will do.
-_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
-_DNS_LABEL = re.compile(r"[a-zA-Z0-9_]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?")
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?"
+_DNS_LABEL = r"[a-zA-Z0-9_]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?"
 
 _SHORTEST_SECRET = 8  # a shorter one, as a test may have, may be a part of a region's name
 
@@ -69,11 +69,11 @@ def _label(value: object, place: str, secret: str) -> str | None:
     text = str(value).strip()
     if len(secret) >= _SHORTEST_SECRET and secret in text:  # DNS would get it in the clear
         raise UsageError(f"{place} contains the secret that belongs to your credentials")
-    if isinstance(value, str) and _LABEL.fullmatch(text):
+    if isinstance(value, str) and re.fullmatch(_LABEL, text):
         return text
     message = f"{place} is not valid: {quoted(text)}"
     edge, _, region = text.partition(".")
-    if region in DEFAULT_EDGES and _LABEL.fullmatch(edge):
+    if region in DEFAULT_EDGES and re.fullmatch(_LABEL, edge):
         raise UsageError(message, f"Set region {region} and edge {edge} separately.")
     raise UsageError(message, "Use lowercase letters, digits and hyphens, like us1 or ashburn.")
 
@@ -128,7 +128,7 @@ def _checked_url(url: str) -> str:
 def is_host(host: str) -> bool:
     """Whether `host`, as in a URL, is an address or can be a name in the DNS."""
     labels = host.removesuffix(".").split(".")
-    return host.startswith("[") or all(map(_DNS_LABEL.fullmatch, labels))
+    return host.startswith("[") or all(re.fullmatch(_DNS_LABEL, label) for label in labels)
 
 
 def is_loopback(host: str) -> bool:

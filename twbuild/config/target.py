@@ -15,13 +15,11 @@ from twbuild.text import is_placeholder, listed, pasteable, printable, quoted
 PROJECT_FILE = ".twiliodeployinfo"
 
 _HEX_DIGITS = 32
-_UNIQUE_NAME = re.compile(r"[A-Za-z0-9_-]{1,50}")
-_OTHER_SID = re.compile(r"[A-Z]{2}[0-9a-fA-F]{32}")
-_SMALL_SID = re.compile(r"[zZ][sSbB][0-9a-fA-F]{32}")
+_UNIQUE_NAME = r"[A-Za-z0-9_-]{1,50}"
+_OTHER_SID = r"[A-Z]{2}[0-9a-fA-F]{32}"
+_SMALL_SID = r"[zZ][sSbB][0-9a-fA-F]{32}"
 # What a URL or a list of SIDs names: services and builds.
-_NAMED = re.compile(
-    r"(?<![A-Za-z0-9])Z[SB][0-9a-fA-F]{32}(?![A-Za-z0-9])|(?<=/Services/)(?!Z[SB])[A-Za-z0-9_-]{1,50}(?=/|$)"
-)
+_NAMED = r"(?<![A-Za-z0-9])Z[SB][0-9a-fA-F]{32}(?![A-Za-z0-9])|(?<=/Services/)(?!Z[SB])[A-Za-z0-9_-]{1,50}(?=/|$)"
 
 
 class Target(NamedTuple):
@@ -76,7 +74,7 @@ def _named_in(arguments: Sequence[str]) -> list[str]:
     """The service and the builds that the arguments contain; none where one contains no more."""
     found: dict[str, str] = {}
     for position, argument in enumerate(arguments):
-        names = _NAMED.findall(argument)
+        names = re.findall(_NAMED, argument)
         if position == 0 and not names:
             names = [argument]
         new = {name.lower(): name for name in names if name.lower() not in found}
@@ -169,9 +167,9 @@ def _service(value: str, name: str) -> str:
         raise UsageError(f"{name} is a Build SID: {quoted(value)}", "A Service SID begins with ZS.")
     if value.startswith("ZS"):
         return _sid(value, name, "Service")
-    if _OTHER_SID.fullmatch(value):
+    if re.fullmatch(_OTHER_SID, value):
         raise UsageError(f"{name} is another kind of SID: {quoted(value)}", _SERVICE_FORMS)
-    if _SMALL_SID.fullmatch(value) or not _UNIQUE_NAME.fullmatch(value):
+    if re.fullmatch(_SMALL_SID, value) or not re.fullmatch(_UNIQUE_NAME, value):
         raise UsageError(
             f"{name} is not a Service SID or unique name: {_shown(value)}",
             _SERVICE_FORMS,
@@ -233,8 +231,8 @@ def _hints(value: str) -> list[str]:
             "It looks like a file name.",
             "A pre-commit hook needs pass_filenames: false, or it gets the changed files.",
         ]
-    if _SMALL_SID.fullmatch(value):
+    if re.fullmatch(_SMALL_SID, value):
         return [f"Write {value[:2].upper()} in capitals."]
-    if _UNIQUE_NAME.fullmatch(value):
+    if re.fullmatch(_UNIQUE_NAME, value):
         return ["The service comes first, then Build SIDs."]
     return []
