@@ -50,7 +50,7 @@ BUILD_FIELDS: dict[str, str | type] = {
 }
 PATH = f"/v1/Services/{SERVICE}/Builds"
 SUPPLIED = (
-    "twbuild: sandbox: COMMAND gets TWBUILD_SERVICE=demo-service and throwaway credentials; "
+    "twbuild: sandbox: TWBUILD_SERVICE=demo-service and throwaway credentials are set; "
     "your own are neither used nor checked\n"
 )
 

@@ -175,8 +175,9 @@ def _refusal(sent: SentRequest, code: int | None) -> Iterator[str]:
     if code == TEST_CREDENTIALS:
         yield "Test credentials cannot be used for Serverless: use live ones."
     else:
-        yield "Check that the key is active and belongs to this account and region:"
-    yield f"this was asked {sent.identity}."
+        secret = "key" if sent.settings.credentials.username.startswith("SK") else "token"
+        yield f"Check that the {secret} is active and belongs to this account and region."
+    yield f"This was asked {sent.identity}."
     if hint := sent.settings.credentials.hint:
         yield hint
 

@@ -16,7 +16,7 @@ from urllib3.util import Url, parse_url
 from urllib3.util.ssl_ import ALPN_PROTOCOLS, create_urllib3_context
 
 from twbuild.config.endpoint import is_host, is_loopback
-from twbuild.errors import UsageError
+from twbuild.errors import CommandHint, UsageError
 from twbuild.text import printable, strerror
 
 _PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
@@ -69,7 +69,7 @@ def _variable(name: str, value: str) -> str:
 
 
 def _checked_proxy(proxy: str, variable: str) -> Url:
-    form = "expected http://[USER:PASSWORD@]HOST:PORT, with %2F %23 %3F for / # ?"
+    form = "Use http://[USER:PASSWORD@]HOST:PORT, with %2F %23 %3F for / # ?"
     try:
         parts = parse_url(proxy if "://" in proxy else f"http://{proxy}")
     except LocationParseError:
@@ -77,7 +77,7 @@ def _checked_proxy(proxy: str, variable: str) -> Url:
     if parts.scheme == "socks":
         raise UsageError(
             f"{variable} begins with socks://, a scheme that requests does not know",
-            "write socks5h:// (the proxy resolves names) or socks5://",
+            "Write socks5h:// (the proxy resolves names) or socks5://.",
         )
     more = (parts.path or "/") != "/" or parts.query is not None or parts.fragment is not None
     usable = is_host(parts.host or "") and parts.port != 0 and parts.scheme in _PROXY_SCHEMES
@@ -86,7 +86,7 @@ def _checked_proxy(proxy: str, variable: str) -> Url:
     if str(parts.scheme).startswith("socks") and not importlib.util.find_spec("socks"):
         raise UsageError(
             f"{variable} is a SOCKS proxy, which needs the package PySocks",
-            "install it beside twbuild: pipx inject twbuild PySocks",
+            CommandHint("Install it beside twbuild: ", "pipx inject twbuild PySocks"),
         )
     return parts
 
@@ -102,7 +102,7 @@ def _proxy_secrets(parts: Url, variable: str) -> tuple[str, ...]:
     except UnicodeEncodeError:
         raise UsageError(
             f"{variable} has a user name or password with a character that cannot be sent",
-            "use letters, digits and signs of ASCII, or ask for a password that has no others",
+            "Use ASCII characters only, or ask for another password.",
         ) from None
     return tuple(secret for secret in (password, unquote(password), basic) if secret)
 

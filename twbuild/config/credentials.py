@@ -64,7 +64,7 @@ class Credentials(NamedTuple):
     def hint(self) -> str | None:
         """What looks wrong in them, for when Twilio has refused them."""
         if self.source.startswith(ACCOUNT) and self.username.startswith("SK"):
-            return f"{ACCOUNT} contains an API key (SK...): set {KEY} and {SECRET} instead"
+            return f"{ACCOUNT} contains an API key (SK...). Set {KEY} and {SECRET} instead."
         if not _SID.fullmatch(self.username):
             return "The user name is neither AC... nor SK...: are user name and secret swapped?"
         return None
@@ -84,7 +84,7 @@ def find(environ: Mapping[str, str], profile: str | None) -> Credentials:
     if config is not None:
         return _from_profile(environ, config, profile, place)
     if profile is None:
-        raise _none_found(environ, f"no file {place}", *_config_dir_hints(environ))
+        raise _none_found(environ, f"There is no file {place}.", *_config_dir_hints(environ))
     raise _no_profile(profile, place, "There is no such file.", *_config_dir_hints(environ))
 
 
@@ -209,7 +209,7 @@ def _none_active(
     environ: Mapping[str, str], profiles: Mapping[str, Any], path: str
 ) -> CredentialsError:
     if not profiles:
-        return _none_found(environ, f"{path} has no profiles")
+        return _none_found(environ, f"{path} has no profiles.")
     first = next(iter(profiles))
     use = ["twilio", "profiles:use", *(["--"] if first.startswith("-") else []), first]
     return CredentialsError(

@@ -19,7 +19,10 @@ _UNIQUE_NAME = r"[A-Za-z0-9_-]{1,50}"
 _OTHER_SID = r"[A-Z]{2}[0-9a-fA-F]{32}"
 _SMALL_SID = r"[zZ][sSbB][0-9a-fA-F]{32}"
 # What a URL or a list of SIDs names: services and builds.
-_NAMED = r"(?<![A-Za-z0-9])Z[SB][0-9a-fA-F]{32}(?![A-Za-z0-9])|(?<=/Services/)(?!Z[SB])[A-Za-z0-9_-]{1,50}(?=/|$)"
+_NAMED = (
+    r"(?<![A-Za-z0-9])Z[SB][0-9a-fA-F]{32}(?![A-Za-z0-9])"
+    r"|(?<=/Services/)(?!Z[SB])[A-Za-z0-9_-]{1,50}(?=/|$)"
+)
 
 
 class Target(NamedTuple):

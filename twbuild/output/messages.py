@@ -90,19 +90,16 @@ def resume(endings: Sequence[Finished], command: Sequence[str]) -> list[Line]:
 def _state_of(unfinished: Sequence[Finished]) -> str:
     """What Twilio last said of builds that are no longer watched."""
     if any(finished.answer and finished.answer.from_sandbox for finished in unfinished):
-        return "This ran in the sandbox: nothing continues at Twilio."
+        return "Nothing continues at Twilio: the sandbox's builds end with it."
     unknown = sum(not _was_building(finished) for finished in unfinished)
     known = len(unfinished) - unknown
     if not unknown:
-        return (
-            "The build continues at Twilio."
-            if known == 1
-            else f"{known} builds continue at Twilio."
-        )
+        builds = "The build continues" if known == 1 else f"{known} builds continue"
+        return f"{builds} at Twilio."
     if known:
         return f"{known} still building at Twilio, the state of {unknown} unknown."
-    whose = "the build" if unknown == 1 else f"{unknown} builds"
-    return f"The state of {whose} is unknown."
+    builds = "the build" if unknown == 1 else f"{unknown} builds"
+    return f"The state of {builds} is unknown."
 
 
 def _was_building(finished: Finished) -> bool:

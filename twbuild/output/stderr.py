@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -94,7 +95,7 @@ class Stderr:
         """Write the closing lines; if `annotated`, as GitHub's annotation where that is wanted."""
         self.begin_closing()
         if annotated and self.annotates:
-            text = "\n".join(plain(line) for line in _shortened(lines))
+            text = "\n".join(re.sub(r"(?<=\S) +", " ", plain(line)) for line in _shortened(lines))
             self.write(f"{github.annotation(text)}\n")
         else:
             self.say(lines)

@@ -22,11 +22,6 @@ from twbuild.text import Line, printable, quoted, strerror
 SERVICE = "demo-service"
 NOT_EXECUTABLE, NOT_FOUND = 126, 127  # as POSIX has it for a shell
 SHELL = "/bin/sh"
-NEXT_STEPS: Sequence[Line] = [
-    [("Try next:", "")],
-    [("  ", ""), ("twbuild sandbox --outcome failed", "command"), ("   a failed build", "")],
-    [("  ", ""), ("twbuild sandbox ./deploy.sh", "command"), ("        your own script", "")],
-]
 HEAD = 256  # as much of a file as Linux reads to find its interpreter
 
 
@@ -52,7 +47,7 @@ def run(command: Sequence[str], outcome: str, build_seconds: float) -> int:
         words = command or [*_twbuild(), "wait", SERVICE, sandbox.build]
         code = _run(words, _environment(sandbox, empty), relay)
         if not command:
-            Stderr().close(NEXT_STEPS)
+            Stderr().close(_next_steps(outcome))
         return code
 
 
@@ -61,8 +56,18 @@ def _say(command: Sequence[str], sandbox: Sandbox) -> None:
     stderr = Stderr()
     if not command:
         stderr.say([[(f"$ twbuild wait {SERVICE} {sandbox.build}", "command")]])
-    supplied = f"sandbox: COMMAND gets TWBUILD_SERVICE={SERVICE} and throwaway credentials"
+    supplied = f"sandbox: TWBUILD_SERVICE={SERVICE} and throwaway credentials are set"
     stderr.say([[(f"{supplied}; your own are neither used nor checked", "detail")]])
+
+
+def _next_steps(outcome: str) -> Sequence[Line]:
+    """What to try after the default COMMAND."""
+    other = "sandbox" if outcome == "failed" else "sandbox --outcome failed"
+    return [
+        [("Try next:", "")],
+        [("  ", ""), (f"twbuild {other}", "command")],
+        [("  ", ""), ("twbuild sandbox ./your-script.sh", "command")],
+    ]
 
 
 def _environment(sandbox: Sandbox, config_dir: str) -> dict[str, str]:

@@ -202,7 +202,7 @@ class TestSources:
             " or TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN\n"
             "run    twilio login, then twbuild wait -p NAME ...\n"
             "try    twbuild sandbox, which needs no account\n"
-            f"no file {config.path}"
+            f"There is no file {config.path}."
         )
 
     @pytest.mark.parametrize("name", [API_KEY, API_SECRET, ACCOUNT_SID, AUTH_TOKEN])
@@ -675,7 +675,7 @@ class TestConfigFile:
     def test_a_file_without_profiles_is_named(self, config: Config) -> None:
         config.write({})
 
-        assert f"{config.path} has no profiles" in refusal(config.environ).splitlines()
+        assert f"{config.path} has no profiles." in refusal(config.environ).splitlines()
 
     @pytest.mark.parametrize("home", ["", "relative", "."])
     def test_the_working_directory_never_becomes_the_home_folder(
