@@ -36,10 +36,9 @@ class Server(HTTPServer):
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs tmux where there is none; CI installs it."""
-    if shutil.which("tmux"):
-        return
-    left_out = [item for item in items if "tmux" in getattr(item, "fixturenames", ())]
+    """Leave out what needs a program that is not installed; CI installs all of them."""
+    missing = {name for name in ("jq", "tmux") if not shutil.which(name)}
+    left_out = [item for item in items if missing & set(getattr(item, "fixturenames", ()))]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
 
@@ -59,6 +58,12 @@ def no_process_is_left() -> Iterator[None]:
     kept = processes.children()
     yield
     processes.kill_all_but(kept)
+
+
+@pytest.fixture
+def jq() -> str:
+    """The program jq; see `pytest_collection_modifyitems`."""
+    return "jq"
 
 
 @pytest.fixture

@@ -139,7 +139,7 @@ def test_a_python_that_was_chosen_must_do() -> None:
     ended = environment(Path("/nowhere"), PATH="/nowhere", PYTHON="/nowhere/python3.9")
 
     assert ended.returncode == 1
-    assert ended.stderr == "make: PYTHON=/nowhere/python3.9 is no Python 3.10 or newer.\n"
+    assert ended.stderr == "make: PYTHON=/nowhere/python3.9 is not Python 3.10 or newer.\n"
 
 
 def environment(folder: Path, **env: str) -> subprocess.CompletedProcess[str]:

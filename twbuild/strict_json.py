@@ -77,7 +77,7 @@ def _whole(digits: str) -> int:
 
 
 def _no_number(_: str) -> NoReturn:
-    raise NotAnObjectError("not JSON: NaN and Infinity are no JSON numbers")
+    raise NotAnObjectError("not JSON: NaN and Infinity are not JSON numbers")
 
 
 def read(path: str) -> dict[str, Any] | None:

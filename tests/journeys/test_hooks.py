@@ -22,7 +22,7 @@ from tests.support.twilio import Twilio, build_body, page, reply
 
 ROOT = readme.README.parent
 FAIL_SAFE, STRICT, REHEARSAL = (
-    block.text for block in readme.blocks("sh") if block.heading == "Before a push"
+    block.text for block in readme.blocks("sh") if block.heading == "Git hooks"
 )
 NAMED = "my-service"
 # As the command line has it, the service may also be left out.
@@ -355,7 +355,7 @@ def test_pre_commit_stops_a_push_as_the_hook_promises(
     usage_error = answer == "a usage error"
     if not usage_error:
         newest(twilio, answer)
-    (config,) = (b.text for b in readme.blocks("yaml") if b.heading == "Before a push")
+    (config,) = (b.text for b in readme.blocks("yaml") if b.heading == "Git hooks")
     told = yaml.safe_load(config)
     told["repos"][0] |= {
         "repo": str(product),

@@ -400,7 +400,7 @@ def test_ctrl_c_in_the_default_sandbox_has_the_last_words_once_and_stops_the_scr
         terminal.see(" building ")
         terminal.type("\x03")
         assert terminal.end() == -signal.SIGINT
-        assert terminal.text.count("nothing continues at Twilio") == 1
+        assert terminal.text.count("Nothing continues at Twilio") == 1
         assert "went on" not in terminal.text
         assert not terminal.cursor_hidden
 

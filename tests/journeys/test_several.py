@@ -198,7 +198,7 @@ def test_githubs_one_annotation_names_every_build_that_did_not_complete_and_what
         assert ended.code == 1
         (told,) = [line for line in ended.stderr.splitlines() if line.startswith("::")]
         lines = told.split("%0A")
-        assert [line for line in lines if f"failed     {B}" in line]
+        assert [line for line in lines if f"failed {B}" in line]
         assert [line for line in lines if "still building after 2s" in line and C in line]
         assert not [line for line in lines if A in line]
         assert f"    twbuild wait {SERVICE} {C}" in lines
@@ -230,6 +230,22 @@ def test_json_has_what_twilio_tells_of_a_failed_build(
         "date_created": "2026-11-24T14:02:11Z",
         "date_updated": "2026-11-24T14:02:47Z",
     }
+
+
+@pytest.mark.usefixtures("jq")
+def test_jq_reads_each_build_on_a_line_of_its_own(twilio: Twilio, environ: dict[str, str]) -> None:
+    twilio.says("failed")
+    twilio.describes("failed")
+    twilio.says("completed", build=OTHER_BUILD)
+    ended = run("wait", "--json", SERVICE, BUILD, OTHER_BUILD, env=environ)
+
+    program = "[.sid, .outcome, .build.runtime, (.build.dependencies // [] | length)] | @tsv"
+    read = subprocess.check_output(["jq", "-r", program], input=ended.stdout, text=True)
+
+    assert sorted(line.split("\t") for line in read.splitlines()) == [
+        [BUILD, "failed", "node18", "3"],
+        [OTHER_BUILD, "completed", "", "0"],
+    ]
 
 
 def test_a_failed_builds_json_waits_for_its_own_details_and_no_other_builds(

@@ -68,8 +68,8 @@ def test_an_object_with_or_without_a_bom(content: bytes, value: object) -> None:
         ('{"a": 1}'.encode("utf-16"), "not UTF-8"),
         (b"[" * 200_000, "JSON nested too deep"),
         (b'{"a":' * 200_000, "JSON nested too deep"),
-        (b'{"a": NaN}', "not JSON: NaN and Infinity are no JSON numbers"),
-        (b'{"a": -Infinity}', "not JSON: NaN and Infinity are no JSON numbers"),
+        (b'{"a": NaN}', "not JSON: NaN and Infinity are not JSON numbers"),
+        (b'{"a": -Infinity}', "not JSON: NaN and Infinity are not JSON numbers"),
         (
             b'{"status": "failed", "status": "completed"}',
             "JSON with a name that occurs twice in one object",

@@ -78,7 +78,7 @@ class Session(requests.Session):
 
         The note is a second descriptor of it. Whatever wraps the first one, TLS once or twice,
         stays as it is when the connection is shut down: `SSLSocket.shutdown` would drop TLS while
-        another thread goes on sending. Raises OSError where the request is cancelled already.
+        another thread is still sending. Raises OSError where the request is cancelled already.
         """
         self._remember(socket.socket(fileno=os.dup(connection.fileno())))
         self._used_for.clear()

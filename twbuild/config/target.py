@@ -97,7 +97,7 @@ def _named_in(arguments: Sequence[str]) -> list[str]:
 def locate(arguments: Arguments, environ: Mapping[str, str], settings: Settings) -> Target:
     """The target, its service from where it was named first.
 
-    Raises UsageError where no service is named anywhere, or the project file is no help.
+    Raises UsageError where no service is named anywhere, or the project file does not help.
     """
     if arguments.service:
         return Target(arguments.service, arguments.builds)
