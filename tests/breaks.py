@@ -35,7 +35,12 @@ class Break(NamedTuple):
     named: str
 
 
-RUNNER, STATE, FETCHER = "watch/runner", "watch/state", "api/fetcher"
+RUNNER, STATE, FETCHER, REDACTION = (
+    "watch/runner",
+    "watch/state",
+    "api/fetcher",
+    "api/redaction",
+)
 NETWORK, TRANSPORT, PARSING, HTTP, CONNECTION = (
     "api/network",
     "api/transport",
@@ -132,7 +137,7 @@ BREAKS = [
         "came_before_the_signal",
     ),
     Break(
-        FETCHER,
+        REDACTION,
         "return REDACTED if any(map(self._secrets.search, _readings(text))) else text",
         "return text",
         "journeys/answers",
@@ -169,7 +174,7 @@ BREAKS = [
         "late_answer",
     ),
     Break(
-        FETCHER,
+        REDACTION,
         "text = self._secrets.sub(REDACTED, value)",
         "text = value",
         "unit/api/fetcher",
@@ -177,7 +182,7 @@ BREAKS = [
     ),
     Break(
         FETCHER,
-        'response.headers[name] = self._redacted(response.headers.get(name, ""))',
+        'response.headers[name] = self._redactor.redacted(response.headers.get(name, ""))',
         "            pass",
         "unit/api/fetcher",
         "repeats",

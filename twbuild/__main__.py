@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import NoReturn
 
-BUG = 70  # errors.ExitCode.BUG, for when even that cannot be imported
+BUG = 70  # outcome.ExitCode.BUG, for when even that cannot be imported
 NO_WORDS = b"twbuild: error: out of memory, or a bug in twbuild\n"
 LIBRARIES = ("typer", "rich", "requests", "urllib3")
 

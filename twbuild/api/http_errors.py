@@ -125,10 +125,12 @@ def from_response(sent: SentRequest, response: requests.Response, body: bytes | 
     message = f"{reason}, {what}" if what else reason
     error: type[FetchError] = PermanentError
     hints: list[str] = []
+    twilio_says: list[str] = []
     if status == 404 and is_from_twilio:
         error = NotFoundError
         message = f"Twilio found no {sent.resource} (HTTP 404)"
-        hints = [f"Check the account and the region: this was asked {sent.identity}.", text]
+        hints = [f"Check the account and the region: this was asked {sent.identity}."]
+        twilio_says = [text]
     elif is_transient(status):
         error = TransientError
         hints = _not_twilio(sent) if status == 404 else []
@@ -154,7 +156,7 @@ def from_response(sent: SentRequest, response: requests.Response, body: bytes | 
         reason,
         message,
         *hints,
-        details=_details(sent, found_id),
+        details=[*twilio_says, *_details(sent, found_id)],
         http_status=status,
         code=code,
         request_id=found_id,

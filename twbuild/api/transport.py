@@ -26,7 +26,7 @@ from urllib3.util.connection import allowed_gai_family
 from twbuild.api.network import Network
 
 CONNECT_SECONDS = 4  # to one address
-READ_SECONDS = 15
+READ_SECONDS = 15  # for one read; watch.state.REQUEST_SECONDS is for the whole request
 
 
 class InvalidBodyError(HTTPError):

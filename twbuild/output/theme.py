@@ -1,4 +1,4 @@
-"""What rich draws with: the one theme, its console, wrapped lines, and the window's size."""
+"""What rich draws with: the one theme, its console, and lines wrapped between words."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ THEME = Theme(
 
 @lru_cache(maxsize=1)
 def _console() -> Console:
-    # What is drawn goes through streams, which forgives: this file is never written to.
+    # What is drawn is written by stderr and stdout: nothing is written to this file.
     return Console(
         file=io.StringIO(), theme=THEME, force_terminal=True, legacy_windows=False, width=80
     )

@@ -21,7 +21,7 @@ from twbuild.outcome import Outcome
 from twbuild.text import duration
 from twbuild.watch.events import BuildEvent, Building, Details, Finished, Problem
 from twbuild.watch.newest import BuildList
-from twbuild.watch.retry import (
+from twbuild.watch.schedule import (
     ANSWERED,
     NOT_FOUND,
     ONCE,
@@ -29,9 +29,10 @@ from twbuild.watch.retry import (
     UNANSWERED,
     Retries,
     backoff,
+    next_beat,
 )
 
-REQUEST_SECONDS = 15.0  # for one request as a whole, whatever the server does
+REQUEST_SECONDS = 15.0  # for one request as a whole; transport.READ_SECONDS is for each read
 DETAILS_SECONDS = 5.0  # from the verdict, for what a failed build was made of
 LAST_TRY_SECONDS = 1.0  # before the deadline
 STATUS_SECONDS = 30.0  # for `status` as a whole
@@ -135,7 +136,9 @@ class Watch:
         if answer.status is not Status.BUILDING or self._policy.once:
             yield self._finish(Outcome[answer.status.name], now)
             return
-        self._due = self._within_deadline(now, self._next_beat(now))
+        interval = self._policy.interval_seconds
+        beat = next_beat(self._first_beat, self._sent_at, now, interval)
+        self._due = self._within_deadline(now, beat)
         if is_news:
             yield Building(self._request.sid)
 
@@ -185,15 +188,6 @@ class Watch:
             self._not_found.seconds_left(now),
         )
         return max(self._policy.interval_seconds, delay)
-
-    def _next_beat(self, now: float) -> float:
-        """The first beat not yet missed, at least half an interval after a late request."""
-        interval = self._policy.interval_seconds
-        beat = max(
-            math.floor((self._sent_at - self._first_beat) / interval + 0.5) + 1,
-            math.ceil((now - self._first_beat) / interval),
-        )
-        return self._first_beat + beat * interval
 
     def _within_deadline(self, now: float, due: float, earliest: float = 0.0) -> float:
         """`due`; where that is not before the deadline, the time of one last try before it."""

@@ -1,4 +1,4 @@
-"""How long failing requests are retried, and how the delays between the tries grow."""
+"""When to poll, how long to retry failing requests, and how the delays between retries grow."""
 
 from __future__ import annotations
 
@@ -43,6 +43,18 @@ class Retries:
         """Seconds until one more failure exhausts it; infinite where one more would not."""
         left = self._since + self.policy.seconds - now
         return left if left > 0 and self.tries + 1 >= self.policy.tries else math.inf
+
+
+def next_beat(first: float, sent_at: float, now: float, interval: float) -> float:
+    """The next poll on the beat that began at `first`, at least half an interval after `sent_at`.
+
+    Polls are counted from start to start; beats missed by `now` are skipped.
+    """
+    beat = max(
+        math.floor((sent_at - first) / interval + 0.5) + 1,
+        math.ceil((now - first) / interval),
+    )
+    return first + beat * interval
 
 
 def backoff(tries: int) -> float:
