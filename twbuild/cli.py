@@ -157,10 +157,11 @@ def _parse(arguments: list[str]) -> tuple[Action | None, str]:
         parsed, printed = _typer(arguments)
     except mistake as error:
         usage = cast(Any, error)
-        path = getattr(getattr(error, "ctx", None), "command_path", "twbuild")
+        path = " ".join(["twbuild", *(word for word in arguments[:1] if word in COMMANDS)])
         meant = _suggestion(arguments, getattr(error, "option_name", None))
-        message = usage.message if meant else usage.format_message()  # has suggestions, too
-        raise UsageError(printable(message), *meant, _usage(path)) from None
+        message = usage.message.partition(" Did you")[0] if meant else usage.format_message()
+        sentence = printable(message[:1].lower() + message[1:]).rstrip(".")
+        raise UsageError(sentence, *meant, _usage(path)) from None
     return cast(Action, parsed) if callable(parsed) else None, printed
 
 
@@ -193,6 +194,8 @@ def _columns() -> int:
 
 def _suggestion(arguments: Sequence[str], option: str | None) -> list[str]:
     """What was probably meant by an unknown command or option; a hint, or none."""
+    import difflib
+
     first, *rest = arguments
     named = next((word for word in arguments if word in COMMANDS), None)
     if option:
@@ -201,7 +204,7 @@ def _suggestion(arguments: Sequence[str], option: str | None) -> list[str]:
             return _meant(option.lstrip("-"), *others)
         owners = [name for name in COMMANDS if option in _options(name)]
         if first in COMMANDS:
-            return [f"{option} is an option of twbuild {name}" for name in owners]
+            return [f"{option} is an option of twbuild {name}" for name in owners if name != first]
         if owners:
             others = [word for word in arguments if word != named]
             return _meant(named or ("wait" if "wait" in owners else owners[0]), *others)
@@ -209,6 +212,8 @@ def _suggestion(arguments: Sequence[str], option: str | None) -> list[str]:
         return _meant(*(word for word in rest if word in COMMANDS), "--help")
     elif first.lstrip("-") in ("version", "help"):
         return _meant(f"--{first}")
+    elif first not in COMMANDS and (close := difflib.get_close_matches(first, COMMANDS, 1)):
+        return _meant(*close, *rest)
     elif first not in COMMANDS and any(word[:2].upper() in ("ZS", "ZB") for word in arguments):
         return _meant("wait", *(word for word in arguments if word != named))
     return []

@@ -7,6 +7,8 @@ import os
 import stat
 from typing import Any, NoReturn
 
+from twbuild.text import strerror
+
 MAX_FILE_BYTES = 1 << 20
 MAX_DEPTH = 100  # Twilio's answers and files have at most 5
 MAX_DIGITS = 4300  # Python's own limit, which its environment can lift: int() takes seconds then
@@ -84,7 +86,7 @@ def read(path: str) -> dict[str, Any] | None:
     """The JSON object in the file at `path`; None where there is no file.
 
     Opened once and without blocking, so that neither a FIFO nor a file swapped in between can
-    hold or fool us. Raises NotAnObjectError.
+    delay or mislead us. Raises NotAnObjectError.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
@@ -101,5 +103,5 @@ def read(path: str) -> dict[str, Any] | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise NotAnObjectError(os.strerror(error.errno or 0).lower()) from None
+        raise NotAnObjectError(strerror(error.errno)) from None
     return parse(content)

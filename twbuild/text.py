@@ -36,7 +36,7 @@ def printable(text: object, limit: int = MAX_CHARACTERS) -> str:
     `# #`, because GitHub and Azure obey `##[…]` anywhere in a line.
     """
     line = re.sub(r"\r\n|\r|\n", " ", str(text)[: 2 * limit + 2])
-    shown = "".join(c if c.isprintable() else _escape(c) for c in line)
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
     return _harmless(shown, limit)
 
 
@@ -85,17 +85,6 @@ def _typed(word: str) -> str:
     as_bytes = re.sub(no_bytes, "\ufffd", word).encode("utf-8", "surrogateescape")
     characters = (chr(b) if chr(b).isalnum() and b < 0x80 else f"\\x{b:02x}" for b in as_bytes)
     return f"$'{''.join(characters)}'"
-
-
-def _escape(character: str) -> str:
-    code = ord(character)
-    return (
-        f"\\x{code:02x}"
-        if code < 0x100
-        else f"\\u{code:04x}"
-        if code < 0x10000
-        else f"\\U{code:08x}"
-    )
 
 
 def _harmless(text: str, limit: int) -> str:

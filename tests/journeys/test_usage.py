@@ -258,7 +258,7 @@ MEANT = [
     (["help"], "Did you mean: twbuild --help", "twbuild"),
     (["help", "wait"], "Did you mean: twbuild wait --help", "twbuild"),
     (["version"], "Did you mean: twbuild --version", "twbuild"),
-    (["wiat", SERVICE[:1]], "Did you mean 'wait'?", "twbuild"),
+    (["wiat", SERVICE], f"Did you mean: twbuild wait {SERVICE}", "twbuild"),
     (["--wait", SERVICE, BUILD], f"Did you mean: twbuild wait {SERVICE} {BUILD}", "twbuild"),
     (["status", "--wait", BUILD], f"Did you mean: twbuild wait {BUILD}", "twbuild status"),
     (["-t", "5m", BUILD], f"Did you mean: twbuild wait -t 5m {BUILD}", "twbuild"),
@@ -266,6 +266,7 @@ MEANT = [
     (["--outcome", "failed"], "Did you mean: twbuild sandbox --outcome failed", "twbuild"),
     (["status", "-t", "5m"], "-t is an option of twbuild wait", "twbuild status"),
     (["wait", "--timeot", "5m"], "--timeout", "twbuild wait"),
+    (["wait", "-t"], "requires an argument", "twbuild wait"),
 ]
 
 

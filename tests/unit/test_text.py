@@ -38,7 +38,7 @@ AWKWARD_TEXT = st.text(st.sampled_from("#a\r\n\x1b\u2028\u202e\ud800\ue000\U000e
         ("\x1b]0;title\x07", "\\x1b]0;title\\x07"),
         ("\x9b31m", "\\x9b31m"),
         ("nul\0", "nul\\x00"),
-        ("tab\t", "tab\\x09"),
+        ("tab\t", "tab\\t"),
         ("del\x7f", "del\\x7f"),
         ("\u202egnp.exe", "\\u202egnp.exe"),
         ("zero\u200bwidth", "zero\\u200bwidth"),
