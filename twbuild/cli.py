@@ -37,13 +37,14 @@ Exit codes: 0 completed, 1 failed, 8 still building. {ALL_CODES}"""
 SANDBOX_EXAMPLES = f"""Examples:
 
   twbuild sandbox
+  twbuild sandbox bash
   twbuild sandbox --outcome failed git push --dry-run
 
 DURATION: {DURATION_FORMS}.
 Exit codes: COMMAND's own; 126 not executable, 127 not found."""
 
 COMPLETION = ("--install-completion", "--show-completion")
-COMMANDS = ("status", "wait", "sandbox")
+COMMANDS = ("wait", "status", "sandbox")
 MAX_COLUMNS = 100  # of help: longer lines are hard to read
 
 # Run once Typer is out of the way: it would turn an error of the action's own into an exit of 1.
@@ -64,21 +65,6 @@ def _main(version: options.Version = False) -> None:
 
 
 @app.command(
-    "status", help="Print a build's status and exit with a matching code.", epilog=STATUS_EXAMPLES
-)
-def _status(
-    service: options.Service = None,
-    build: options.Build = None,
-    profile: options.Profile = None,
-    json: options.Json = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-) -> Action:
-    asked = WatchOptions(profile, json, quiet, verbose, once=True)
-    return lambda: _watch([service, build], asked)
-
-
-@app.command(
     "wait", help="Wait until every named build is completed or failed.", epilog=WAIT_EXAMPLES
 )
 def _wait(
@@ -94,6 +80,21 @@ def _wait(
 ) -> Action:
     asked = WatchOptions(profile, json, quiet, verbose, progress, interval, timeout)
     return lambda: _watch([service, *(builds or ())], asked)
+
+
+@app.command(
+    "status", help="Print a build's status and exit with a matching code.", epilog=STATUS_EXAMPLES
+)
+def _status(
+    service: options.Service = None,
+    build: options.Build = None,
+    profile: options.Profile = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> Action:
+    asked = WatchOptions(profile, json, quiet, verbose, once=True)
+    return lambda: _watch([service, build], asked)
 
 
 @app.command(

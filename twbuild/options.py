@@ -163,7 +163,7 @@ Profile = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per build.")]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print no progress, only errors.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print only the result and errors.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Print each request on stderr.")]
 
 Interval = Annotated[

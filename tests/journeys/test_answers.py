@@ -90,7 +90,7 @@ ROWS: Mapping[str, Row] = {
             twilio_error(401, 20003, "Authenticate"), "401 Unauthorized", "Twilio-Request-Id: RQ7"
         ),
         4,
-        ("HTTP 401, code 20003: Authenticate", ACCOUNT, "TWILIO_ACCOUNT_SID", "RQ7"),
+        ("(HTTP 401)", "code 20003: Authenticate", ACCOUNT, "TWILIO_ACCOUNT_SID", "RQ7"),
     ),
     "401 in the newer shape": Row(
         http(rfc_9457(401, 20003, "The token is wrong"), "401 Unauthorized"),

@@ -127,7 +127,7 @@ def test_where_nothing_is_drawn_nothing_that_draws_is_loaded(
     found = Told(told)
     assert "requests" in found.modules
     assert not (NOTHING_DRAWN | NEVER | {"charset_normalizer", "chardet"}) & found.modules
-    assert not {"live", "screen", "sandbox", "demo-service"} & ours(found)
+    assert not {"live", "screen", "sandbox", "demo"} & ours(found)
 
 
 @pytest.mark.parametrize(("command", "collecting"), [("wait", True), ("status", False)])

@@ -49,10 +49,7 @@ BUILD_FIELDS: dict[str, str | type] = {
     "links": dict,
 }
 PATH = f"/v1/Services/{SERVICE}/Builds"
-SUPPLIED = (
-    "twbuild: sandbox: TWBUILD_SERVICE=demo-service and throwaway credentials are set; "
-    "your own are neither used nor checked\n"
-)
+SUPPLIED = "twbuild: sandbox: TWBUILD_SERVICE=demo and throwaway credentials, not your own\n"
 
 
 @pytest.fixture
@@ -231,7 +228,9 @@ def test_the_default_command_is_a_wait_that_names_its_build_and_uses_no_proxy(
             *("sandbox", "--outcome", outcome, "--build-time", "500ms"), env={**base, **proxies}
         )
         assert (ended.code, ended.stdout) == (code, f"{outcome}\n")
-        assert re.match(r"twbuild: \$ twbuild wait demo-service ZB[0-9a-f]{32}\n", ended.stderr)
+        assert re.match(
+            r"twbuild: sandbox: .*\ntwbuild: \$ twbuild wait demo ZB[0-9a-f]{32}\n", ended.stderr
+        )
 
 
 PRINT_ENVIRON = "import json, os, sys; print(json.dumps([dict(os.environ), sys.argv[1:]]))"
@@ -419,7 +418,7 @@ def test_a_machine_without_room_for_a_sandbox_is_told_so(
 def test_a_hook_tried_in_the_sandbox_stops_a_push_of_a_failed_build(
     base: dict[str, str], tmp_path: Path
 ) -> None:
-    script = f"twbuild wait -q demo-service {BUILD} || exit; echo pushed"
+    script = f"twbuild wait -q demo {BUILD} || exit; echo pushed"
     for outcome, code, stdout in (
         ("failed", 1, "failed\n"),
         ("completed", 0, "completed\npushed\n"),

@@ -608,7 +608,7 @@ def test_without_credentials_three_ways_lead_on(base: dict[str, str]) -> None:
         f"  set    {key}, or {account}",
         "  run    twilio login, then twbuild wait -p NAME ...",
         "  try    twbuild sandbox, which needs no account",
-        "  no file ~/.twilio-cli/config.json",
+        "  There is no file ~/.twilio-cli/config.json.",
     ]
 
 

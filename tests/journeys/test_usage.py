@@ -56,7 +56,7 @@ WRONG: list[tuple[list[str], list[str]]] = [
     (["wait", SERVICE, BUILD[:-1] + "\x1b"], [r"\x1b"]),
     (["wait", SERVICE, BUILD[:-1] + "٣"], ["hex digit"]),
     (["status", "VA" + "0" * 32, BUILD], ["another kind of SID"]),
-    (["status", BUILD, SERVICE], ["BUILD is a Service SID", "The service comes first"]),
+    (["status", BUILD, SERVICE], ["BUILD is a Service SID", "Write the service first"]),
     (["wait", "-q", "functions/a.js", "Makefile"], ["file name", "pass_filenames: false"]),
     (["wait", "x" * 51, BUILD], ["1 to 50 letters, digits"]),
     (["wait", SERVICE, "[bold]x"], ["[bold]x"]),

@@ -154,11 +154,11 @@ def _of_connecting(sent: SentRequest, causes: list[BaseException]) -> Words:
     numbers = [number for cause in causes if isinstance(number := getattr(cause, "errno", 0), int)]
     numbers = [number for number in numbers if number > 0]
     if errno.ECONNREFUSED in numbers or _has(causes, ConnectionRefusedError):
-        return (f"connection refused by {peer}",)
+        return (f"connection refused by {peer}", _check_address(sent))
     if any(number in _LOST for number in numbers):
         return ("connection lost",)
     if errno.ETIMEDOUT in numbers:
-        return (f"connection to {peer} timed out",)
+        return (f"connection to {peer} timed out", _check_address(sent))
     if _has(causes, MemoryError):
         return (f"could not reach {peer}: {strerror(errno.ENOMEM)}",)
     if numbers:
@@ -167,8 +167,14 @@ def _of_connecting(sent: SentRequest, causes: list[BaseException]) -> Words:
     if _has(causes, ConnectTimeoutError, requests.ConnectTimeout) and not _has(
         causes, NewConnectionError
     ):
-        return (f"connection to {peer} timed out",)
+        return (f"connection to {peer} timed out", _check_address(sent))
     return None
+
+
+def _check_address(sent: SentRequest) -> str:
+    if sent.proxy:
+        return "Check the proxy's address, and the network."
+    return "Check TWBUILD_API_URL." if sent.settings.replaced else _CHECK_NETWORK
 
 
 def _of_answer(sent: SentRequest, causes: list[BaseException]) -> Words:  # noqa: ARG001

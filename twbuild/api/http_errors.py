@@ -136,8 +136,9 @@ def from_response(sent: SentRequest, response: requests.Response, body: bytes | 
         hints = _not_twilio(sent) if status == 404 else []
     elif status in (401, 403) and is_from_twilio:
         error = UnauthorizedError
-        message = f"Twilio refused the credentials: {message}"
+        message = f"Twilio refused the credentials ({reason})"
         hints = list(_refusal(sent, code))
+        twilio_says = [text]
     elif status in (401, 403):
         message = f"a proxy or gateway rejected the request, not Twilio ({message})"
         hints = _not_twilio(sent)

@@ -89,7 +89,7 @@ def find(environ: Mapping[str, str], profile: str | None) -> Credentials:
 
 
 def _none_found(environ: Mapping[str, str], *hints: str) -> CredentialsError:
-    lone = f"{ACCOUNT} is set, but neither {TOKEN} nor {KEY} and {SECRET}."
+    lone = f"{ACCOUNT} is set, but {TOKEN} is not."
     empty = [name for name in (KEY, SECRET, ACCOUNT, TOKEN) if environ.get(name) == ""]
     return CredentialsError(
         "no credentials found. Do one of these:",

@@ -186,7 +186,7 @@ def _build(value: str) -> str:
     if value.startswith("ZS"):
         raise UsageError(
             f"BUILD is a Service SID: {quoted(value)}",
-            "The service comes first, once: SERVICE BUILD",
+            "Write the service first, then the Build SIDs.",
         )
     if not value.startswith("ZB"):
         raise UsageError(f"BUILD is not a Build SID: {_shown(value)}", _BUILD_FORM, *_hints(value))
@@ -237,5 +237,5 @@ def _hints(value: str) -> list[str]:
     if re.fullmatch(_SMALL_SID, value):
         return [f"Write {value[:2].upper()} in capitals."]
     if re.fullmatch(_UNIQUE_NAME, value):
-        return ["The service comes first, then Build SIDs."]
+        return ["Write the service first, then the Build SIDs."]
     return []

@@ -19,8 +19,8 @@ from twbuild.outcome import Outcome
 from twbuild.text import Line, counted, duration, listed, pasteable, printable, utc_time
 from twbuild.watch.events import Details, Finished
 
-LOST = (Outcome.UNAUTHORIZED, Outcome.UNAVAILABLE)  # the build may still be running
 DETAILS_COLUMNS = 60  # beside their names, in a window of 80
+LOST = (Outcome.UNAUTHORIZED, Outcome.UNAVAILABLE)  # the build may still be running
 
 
 def word(finished: Finished, *, several: bool) -> str:
@@ -38,7 +38,7 @@ def headline(finished: Finished, *, once: bool) -> Line:
         mark = (f"{outcome.mark} {outcome.value:<9}", outcome.style)
         return [mark, (f"{sid}{ready}", ""), (took, "time")]
     if outcome.is_cut_short:
-        state = "still building" if finished.answer else "status not known yet"
+        state = "still building" if finished.answer else "status unknown"
         ended = f"interrupted after {waited}, {state}"
         if outcome is Outcome.TIMEOUT:
             ended = f"{state} after {waited} (--timeout)"
@@ -90,7 +90,7 @@ def resume(endings: Sequence[Finished], command: Sequence[str]) -> list[Line]:
 def _state_of(unfinished: Sequence[Finished]) -> str:
     """What Twilio last said of builds that are no longer watched."""
     if any(finished.answer and finished.answer.from_sandbox for finished in unfinished):
-        return "Nothing continues at Twilio: the sandbox's builds end with it."
+        return "Nothing continues at Twilio: the build exists only in the sandbox."
     unknown = sum(not _was_building(finished) for finished in unfinished)
     known = len(unfinished) - unknown
     if not unknown:

@@ -45,12 +45,15 @@ def rendered(renderable: RenderableType, width: int, *, crop: bool = False) -> s
 
 
 def wrapped(line: Line, width: int) -> str:
-    """The line with its colours, wrapped between words below its own indent.
+    """The line with its colours, wrapped between words below its own text.
+
+    The text begins behind the indent, or behind a word there that is set off by spaces.
 
     What is to be copied stays in one piece: commands, and words longer than the window.
     """
     text, content = Text.assemble(*line), plain(line)
-    indent = len(content) - len(content.lstrip(" "))
+    begin = re.match(r" *(?:(?<= )\S+ {2,})?", content)
+    indent = begin.end() if begin else 0
     breaks = [0]
     for word in re.finditer(r"\S+", content):
         columns = width - (indent if breaks[-1] else 0)

@@ -19,7 +19,7 @@ from twbuild.output.stderr import Stderr
 from twbuild.sandbox.server import Sandbox
 from twbuild.text import Line, printable, quoted, strerror
 
-SERVICE = "demo-service"
+SERVICE = "demo"
 NOT_EXECUTABLE, NOT_FOUND = 126, 127  # as POSIX has it for a shell
 SHELL = "/bin/sh"
 HEAD = 256  # as much of a file as Linux reads to find its interpreter
@@ -53,20 +53,21 @@ def run(command: Sequence[str], outcome: str, build_seconds: float) -> int:
 
 def _say(command: Sequence[str], sandbox: Sandbox) -> None:
     """What runs, and what the sandbox cannot find out: whether the user's settings are right."""
-    stderr = Stderr()
+    supplied = f"sandbox: TWBUILD_SERVICE={SERVICE} and throwaway credentials, not your own"
+    lines: list[Line] = [[(supplied, "detail")]]
     if not command:
-        stderr.say([[(f"$ twbuild wait {SERVICE} {sandbox.build}", "command")]])
-    supplied = f"sandbox: TWBUILD_SERVICE={SERVICE} and throwaway credentials are set"
-    stderr.say([[(f"{supplied}; your own are neither used nor checked", "detail")]])
+        lines.append([(f"$ twbuild wait {SERVICE} {sandbox.build}", "command")])
+    Stderr().say(lines)
 
 
 def _next_steps(outcome: str) -> Sequence[Line]:
     """What to try after the default COMMAND."""
-    other = "sandbox" if outcome == "failed" else "sandbox --outcome failed"
+    sandbox = f"{'twbuild' if shutil.which('twbuild') else printable(sys.argv[0])} sandbox"
+    other = sandbox if outcome == "failed" else f"{sandbox} --outcome failed"
     return [
         [("Try next:", "")],
-        [("  ", ""), (f"twbuild {other}", "command")],
-        [("  ", ""), ("twbuild sandbox ./your-script.sh", "command")],
+        [("  ", ""), (other, "command")],
+        [("  ", ""), (f"{sandbox} ./your-script.sh", "command")],
     ]
 
 

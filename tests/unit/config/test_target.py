@@ -162,8 +162,8 @@ class TestArguments:
             (["Zs" + HEX], "Write ZS in capitals"),
             ([SERVICE, "zb" + HEX], "BUILD is not a Build SID(.|\n)*Write ZB in capitals"),
             # A wrong order
-            ([BUILD, SERVICE], "BUILD is a Service SID: 'ZS.*\n.*SERVICE BUILD"),
-            ([SERVICE, SERVICE], "BUILD is a Service SID: 'ZS.*\n.*SERVICE BUILD"),
+            ([BUILD, SERVICE], "BUILD is a Service SID: 'ZS.*\n.*Write the service first"),
+            ([SERVICE, SERVICE], "BUILD is a Service SID: 'ZS.*\n.*Write the service first"),
             (["my-service", BUILD, "ZS"], "BUILD is a Service SID: 'ZS'"),
             # No unique name
             (["MY service"], "or unique name: 'MY service' contains ' '"),
@@ -201,7 +201,7 @@ class TestArguments:
         with pytest.raises(UsageError) as raised:
             target.parse([BUILD, SERVICE])
         assert raised.value.hints == (
-            "The service comes first, once: SERVICE BUILD",
+            "Write the service first, then the Build SIDs.",
             f"Did you mean: twbuild wait {SERVICE} {BUILD}",
         )
 
@@ -294,7 +294,7 @@ class TestArguments:
 
         assert raised.value.hints == (
             "Use ZB and 32 hex digits.",
-            "The service comes first, then Build SIDs.",
+            "Write the service first, then the Build SIDs.",
         )
 
     def test_a_hostile_argument_is_shown_and_does_nothing(self) -> None:

@@ -70,11 +70,11 @@ class TestHeadline:
             ),
             (
                 finished(Outcome.TIMEOUT, 5, answer=None),
-                f"! status not known yet after 5s (--timeout)  {BUILD}",
+                f"! status unknown after 5s (--timeout)  {BUILD}",
             ),
             (
                 finished(Outcome.TIMEOUT, 5, answer=None, sid=None),
-                "! status not known yet after 5s (--timeout)  the newest build",
+                "! status unknown after 5s (--timeout)  the newest build",
             ),
             (
                 finished(Outcome.INTERRUPTED, 46),
@@ -82,7 +82,7 @@ class TestHeadline:
             ),
             (
                 finished(Outcome.INTERRUPTED, 0.5, answer=None),
-                f"! interrupted after 0.5s, status not known yet  {BUILD}",
+                f"! interrupted after 0.5s, status unknown  {BUILD}",
             ),
             (
                 finished(
