@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import socket
-import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import pytest
-import requests
-import urllib3
 from werkzeug import Response
 
 from tests.support.command import ACCOUNT, KEY, SECRET, TOKEN
 from tests.support.command import BUILD as BUILD_SID
-from tests.support.fasttime import close_fetchers, fetcher
+from tests.support.fasttime import fetcher
 from tests.support.sockets import Server, answering, http
 from tests.support.twilio import Twilio, error, reply
 from twbuild.api.models import Request, Resource
@@ -27,12 +23,6 @@ from twbuild.errors import (
 
 STATUS = Request(Resource.STATUS, BUILD_SID)
 DATE = "Tue, 24 Nov 2026 14:00:00 GMT"
-
-
-@pytest.fixture(autouse=True)
-def closed() -> Iterator[None]:
-    yield
-    close_fetchers()
 
 
 def refusal(twilio: Twilio, answer: Response, **environ: str) -> FetchError:
@@ -252,60 +242,3 @@ def test_a_long_message_is_cut(twilio: Twilio) -> None:
     assert "x" * 290 in refused.message
     assert "x" * 301 not in refused.message
     assert "y" * 301 not in refused.message
-
-
-SECRET_TEXT = "http://svc:Hunter2x@proxy:1 Authorization: Basic QUM6"
-RAISED: Mapping[str, tuple[Exception, str]] = {
-    "connection": (requests.ConnectionError(SECRET_TEXT), "connection lost"),
-    "refused": (requests.ConnectionError(ConnectionRefusedError(SECRET_TEXT)), "refused by 127"),
-    "name": (requests.ConnectionError(socket.gaierror(-2, SECRET_TEXT)), "could not resolve"),
-    "proxy": (requests.exceptions.ProxyError(SECRET_TEXT), "connection lost"),
-    "tunnel": (
-        requests.exceptions.ProxyError(OSError(f"Tunnel connection failed: 502 {SECRET_TEXT}")),
-        "refused CONNECT: HTTP 502",
-    ),
-    "TLS": (requests.exceptions.SSLError(ssl.SSLError(1, SECRET_TEXT)), "the TLS handshake failed"),
-    "connect timeout": (requests.ConnectTimeout(SECRET_TEXT), "connection to 127"),
-    "read timeout": (requests.ReadTimeout(SECRET_TEXT), "timed out waiting for an answer"),
-    "socket timeout": (TimeoutError(SECRET_TEXT), "timed out waiting for an answer"),
-    "protocol": (urllib3.exceptions.ProtocolError(SECRET_TEXT), "connection lost"),
-    "cut": (urllib3.exceptions.IncompleteRead(1, 2), "the answer was cut short"),
-    "chunk": (requests.exceptions.ChunkedEncodingError(SECRET_TEXT), "connection lost"),
-    "operating system": (OSError(5, SECRET_TEXT), "input/output error"),
-    "proxy's address": (requests.exceptions.InvalidProxyURL(SECRET_TEXT), "connection lost"),
-}
-
-
-@pytest.mark.parametrize("row", RAISED)
-def test_an_exception_is_told_by_its_kind_and_never_by_its_text(
-    twilio: Twilio, monkeypatch: pytest.MonkeyPatch, row: str
-) -> None:
-    raised, reason = RAISED[row]
-    asking = fetcher(twilio.url)
-
-    def send(*_: object, **__: object) -> None:
-        raise raised
-
-    monkeypatch.setattr(asking._session, "send", send)
-    with pytest.raises(TransientError) as refused:
-        asking.fetch(STATUS)
-
-    told = " ".join([refused.value.reason, refused.value.message, *refused.value.hints])
-    assert reason in told
-    assert "Hunter2x" not in told
-    assert "QUM6" not in told
-
-
-def test_exceptions_that_hold_each_other_are_no_endless_loop(
-    twilio: Twilio, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first, second = requests.ConnectionError(), OSError()
-    first.__cause__, second.__cause__ = second, first
-    asking = fetcher(twilio.url)
-
-    def send(*_: object, **__: object) -> None:
-        raise first
-
-    monkeypatch.setattr(asking._session, "send", send)
-    with pytest.raises(TransientError, match="connection lost"):
-        asking.fetch(STATUS)

@@ -1,0 +1,39 @@
+"""Single requests to a scripted server."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.support.command import BUILD
+from tests.support.fasttime import fetcher
+from tests.support.sockets import Handler, Server, http
+from tests.support.twilio import status_body
+from twbuild.api.models import Build, BuildPage, BuildStatus, Request, Resource
+from twbuild.errors import FetchError
+
+STATUS = Request(Resource.STATUS, BUILD)
+DETAILS = Request(Resource.BUILD, BUILD)
+PAGE = Request(Resource.PAGE)
+MIB = 1 << 20
+
+
+def body(**fields: object) -> bytes:
+    return json.dumps({**status_body(), **fields}).encode()
+
+
+def anonymous(status: str, **fields: object) -> bytes:
+    """An answer that names no build."""
+    return http(json.dumps({"sid": None, "url": None, "status": status, **fields}).encode())
+
+
+def refusal(server: Server, question: Request = STATUS) -> FetchError:
+    with pytest.raises(FetchError) as refused:
+        fetcher(server.url).fetch(question)
+    return refused.value
+
+
+def asked(handler: Handler, question: Request = STATUS) -> BuildStatus | Build | BuildPage:
+    with Server(handler) as server:
+        return fetcher(server.url).fetch(question)

@@ -1,0 +1,271 @@
+"""JSON bodies: one model, or the reason why there is none."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import tracemalloc
+from collections.abc import Mapping
+
+import pytest
+
+from tests.support.command import BUILD, OTHER_BUILD
+from tests.support.fasttime import fetcher
+from tests.support.sockets import (
+    Server,
+    answering,
+    chunked,
+    good,
+    http,
+)
+from tests.support.twilio import Twilio, build_body, page, status_body
+from tests.unit.api.fetching import DETAILS, MIB, PAGE, STATUS, asked, body, refusal
+from twbuild.api.models import BuildPage, BuildStatus, Dependency, Request, Resource, Status
+from twbuild.errors import TransientError
+
+# What is no Build Status, though it came with 200. Trouble that may pass; never a verdict.
+NONSENSE: Mapping[str, tuple[bytes, str]] = {
+    "empty": (b"", "empty"),
+    "blanks": (b" \r\n", "empty"),
+    "null": (b"null", "JSON, but not an object"),
+    "array": (b'["completed"]', "JSON, but not an object"),
+    "number": (b"0", "JSON, but not an object"),
+    "string": (b'"completed"', "JSON, but not an object"),
+    "bare word": (b"completed", "not JSON"),
+    "truncated": (body(status="completed")[:-1], "not JSON"),
+    "two objects": (body(status="completed") * 2, "not JSON"),
+    "no UTF-8": (b'{"status": "completed", "url": "\xff"}', "not UTF-8"),
+    "UTF-16": (body(status="completed").decode().encode("utf-16"), "not UTF-8"),
+    "name twice": (b'{"status": "failed", "status": "completed"}', "occurs twice"),
+    "name twice, deeper": (b'{"status": "completed", "x": {"a": 1, "a": 2}}', "occurs twice"),
+    "NaN": (b'{"status": "completed", "x": NaN}', "NaN"),
+    "Infinity": (b'{"status": "completed", "x": -Infinity}', "NaN"),
+    "100,000 arrays": (b'{"status": "completed", "x": ' + b"[" * 100_000, "nested too deep"),
+    "100,000 objects": (b'{"x": ' * 100_000, "nested too deep"),
+    "200,000 brackets": (b"[" * 200_000, "nested too deep"),
+    "a number of 100,000 digits": (b'{"x": ' + b"9" * 100_000 + b"}", "not JSON"),
+    "HTML": (b"<html><body>completed</body></html>", "not JSON"),
+    "no status": (json.dumps({"sid": BUILD}).encode(), "unknown build status None"),
+    "status null": (body(status=None), "unknown build status None"),
+    "status a list": (body(status=["completed"]), "unknown build status ['completed']"),
+    "status an object": (body(status={"completed": True}), "unknown build status {"),
+    "status true": (body(status=True), "unknown build status True"),
+    "status 0": (body(status=0), "unknown build status 0"),
+    "status empty": (body(status=""), "unknown build status ''"),
+    "status in capitals": (body(status="COMPLETED"), "unknown build status 'COMPLETED'"),
+    "status queued": (body(status="queued"), "unknown build status 'queued'"),
+    "status canceled": (body(status="canceled"), "unknown build status 'canceled'"),
+    "status with blanks": (body(status=" completed "), "unknown build status ' completed '"),
+    "status with a line end": (body(status="failed\n"), "unknown build status 'failed\\n'"),
+    "a long status": (body(status="x" * 5000), "unknown build status 'xxx"),
+    "another build": (
+        body(status="completed", sid=OTHER_BUILD),
+        f"the answer is about {OTHER_BUILD}, not {BUILD}",
+    ),
+    "a sid that folds to the same": (
+        body(status="completed", sid=BUILD.replace("f", "\uff46")),
+        "the answer is about ZB",
+    ),
+    "a sid with a blank": (body(status="completed", sid=f"{BUILD} "), "the answer is about"),
+    "an empty sid": (body(status="completed", sid=""), "the answer is about"),
+    "a sid that is a number": (body(status="completed", sid=7), "the answer is about 7"),
+    "a sid that is a list": (body(status="completed", sid=[BUILD]), "the answer is about ["),
+    "more than 1 MiB": (body(status="completed", x="x" * MIB), "larger than any"),
+    "3 MiB": (b" " * 3 * MIB + body(status="completed"), "larger than any"),
+}
+
+
+@pytest.mark.parametrize("row", NONSENSE)
+def test_a_body_that_is_not_the_object_promised_is_trouble_that_may_pass(row: str) -> None:
+    content, reason = NONSENSE[row]
+    with Server(answering(http(content))) as server:
+        refused = refusal(server)
+
+    assert type(refused) is TransientError
+    assert reason in refused.reason
+    assert len(refused.message) <= 400
+    assert refused.http_status == 200
+
+
+GOOD: Mapping[str, bytes] = {
+    "as documented": good("completed"),
+    "with a BOM": http(b"\xef\xbb\xbf" + body(status="completed")),
+    "with blanks around": http(b"\r\n" + body(status="completed") + b"\n"),
+    "chunked": http(
+        chunked(body(status="completed")[:9], body(status="completed")[9:]),
+        "200 OK",
+        "Transfer-Encoding: chunked",
+    ),
+    "gzip": http(gzip.compress(body(status="completed")), "200 OK", "Content-Encoding: gzip"),
+    "as text/html": http(body(status="completed"), "200 OK", "Content-Type: text/html"),
+    "a Content-Type of junk": http(body(status="completed"), "200 OK", "Content-Type: ;;%%=;"),
+    "charset twice": http(
+        body(status="completed"),
+        "200 OK",
+        "Content-Type: application/json; charset=utf-8; charset=utf-8",
+    ),
+    "sid in small letters": http(body(status="completed", sid=BUILD.lower())),
+    "sid in capitals": http(body(status="completed", sid=BUILD.upper())),
+    "sid null": http(body(status="completed", sid=None)),
+    "status alone": http(b'{"status": "completed"}'),
+    "more fields": http(body(status="completed", links={}, next=[1, {"x": None}])),
+    "fields of other types": http(body(status="completed", account_sid=7, url=[], service_sid={})),
+    "99 headers": http(body(status="completed"), "200 OK", *(f"X-{n}: y" for n in range(90))),
+    "a cookie of junk": http(
+        body(status="completed"), "200 OK", "Set-Cookie: a; domain=..; max-age=x"
+    ),
+    "just below 1 MiB": http(body(status="completed", x="x" * (MIB - 1000))),
+}
+
+
+@pytest.mark.parametrize("row", GOOD)
+def test_a_good_answer_is_read_whatever_stands_around_it(row: str) -> None:
+    answer = asked(answering(GOOD[row]))
+
+    assert isinstance(answer, BuildStatus)
+    assert answer.status is Status.COMPLETED
+
+
+def test_the_five_fields_are_given_as_sent_and_null_where_they_are_no_texts() -> None:
+    sent = {**status_body(status="failed"), "account_sid": 7, "url": None, "service_sid": "\x1bZS"}
+
+    answer = asked(answering(http(json.dumps(sent).encode())))
+
+    assert answer == BuildStatus(Status.FAILED, BUILD, None, "\x1bZS", None)
+
+
+@pytest.mark.parametrize("unit", [b"{},", b"[],", b"[{}],", b'{"":0},', b"[0,0,0,0,0],"])
+def test_memory_stays_bounded_whatever_a_list_is_made_of(unit: bytes) -> None:
+    content = b'{"builds": [' + unit * ((8 * MIB - 100) // len(unit)) + b'{}], "meta": {}}'
+    with Server(answering(http(content))) as server:
+        tracemalloc.start()
+        try:
+            assert "too many values" in refusal(server, PAGE).reason
+            assert tracemalloc.get_traced_memory()[1] < 48 * MIB
+        finally:
+            tracemalloc.stop()
+
+
+def test_the_largest_page_that_twilio_can_give_is_read() -> None:
+    version = {
+        **dict.fromkeys(("sid", "account_sid", "service_sid", "function_sid"), BUILD),
+        "path": "/path",
+        "visibility": "protected",
+        "date_created": "2026-11-24T14:02:11Z",
+    }
+    build = {
+        **build_body(),
+        "function_versions": [version] * 50,
+        "asset_versions": [version] * 1000,
+    }
+    content = json.dumps(page(*[build] * 20)).encode()
+    assert len(content) > 5 * MIB
+    with Server(answering(http(content))) as server:
+        found = fetcher(server.url).fetch(PAGE)
+
+    assert isinstance(found, BuildPage)
+    assert [build.assets for build in found.builds] == [1000] * 20
+
+
+BUILDS: Mapping[str, tuple[Mapping[str, object], Mapping[str, object]]] = {
+    "as documented": ({}, {"runtime": "node18", "functions": 12, "assets": 4}),
+    "a runtime nobody knew": ({"runtime": "node24"}, {"runtime": "node24"}),
+    "no lists": (
+        {"function_versions": None, "asset_versions": 7, "dependencies": None},
+        {"functions": None, "assets": None, "dependencies": ()},
+    ),
+    "no dates": (
+        {"date_created": None, "date_updated": "soon"},
+        {"created": None, "updated": None},
+    ),
+    "odd dates": (
+        {"date_created": "0001-01-01T00:00:00+14:00", "date_updated": "99999-01-01T00:00:00Z"},
+        {"created": None, "updated": None},
+    ),
+    "odd dependencies": (
+        {"dependencies": [{"name": 7}, "x", None, {"name": "a", "version": "1"}, {"name": "b"}]},
+        {"dependencies": (Dependency("a", "1"), Dependency("b"))},
+    ),
+    "a runtime of another type": ({"runtime": {"name": "node18"}}, {"runtime": None}),
+}
+
+
+@pytest.mark.parametrize("row", BUILDS)
+def test_a_build_is_read_as_far_as_it_makes_sense(twilio: Twilio, row: str) -> None:
+    sent, found = BUILDS[row]
+    twilio.describes(sent)
+
+    build = fetcher(twilio.url).fetch(DETAILS)
+
+    assert {name: getattr(build, name) for name in found} == found
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"builds": None},
+        {"builds": {}},
+        {"builds": [None]},
+        {"builds": [{"sid": 7, "status": "building"}]},
+        {"builds": [{"sid": BUILD}]},
+        {"meta": None},
+        {"meta": {"next_page_url": 7}},
+    ],
+    ids=str,
+)
+def test_a_list_that_makes_no_sense_is_trouble_that_may_pass(
+    twilio: Twilio, sent: Mapping[str, object]
+) -> None:
+    twilio.lists(sent)
+    with pytest.raises(TransientError, match="the answer"):
+        fetcher(twilio.url).fetch(PAGE)
+
+
+OF_ANOTHER_BUILD: Mapping[str, Mapping[str, object]] = {
+    "its url": {
+        "sid": None,
+        "url": f"https://serverless.twilio.com/v1/Services/x/Builds/{OTHER_BUILD}/Status",
+    },
+    "both in the url": {"sid": None, "url": f"/Builds/{OTHER_BUILD}/Status?of={BUILD}"},
+    "a sid in other letters": {"sid": BUILD.replace("ZB", "ＺＢ")},
+    "an object": {"sid": {"sid": BUILD}},
+    "false": {"sid": False},
+}
+
+
+@pytest.mark.parametrize("row", OF_ANOTHER_BUILD)
+@pytest.mark.parametrize("question", [STATUS, DETAILS], ids=["status", "build"])
+def test_an_answer_that_names_another_build_is_not_this_ones(row: str, question: Request) -> None:
+    sent = {**build_body(), "status": "completed", **OF_ANOTHER_BUILD[row]}
+    with Server(answering(http(json.dumps(sent).encode()))) as server:
+        refused = refusal(server, question)
+
+    assert type(refused) is TransientError
+    assert "the answer is about" in refused.reason
+
+
+def test_a_sid_that_only_unicode_takes_for_the_one_asked_is_another_builds() -> None:
+    asked, folded = "ZB" + "ff" * 16, "ZB" + "\ufb00" + "ff" * 15
+    assert asked.upper() == folded.upper()
+    assert asked.casefold() == folded.casefold()
+    sent = json.dumps({"sid": folded, "status": "completed"}).encode()
+
+    with Server(answering(http(sent))) as server:
+        refused = refusal(server, Request(Resource.STATUS, asked))
+
+    assert type(refused) is TransientError
+    assert "the answer is about" in refused.reason
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"sid": None}, {"sid": None, "url": None}, {"sid": BUILD.lower()}, {"sid": None, "url": 7}],
+    ids=str,
+)
+def test_an_answer_without_a_sid_or_in_other_case_is_this_builds(
+    fields: Mapping[str, object],
+) -> None:
+    found = asked(answering(http(body(status="completed", **fields))))
+
+    assert isinstance(found, BuildStatus)
+    assert found.status is Status.COMPLETED
