@@ -24,3 +24,16 @@ def environ(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
 @pytest.fixture(scope="session")
 def authority() -> trustme.CA:
     return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def authority_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("authority") / "bundle.pem"
+    path.write_bytes(authority.cert_pem.bytes())
+    return str(path)
+
+
+@pytest.fixture
+def trusted(environ: pytest.MonkeyPatch, authority_file: str) -> None:
+    """Trust the tests' authority alone: reading the machine's own takes 15 ms a test."""
+    environ.setenv("REQUESTS_CA_BUNDLE", authority_file)

@@ -39,10 +39,12 @@ from twbuild.errors import (
     TransientError,
 )
 
+pytestmark = pytest.mark.usefixtures("trusted")
+
 
 @pytest.mark.parametrize("scheme", ["http", "socks5h"])
 def test_a_proxy_that_never_answers_is_named(environ: pytest.MonkeyPatch, scheme: str) -> None:
-    environ.setattr(transport, "CONNECT_SECONDS", 0.3)
+    environ.setattr(transport, "CONNECT_SECONDS", 0.1)
     with Server(silent) as proxy:
         environ.setenv("HTTPS_PROXY", f"{scheme}://{proxy.netloc}")
         with pytest.raises(TransientError, match="timed out") as refused:

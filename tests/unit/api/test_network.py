@@ -47,6 +47,7 @@ def test_where_nothing_is_set_the_way_is_direct_and_the_usual_authorities_count(
     ],
     ids=str,
 )
+@pytest.mark.usefixtures("trusted")
 def test_the_proxy_is_the_one_that_requests_documents(
     environ: pytest.MonkeyPatch, settings: dict[str, str], route: str | None
 ) -> None:
@@ -103,6 +104,7 @@ def test_a_loopback_address_never_goes_through_a_proxy(
     ids=ascii,
 )
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "ALL_PROXY"])
+@pytest.mark.usefixtures("trusted")
 def test_a_malformed_proxy_is_refused_by_name_and_never_repeated(
     environ: pytest.MonkeyPatch, variable: str, value: str
 ) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import socket
 import threading
-import time
 import tracemalloc
 import zlib
 from collections.abc import Callable, Mapping
@@ -234,7 +233,7 @@ INTERIM: Mapping[str, bytes] = {
 
 
 @pytest.mark.parametrize("row", INTERIM)
-@pytest.mark.parametrize("seconds", [0.0, 0.2])
+@pytest.mark.parametrize("seconds", [0.0, 0.05])
 def test_interim_answers_are_passed_over_and_the_final_one_counts(row: str, seconds: float) -> None:
     def answer(connection: sockets.Connection) -> None:
         connection.send(INTERIM[row])
@@ -265,22 +264,25 @@ LEFTOVERS: Mapping[str, bytes] = {
 def test_a_connection_with_anything_behind_an_answer_is_not_used_again(
     row: str, late: bool
 ) -> None:
+    sent = threading.Event()
+
     def handle(connection: sockets.Connection) -> None:
         connection.request()
         if connection.number > 1:
             connection.send(anonymous("building"))
         elif late:
             connection.send(anonymous("building"))
-            connection.pause(0.1)
+            connection.pause(0.05)
             connection.send(LEFTOVERS[row])
         else:
             connection.send(anonymous("building") + LEFTOVERS[row])
+        sent.set()
         connection.request()
 
     with Server(handle) as server:
         client = fetcher(server.url)
         found = [client.fetch(STATUS)]
-        time.sleep(0.3)
+        assert sent.wait(10)
         found.append(client.fetch(STATUS))
 
         assert [a.status for a in found if isinstance(a, BuildStatus)] == [Status.BUILDING] * 2
@@ -412,7 +414,7 @@ def test_a_kept_tls_connection_that_was_ended_is_opened_again_without_a_word(
 
 
 def test_a_tls_handshake_that_hangs_takes_4_seconds_at_most(environ: pytest.MonkeyPatch) -> None:
-    environ.setattr(transport, "CONNECT_SECONDS", 0.3)
+    environ.setattr(transport, "CONNECT_SECONDS", 0.1)
     with Server(silent) as server, pytest.raises(TransientError):
         fetcher(f"https://{server.netloc}").fetch(STATUS)
 

@@ -175,7 +175,7 @@ class TestDeadline:
         assert played.finished == Finished(BUILD, Outcome.TIMEOUT, None, waited, 1, None)
 
     def test_none_ends_nothing(self) -> None:
-        assert play([*[BUILDING] * 20_000, COMPLETED], wait(timeout=None)).outcome == "completed"
+        assert play([*[BUILDING] * 10_000, COMPLETED], wait(timeout=None)).outcome == "completed"
 
     @pytest.mark.parametrize(
         ("interval", "timeout", "times"),
