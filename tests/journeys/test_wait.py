@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from itertools import pairwise
 from typing import Any
@@ -26,10 +26,12 @@ from tests.support.sockets import (
     Handler,
     Server,
     answering,
+    closing,
     deaf,
     endless,
     good,
     http,
+    resetting,
     silent,
     slow,
     trickling,
@@ -42,6 +44,7 @@ from twbuild.watch.events import Building, Details, Finished
 
 pytestmark = pytest.mark.measured
 
+MISSING = http(b'{"code": 20404, "message": "no", "status": 404}', "404 Not Found")
 DOWN = http(b"", "503 Service Unavailable")
 
 
@@ -547,3 +550,74 @@ def test_wait_goes_on_until_the_build_is_over(
 
     assert (ended.code, ended.stdout) == (code, f"{status}\n")
     assert len(twilio.polls()) == 3
+
+
+@pytest.mark.parametrize("script", [[MISSING], [good(), MISSING]], ids=["from the first", "later"])
+def test_a_404_for_5_seconds_and_3_polls_is_the_answer(script: Sequence[bytes]) -> None:
+    with Server(answering(*script)) as server:
+        watched = watch(server.url, times=10)
+
+    assert watched.finished.outcome is Outcome.NOT_FOUND
+    assert 5 <= watched.seconds < 12
+    assert watched.finished.polls >= 3
+
+
+@pytest.mark.parametrize("details", [silent, resetting(), DOWN, closing(http(b"[")), MISSING])
+def test_a_failed_build_that_tells_nothing_more_has_failed_all_the_same(details: Any) -> None:
+    with Server(answering(good(), good("failed"), details)) as server:
+        watched = watch(server.url, times=5)
+
+    assert watched.finished.outcome is Outcome.FAILED
+    assert watched.of(Details) == [Details(BUILD, None)]
+    assert watched.events[-1][0] < 12
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_wall_clock_that_jumps_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    real, calls = time.time, []
+
+    def jumping() -> float:
+        calls.append(0)
+        return real() + (hours * 3600 if len(calls) > 5 else 0)
+
+    monkeypatch.setattr(time, "time", jumping)
+    with Server(answering(*[good()] * 10, good("completed"))) as server:
+        watched = watch(server.url, times=20, timeout=60)
+
+        assert watched.finished.outcome is Outcome.COMPLETED
+        assert 9 < watched.seconds < 25
+        assert watched.troubles == []
+
+
+@pytest.mark.parametrize("after", [0.0, 0.03], ids=["at once", "between polls"])
+def test_a_server_that_closes_after_each_answer_is_no_trouble(after: float) -> None:
+    def handle(connection: Connection) -> None:
+        connection.request()
+        connection.send(good("completed" if connection.number == 5 else "building"))
+        connection.pause(after)
+
+    with Server(handle) as server:
+        watched = watch(server.url, times=10)
+
+        assert watched.finished.outcome is Outcome.COMPLETED
+        assert watched.troubles == []
+        assert (server.accepted, len(server.requests)) == (5, 5)
+        assert 0.3 < server.times[-1] - server.times[0] < 1  # the first may come late
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        [MISSING] * 3 + [good(), good("completed")],
+        [good(), MISSING, good("completed")],
+        [good(), *[MISSING] * 2, good(), *[MISSING] * 2, good("completed")],
+    ],
+    ids=["before", "between", "again and again"],
+)
+def test_a_404_among_good_answers_is_ridden_out(script: Sequence[bytes]) -> None:
+    with Server(answering(*script)) as server:
+        watched = watch(server.url, times=4, interval_seconds=0.2)
+
+    assert watched.finished.outcome is Outcome.COMPLETED

@@ -1,0 +1,90 @@
+"""Live rows: the picture of one build, and a frame of many."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from tests.support.command import BUILD
+from twbuild.outcome import Outcome
+from twbuild.output import theme
+from twbuild.output.live import HIDE_CURSOR, SHOW_CURSOR, Live, Row
+from twbuild.output.stderr import Stderr
+from twbuild.watch.events import Building, Finished, Problem, Tick
+
+START = 100.0
+MANY = [f"ZB{number:032x}" for number in range(30)]
+
+
+def picture(row: Row, now: float, width: int = 100) -> str:
+    """The row without colours, and without the frame of the spinner before it."""
+    drawn = theme.rendered(row.picture(now), width, crop=True)
+    return re.sub(r"\x1b\[[0-9;]*m", "", drawn).rstrip("\n")
+
+
+def test_a_build_that_was_not_answered_for_yet_is_asking() -> None:
+    assert picture(Row(BUILD, START), START)[2:] == f"asking     0:00  {BUILD}"
+    assert picture(Row(None, START), START + 61)[2:] == "asking     1:01  the newest build"
+
+
+def test_a_building_row_shows_its_time_and_the_problem_with_the_next_try() -> None:
+    row = Row(BUILD, START, Outcome.BUILDING)
+    assert picture(row, START + 46)[2:] == f"building   0:46  {BUILD}"
+
+    row.problem = Problem(BUILD, "HTTP 503", START + 50)
+
+    assert picture(row, START + 46)[2:].endswith(f"  {BUILD}  HTTP 503, retrying in 4s")
+    assert picture(row, START + 51)[2:].endswith(f"  {BUILD}  HTTP 503, retrying")
+
+
+def test_the_spinner_turns() -> None:
+    row = Row(BUILD, START, Outcome.BUILDING)
+
+    assert len({picture(row, START + tenth / 10)[0] for tenth in range(10)}) > 4
+
+
+def test_a_finished_row_has_a_mark_and_its_time_stands_still() -> None:
+    row = Row(BUILD, START, Outcome.COMPLETED, START + 72)
+
+    assert picture(row, START + 500) == f"✓ completed  1:12  {BUILD}"
+
+
+def test_a_narrow_window_crops_a_row_and_never_wraps_it() -> None:
+    row = Row(BUILD, START, Outcome.FAILED, START + 1)
+
+    assert picture(row, START + 1, width=20) == f"✗ failed     0:01  {BUILD}"[:20]
+
+
+@pytest.fixture
+def live() -> Iterator[Live]:
+    """Rows of 30 builds, drawn where no terminal is, in a window of 24 rows."""
+    with closing(Live(Stderr("live"), MANY, clock=lambda: START)) as screen:
+        yield screen
+
+
+def test_of_more_builds_than_rows_those_building_are_drawn_and_the_others_counted(
+    live: Live, capfd: pytest.CaptureFixture[str]
+) -> None:
+    live.show(Building(MANY[0]))
+    live.show(Finished(MANY[1], Outcome.COMPLETED, None, 5.0, 5))
+    live.show(Tick())
+
+    frame = capfd.readouterr().err
+    assert frame.startswith(HIDE_CURSOR)
+    assert MANY[0] in frame
+    assert MANY[1] not in frame
+    assert frame.count("ZB") == 22
+    assert "7 more building; 1 of 30 finished" in frame
+
+
+def test_closing_erases_the_rows_and_shows_the_cursor(
+    live: Live, capfd: pytest.CaptureFixture[str]
+) -> None:
+    live.show(Tick())
+    capfd.readouterr()
+    live.close()
+
+    assert capfd.readouterr().err == f"\r\x1b[K\x1b[C\x1b[J\r{SHOW_CURSOR}"

@@ -1,0 +1,109 @@
+"""Progress in plain lines: what each event says, and the line that comes while nothing changes."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+import pytest
+
+from tests.support.command import BUILD, OTHER_BUILD
+from twbuild.outcome import Outcome
+from twbuild.output.plain import Plain, line
+from twbuild.output.stderr import Stderr
+from twbuild.text import plain
+from twbuild.watch.events import (
+    Building,
+    Details,
+    Event,
+    Finished,
+    Notice,
+    Problem,
+    RequestEnded,
+    Selected,
+    Tick,
+)
+
+CREATED = datetime(2026, 11, 24, 14, 2, 11, tzinfo=timezone.utc)
+URL = "https://serverless.twilio.com/x"
+COMPLETED = Finished(BUILD, Outcome.COMPLETED, None, 72.0, 9)
+
+LINES: list[tuple[Event, str | None]] = [
+    (Notice("credentials: profile dev"), "credentials: profile dev"),
+    (RequestEnded(URL, "HTTP 200", 0.1234, "RQ1"), f"GET {URL}: HTTP 200, 123 ms, request RQ1"),
+    (RequestEnded(URL, "timed out", 15, None), f"GET {URL}: timed out, 15000 ms"),
+    (
+        Selected(BUILD, "building", CREATED, 12.0, 0),
+        f"newest build: {BUILD} (created 14:02:11 UTC, 12s ago)",
+    ),
+    (
+        Selected(BUILD, "building", CREATED, 86400.0, 2),
+        f"newest build: {BUILD} (created 2026-11-24 14:02:11 UTC, 1d ago), 2 others in progress",
+    ),
+    (Building(BUILD), f"building  {BUILD}"),
+    (Problem(BUILD, "HTTP 503", 104.0), f"HTTP 503, retrying in 4s  {BUILD}"),
+    (Problem(None, "HTTP 503", 99.0), "HTTP 503, retrying in 0s"),
+    (COMPLETED, f"✓ completed  {BUILD}  ready to deploy (waited 1m 12s)"),
+    (Details(BUILD, None), None),
+    (Tick(), None),
+]
+
+
+@pytest.mark.parametrize(("event", "text"), LINES, ids=lambda value: str(value)[:20])
+def test_each_event_has_its_line(event: Event, text: str | None) -> None:
+    found = line(event, now=100.0)
+
+    assert (found and plain(found)) == text
+
+
+class Watched:
+    """Plain progress whose clock the test moves."""
+
+    def __init__(self, *sids: str, quiet: bool = False, verbose: bool = False) -> None:
+        self.now = 0.0
+        self.progress = Plain(
+            Stderr("plain"), sids, quiet=quiet, verbose=verbose, clock=lambda: self.now
+        )
+
+    def show(self, *events: Event, after: float = 0.0) -> None:
+        self.now += after
+        for event in events:
+            self.progress.show(event)
+
+
+def test_a_line_comes_every_30_seconds_while_nothing_changes(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    watched = Watched(BUILD)
+    watched.show(Building(BUILD))
+    for _ in range(61):
+        watched.show(Tick(), after=1)
+
+    assert capfd.readouterr().err.splitlines() == [
+        f"twbuild: building  {BUILD}",
+        f"twbuild: building  {BUILD}  (30s)",
+        f"twbuild: building  {BUILD}  (1m)",
+    ]
+
+
+def test_of_several_builds_that_line_counts_those_that_are_not_finished(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    watched = Watched(BUILD, OTHER_BUILD)
+    watched.show(COMPLETED)
+    watched.show(Tick(), after=30)
+
+    assert capfd.readouterr().err.endswith("twbuild: waiting for 1 build  (30s)\n")
+
+
+@pytest.mark.parametrize(
+    ("quiet", "verbose", "written"),
+    [(False, False, "b"), (False, True, "ab"), (True, False, ""), (True, True, "a")],
+)
+def test_quiet_leaves_out_all_but_what_verbose_adds(
+    capfd: pytest.CaptureFixture[str], quiet: bool, verbose: bool, written: str
+) -> None:
+    watched = Watched(BUILD, quiet=quiet, verbose=verbose)
+    watched.show(Notice("a", verbose=True), Notice("b"))
+    watched.show(Tick(), after=29)
+
+    assert capfd.readouterr().err == "".join(f"twbuild: {text}\n" for text in written)

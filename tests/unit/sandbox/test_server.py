@@ -1,0 +1,97 @@
+"""The local fake of Twilio's API: answers in Twilio's shapes, for its own credentials only."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.command import BUILD, OTHER_BUILD, SERVICE
+from twbuild.sandbox.server import Sandbox
+
+BUILDS = f"/v1/Services/{SERVICE}/Builds"
+FOREVER = 10_000.0
+
+
+@pytest.fixture
+def building() -> Iterator[Sandbox]:
+    with Sandbox("failed", FOREVER) as sandbox:
+        yield sandbox
+
+
+def ask(sandbox: Sandbox, path: str) -> tuple[int, Any]:
+    """The answer to its own credentials."""
+    pair = base64.b64encode(f"{sandbox.account}:{sandbox.token}".encode()).decode()
+    return sandbox.answer(path, f"Basic {pair}")
+
+
+def test_a_status_has_the_five_fields_of_the_api(building: Sandbox) -> None:
+    assert ask(building, f"{BUILDS}/{BUILD}/Status") == (
+        200,
+        {
+            "sid": BUILD,
+            "account_sid": building.account,
+            "service_sid": SERVICE,
+            "status": "building",
+            "url": f"{building.url}{BUILDS}/{BUILD}/Status",
+        },
+    )
+
+
+@pytest.mark.parametrize("outcome", ["completed", "failed"])
+def test_a_build_ends_as_it_was_told_to_once_its_time_is_over(outcome: str) -> None:
+    with Sandbox(outcome, 0) as sandbox:
+        code, build = ask(sandbox, f"{BUILDS}/{BUILD}")
+
+    assert (code, build["status"]) == (200, outcome)
+    assert (len(build["function_versions"]), len(build["asset_versions"])) == (3, 1)
+    assert {"name", "version"} == set(build["dependencies"][0])
+
+
+def test_a_build_keeps_the_time_of_the_first_request_about_it(building: Sandbox) -> None:
+    first, again = (
+        ask(building, f"{BUILDS}/{sid}")[1] for sid in (BUILD, f"ZB{BUILD[2:].upper()}")
+    )
+
+    assert (again["sid"], again["date_created"]) == (first["sid"], first["date_created"])
+
+
+def test_a_service_may_be_named_by_its_unique_name(building: Sandbox) -> None:
+    code, status = ask(building, f"/v1/Services/my-service/Builds/{BUILD}/Status")
+
+    assert code == 200
+    assert status["service_sid"].startswith("ZS")
+
+
+def test_the_builds_come_in_pages_that_lead_to_one_another(building: Sandbox) -> None:
+    for sid in (BUILD, OTHER_BUILD):
+        ask(building, f"{BUILDS}/{sid}/Status")
+    _, first = ask(building, f"{BUILDS}?PageSize=2")
+    _, second = ask(building, first["meta"]["next_page_url"].removeprefix(building.url))
+
+    assert [build["sid"] for build in first["builds"]] == [BUILD, OTHER_BUILD]
+    assert [build["sid"] for build in second["builds"]] == [building.build]
+    assert second["meta"]["next_page_url"] is None
+
+
+@pytest.mark.parametrize("authorization", ["", "Basic", "Basic QUM6eA==", "Bearer é"])
+def test_other_credentials_are_refused_in_twilios_shape(
+    building: Sandbox, authorization: str
+) -> None:
+    code, error = building.answer(f"{BUILDS}/{BUILD}/Status", authorization)
+
+    assert code == 401
+    assert (error["code"], error["status"]) == (20003, 401)
+    assert set(error) == {"code", "message", "more_info", "status"}
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/v1/Services", f"{BUILDS}/ZB12", f"{BUILDS}/{BUILD}/Logs", BUILDS.lower()]
+)
+def test_anything_else_is_not_found_in_twilios_shape(building: Sandbox, path: str) -> None:
+    code, error = ask(building, path)
+
+    assert code == 404
+    assert (error["code"], error["status"]) == (20404, 404)

@@ -1,0 +1,91 @@
+"""The values that options take, and the messages for those that they do not."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from twbuild import options
+from twbuild.errors import UsageError
+
+FORMS = "use 90, 90s, 1.5s, 500ms, 5m, 1h30m, 1d"
+
+
+def parser(option: Any) -> Callable[[str], object]:
+    """The parser that Typer calls for an option."""
+    found: Callable[[str], object] = option.__metadata__[0].parser
+    return found
+
+
+@pytest.mark.parametrize(
+    ("option", "typed", "value"),
+    [
+        (options.Profile, "dev", "dev"),
+        (options.Interval, "200ms", 0.2),
+        (options.Interval, "1h", 3600),
+        (options.Timeout, "0", 0),
+        (options.Timeout, "7d", 7 * 86400),
+        (options.Progress, "live", "live"),
+        (options.Outcome, "failed", "failed"),
+        (options.BuildTime, "1m30s", 90),
+    ],
+)
+def test_a_good_value_is_read(option: Any, typed: str, value: object) -> None:
+    assert parser(option)(typed) == value
+
+
+@pytest.mark.parametrize(
+    ("option", "typed", "message"),
+    [
+        (options.Profile, "", "--profile is empty: is the variable set?"),
+        (options.Interval, "", "--interval is empty: is the variable set?"),
+        (options.Progress, "", "--progress is empty: is the variable set?"),
+        (options.Timeout, "5min", f"invalid --timeout '5min': {FORMS}"),
+        (options.Timeout, "5m\r", rf"invalid --timeout '5m\r': {FORMS}"),
+        (options.Interval, "199ms", "--interval '199ms' is out of range: use 200ms to 1h"),
+        (options.Interval, "1h1s", "--interval '1h1s' is out of range: use 200ms to 1h"),
+        (options.Timeout, "8d", "--timeout '8d' is out of range: use 0 to 7d"),
+        (options.BuildTime, "-1", f"invalid --build-time '-1': {FORMS}"),
+        (options.Progress, "Live", "invalid --progress 'Live': use auto, live or plain"),
+        (options.Outcome, "building", "invalid --outcome 'building': use completed or failed"),
+    ],
+)
+def test_a_bad_value_is_refused_with_what_to_use(option: Any, typed: str, message: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        parser(option)(typed)
+
+    assert refused.value.message == message
+
+
+def test_variables_are_set_and_unset_for_a_while_and_restored_after_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.delenv("TERMINAL_WIDTH", raising=False)
+
+    def fail() -> None:
+        with options.environment(COLUMNS=None, TERMINAL_WIDTH="80"):
+            assert "COLUMNS" not in os.environ
+            assert os.environ["TERMINAL_WIDTH"] == "80"
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+
+    assert os.environ["COLUMNS"] == "40"
+    assert "TERMINAL_WIDTH" not in os.environ
+
+
+def test_no_profile_is_completed_whose_name_a_shell_would_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    profiles: dict[str, object] = {"dev": {}, "eu 1.x_-": {}, "$(reboot)": {}, "`x`": {}, "a;b": {}}
+    (tmp_path / "config.json").write_text(json.dumps({"profiles": profiles}))
+    monkeypatch.setenv("TWILIO_CONFIG_DIR", str(tmp_path))
+
+    assert options.Profile.__metadata__[0].autocompletion() == ["dev", "eu 1.x_-"]  # type: ignore[attr-defined]
