@@ -66,7 +66,7 @@ def issued_for_clients(authority: trustme.CA, name: str) -> trustme.LeafCert:
 FAULTS: Mapping[str, tuple[Issue, str]] = {
     "another host": (lambda ca, _: ca.issue_cert("other.example.test"), "ostname mismatch"),
     "the host as common name only": (
-        lambda ca, name: ca.issue_cert(common_name=name),
+        lambda ca, name: ca.issue_cert("other.example.test", common_name=name),
         "ostname mismatch",
     ),
     "expired": (
