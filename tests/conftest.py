@@ -49,6 +49,7 @@ def no_process_is_left_at_the_end() -> Iterator[None]:
     processes.adopt_orphans()
     kept = processes.children()
     yield
+    processes.end_kept()
     processes.kill_all_but(kept)
 
 

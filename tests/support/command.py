@@ -11,8 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support import forks
+
 SCRIPTS = sysconfig.get_path("scripts")
 TWBUILD = str(Path(SCRIPTS) / "twbuild")
+
+STREAMS = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
 
 SERVICE = "ZS" + "a1" * 16
 BUILD = "ZB0123456789abcdef0123456789abcdef"
@@ -40,21 +44,40 @@ def base_environ(home: Path, **more: str) -> dict[str, str]:
     return {"PATH": path, "HOME": str(home), **coverage, **more}
 
 
-def run(*arguments: str, env: Mapping[str, str], timeout: float = 60, **options: Any) -> Ended:
-    """Run `twbuild` with these arguments to its end."""
-    return run_words([TWBUILD, *arguments], env=env, timeout=timeout, **options)
+def run(
+    *arguments: str,
+    env: Mapping[str, str],
+    timeout: float = 60,
+    skips_sleeps: bool = False,
+    **options: Any,
+) -> Ended:
+    """Run `twbuild` with these arguments to its end, forked where that makes no difference.
+
+    A fork can skip the sleeps from one request to the next: its clock jumps. Any other start,
+    such as one that measures coverage, sleeps.
+    """
+    words = [TWBUILD, *arguments]
+    if not forks.can_start(env, options):
+        return run_words(words, env=env, timeout=timeout, **options)
+    since = time.monotonic()
+    given = {**STREAMS, **options}
+    process: forks.Fork[bytes] = forks.Fork(
+        words, env=dict(env), skips_sleeps=skips_sleeps, **given
+    )
+    with process:
+        try:
+            stdout, stderr = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+    return Ended(process.returncode, _text(stdout), _text(stderr), time.monotonic() - since)
 
 
 def run_words(
     words: list[str], *, env: Mapping[str, str], timeout: float = 60, **options: Any
 ) -> Ended:
     """Run any command to its end; stdout and stderr are pipes unless `options` say otherwise."""
-    given = {
-        "stdin": subprocess.DEVNULL,
-        "stdout": subprocess.PIPE,
-        "stderr": subprocess.PIPE,
-        **options,
-    }
+    given = {**STREAMS, **options}
     since = time.monotonic()
     done = subprocess.run(words, env=dict(env), timeout=timeout, check=False, **given)
     seconds = time.monotonic() - since
@@ -63,13 +86,9 @@ def run_words(
 
 def start(*arguments: str, env: Mapping[str, str], **options: Any) -> subprocess.Popen[str]:
     """Start `twbuild` and leave it running; the caller ends it."""
-    given = {
-        "stdin": subprocess.DEVNULL,
-        "stdout": subprocess.PIPE,
-        "stderr": subprocess.PIPE,
-        **options,
-    }
-    return subprocess.Popen([TWBUILD, *arguments], env=dict(env), text=True, **given)
+    given = {**STREAMS, **options}
+    make = forks.Fork if forks.can_start(env, options) else subprocess.Popen
+    return make([TWBUILD, *arguments], env=dict(env), text=True, **given)
 
 
 def _text(content: bytes | None) -> str:

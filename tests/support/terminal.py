@@ -15,6 +15,9 @@ from types import TracebackType
 
 import pyte
 
+from tests.support import forks
+from tests.support.command import TWBUILD
+
 
 class Terminal:
     """Runs one command as the leader of a session on a terminal of its own."""
@@ -25,10 +28,17 @@ class Terminal:
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
         self.raw = b""
-        self.pid, self._master = pty.fork()
+        size = struct.pack("HHHH", rows, columns, 0, 0)
+        if words[0] == TWBUILD and forks.can_start(env):
+            self._master, end = pty.openpty()
+            fcntl.ioctl(end, termios.TIOCSWINSZ, size)
+            self.pid = forks.start(words, env, [end] * 3, on_terminal=True)
+            os.close(end)
+        else:
+            self.pid, self._master = pty.fork()
         if self.pid == 0:
             try:
-                fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+                fcntl.ioctl(0, termios.TIOCSWINSZ, size)
                 os.execvpe(words[0], words, dict(env))
             finally:
                 os._exit(127)
