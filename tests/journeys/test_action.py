@@ -59,9 +59,19 @@ def test_the_default_timeout_is_that_of_the_command(base: dict[str, str]) -> Non
     assert f"[default: {action.ACTION['inputs']['timeout']['default']}]" in told
 
 
-@pytest.mark.parametrize("name", ["service", "build", "timeout"])
 @pytest.mark.parametrize(
-    "value", ["$(touch pwned)", "`touch pwned`", '"; touch pwned; "', "x\ntouch pwned", "--help"]
+    ("name", "value"),
+    [
+        ("service", "$(touch pwned)"),
+        ("build", "$(touch pwned)"),
+        ("timeout", "$(touch pwned)"),
+        ("service", "`touch pwned`"),
+        ("build", '"; touch pwned; "'),
+        ("timeout", "x\ntouch pwned"),
+        ("service", "--help"),
+        ("build", "--help"),
+        ("timeout", "--help"),
+    ],
 )
 def test_what_an_input_contains_is_never_run_and_never_an_option(
     wait: Wait, tmp_path: Path, name: str, value: str

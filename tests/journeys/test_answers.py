@@ -208,6 +208,9 @@ ROWS: Mapping[str, Row] = {
 }
 
 
+SLEEPS = "429"  # this row sleeps before each retry; for the others the clock jumps
+
+
 def no_secret_shows(ended: Ended, *more: str) -> None:
     """The shared look: whatever happened, nothing that was written tells a secret."""
     assert secrets.shown(ended.stdout + ended.stderr, *more) == []
@@ -230,12 +233,17 @@ def test_every_answer_has_its_code_its_time_its_words_and_tells_no_secret(
 ) -> None:
     row = ROWS[name]
     with Server(answering(row.answer)) as server:
-        ended = run("status", "--json", "-v", SERVICE, BUILD, env=environ(base, server.url))
+        ended = run(
+            *("status", "--json", "-v", SERVICE, BUILD),
+            env=environ(base, server.url),
+            skips_sleeps=name != SLEEPS,
+        )
         polls = [request for request in server.requests if b"/Status " in request]
 
     no_secret_shows(ended)
     assert ended.code == row.code
     assert ended.seconds < (12 if row.tries == 3 else 8)
+    assert ended.seconds > 2 or name != SLEEPS
     assert len(polls) == row.tries
     told = json.loads(ended.stdout)
     assert list(told)[:6] == ["sid", "account_sid", "service_sid", "status", "url", "outcome"]
@@ -254,7 +262,9 @@ def test_a_key_pair_is_never_shown_either(base: dict[str, str]) -> None:
     refused = http(twilio_error(401, 20003), "401 Unauthorized")
     with Server(answering(refused)) as server:
         pair = {"TWILIO_API_KEY": KEY, "TWILIO_API_SECRET": SECRET}
-        ended = run("status", "-v", SERVICE, BUILD, env=environ(base, server.url, **pair))
+        ended = run(
+            "status", "-v", SERVICE, BUILD, env=environ(base, server.url, **pair), skips_sleeps=True
+        )
 
     no_secret_shows(ended)
     assert (ended.code, ended.stdout) == (4, "")
@@ -293,7 +303,7 @@ def test_foreign_text_is_shown_and_does_nothing(
 ) -> None:
     with Server(answering(answer)) as server:
         env = environ(base, server.url, GITHUB_ACTIONS=github)
-        ended = run("status", "--json", "-v", SERVICE, BUILD, env=env)
+        ended = run("status", "--json", "-v", SERVICE, BUILD, env=env, skips_sleeps=True)
 
     no_secret_shows(ended)
     assert ended.code in (3, 4, 5)
@@ -313,7 +323,9 @@ def test_foreign_text_in_the_five_fields_is_harmless_in_json_that_strict_parsers
     base: dict[str, str],
 ) -> None:
     with Server(answering(says(status="completed", account_sid=FOREIGN, url=FOREIGN))) as server:
-        ended = run("status", "--json", SERVICE, BUILD, env=environ(base, server.url))
+        ended = run(
+            "status", "--json", SERVICE, BUILD, env=environ(base, server.url), skips_sleeps=True
+        )
 
     assert ended.code == 0
     found = json.loads(ended.stdout)
@@ -332,7 +344,7 @@ def test_foreign_text_in_what_a_failed_build_was_made_of_does_nothing(base: dict
         "date_created": "0001-01-01T00:00:00+14:00",
     }
     with Server(answering(good("failed"), http(json.dumps(made).encode()))) as server:
-        ended = run("status", SERVICE, BUILD, env=environ(base, server.url))
+        ended = run("status", SERVICE, BUILD, env=environ(base, server.url), skips_sleeps=True)
 
     assert (ended.code, ended.stdout) == (1, "failed\n")
     assert all(c.isprintable() or c == "\n" for c in ended.stderr)
@@ -355,7 +367,7 @@ def test_a_failed_build_exits_1_whatever_its_details_are(
     base: dict[str, str], details: bytes
 ) -> None:
     with Server(answering(good("failed"), details)) as server:
-        ended = run("status", SERVICE, BUILD, env=environ(base, server.url))
+        ended = run("status", SERVICE, BUILD, env=environ(base, server.url), skips_sleeps=True)
 
     no_secret_shows(ended)
     assert (ended.code, ended.stdout) == (1, "failed\n")
@@ -400,7 +412,8 @@ def test_credentials_that_die_in_mid_wait_exit_4_and_tell_how_to_go_on(
 )
 def test_passing_trouble_is_told_and_ridden_out(base: dict[str, str], script: list[bytes]) -> None:
     with Server(answering(*script)) as server:
-        ended = run("wait", "-i", "200ms", SERVICE, BUILD, env=environ(base, server.url))
+        env = environ(base, server.url)
+        ended = run("wait", "-i", "200ms", SERVICE, BUILD, env=env, skips_sleeps=True)
 
     assert (ended.code, ended.stdout) == (0, "completed\n")
     told = sum(b" 200 " not in answer[:20] for answer in script)
@@ -457,7 +470,7 @@ def test_a_server_that_encodes_what_it_repeats_does_not_make_it_shown(
     headers = [f"Twilio-Request-Id: RQ{repeated[0]}", f"Content-Type: x/{repeated[1]}"]
     with Server(answering(http(body, "404 Nope", *headers))) as server:
         env = environ(base, server.url, TWILIO_AUTH_TOKEN=token)
-        ended = run("status", "--json", "-v", SERVICE, BUILD, env=env)
+        ended = run("status", "--json", "-v", SERVICE, BUILD, env=env, skips_sleeps=True)
 
     assert ended.code == 5
     assert "[secret]" in ended.stdout + ended.stderr
@@ -476,7 +489,15 @@ def test_a_secret_that_is_cut_with_the_text_around_it_is_not_shown_in_part(
         http(json.dumps(error).encode(), "404 No") if field == "message" else says(**{field: text})
     )
     with Server(answering(answer)) as server:
-        ended = run("status", "--json", "-v", SERVICE, BUILD, env=environ(base, server.url))
+        ended = run(
+            "status",
+            "--json",
+            "-v",
+            SERVICE,
+            BUILD,
+            env=environ(base, server.url),
+            skips_sleeps=True,
+        )
 
     assert "xxxxx" in ended.stderr
     assert TOKEN[:5] not in ended.stdout + ended.stderr
@@ -492,7 +513,7 @@ def test_a_secret_in_the_place_of_its_user_name_is_not_shown_either(
 ) -> None:
     with Server(answering(http(twilio_error(status, 20003), f"{status} No"))) as server:
         env = {**base, "TWBUILD_API_URL": server.url, name: TOKEN, secret: KEY}
-        ended = run("status", "--json", "-v", SERVICE, BUILD, env=env)
+        ended = run("status", "--json", "-v", SERVICE, BUILD, env=env, skips_sleeps=True)
 
     assert ended.code == {401: 4, 404: 5}[status]
     no_secret_shows(ended)
@@ -509,7 +530,15 @@ def test_a_server_that_repeats_the_credentials_does_not_make_them_shown(
         connection.send(http(twilio_error(404, 20404, message), "404 Nope"))
 
     with Server(answering(echo)) as server:
-        ended = run("status", "--json", "-v", SERVICE, BUILD, env=environ(base, server.url))
+        ended = run(
+            "status",
+            "--json",
+            "-v",
+            SERVICE,
+            BUILD,
+            env=environ(base, server.url),
+            skips_sleeps=True,
+        )
 
     assert ended.code == 5
     no_secret_shows(ended)

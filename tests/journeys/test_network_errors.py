@@ -67,10 +67,11 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(ca, str(path))
 
 
-def status(base: Mapping[str, str], url: str, **more: str) -> Ended:
+def status(base: Mapping[str, str], url: str, *, first: str = "", **more: str) -> Ended:
     """`twbuild status` of the usual build at `url`; whatever it tells, it is no secret."""
     own = {"TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": TOKEN, "TWBUILD_API_URL": url}
-    ended = run("status", SERVICE, BUILD, env={**base, **own, **more})
+    env = {**base, **own, **more}
+    ended = run("status", SERVICE, BUILD, env=env, skips_sleeps=True, first=first)
     assert secrets.shown(ended.stdout + ended.stderr, "%2B") == []
     assert "Traceback" not in ended.stderr
     return ended
@@ -324,7 +325,7 @@ def test_a_company_ca_that_python_3_13_refuses_is_told_in_openssls_words_and_wha
     env = {**base, "REQUESTS_CA_BUNDLE": str(tmp_path / "ca.pem")}
     with Server(answering(good("completed")), context) as server:
         url = f"https://localhost:{server.port}"
-        strict = status(shim.shimmed(env, tmp_path / "shim", STRICT), url)
+        strict = status(env, url, first=STRICT)
         accepted = server.accepted
         lax = status(env, url)
 
@@ -398,12 +399,11 @@ RESOLVES_NO = shim.LOOK_UPS.format(
 
 
 def test_a_name_that_does_not_resolve_is_told_as_the_hosts_or_the_proxys(
-    base: dict[str, str], tmp_path: Path
+    base: dict[str, str],
 ) -> None:
-    env = shim.shimmed(base, tmp_path / "shim", RESOLVES_NO)
     with Server(socks5(("127.0.0.1", 9))) as proxy:
-        host = status(env, URL, ALL_PROXY=f"socks5://{proxy.netloc}")
-    both = status(env, URL, HTTPS_PROXY="http://proxy.example:3128")
+        host = status(base, URL, first=RESOLVES_NO, ALL_PROXY=f"socks5://{proxy.netloc}")
+    both = status(base, URL, first=RESOLVES_NO, HTTPS_PROXY="http://proxy.example:3128")
 
     assert told(host)[0].startswith(f"error: could not resolve {HOST} (3 tries")
     assert told(both)[0].startswith(
@@ -441,11 +441,10 @@ SYSTEM: Mapping[str, str] = {
 
 @pytest.mark.parametrize("name", SYSTEM)
 def test_what_the_system_refuses_is_told_in_its_words_with_what_helps(
-    base: dict[str, str], tmp_path: Path, name: str
+    base: dict[str, str], name: str
 ) -> None:
     words = os.strerror(getattr(errno, name)).lower()
-    env = shim.shimmed(base, tmp_path / "shim", CONNECTS_NOT.format(name=name))
-    ended = status(env, "http://127.0.0.1:9")
+    ended = status(base, "http://127.0.0.1:9", first=CONNECTS_NOT.format(name=name))
 
     assert told(ended)[0].startswith(f"error: could not reach 127.0.0.1:9: {words} (3 tries")
     assert SYSTEM[name] in told(ended)[1]
@@ -472,11 +471,10 @@ def region(base: Mapping[str, str], source: str) -> tuple[dict[str, str], str]:
 
 @pytest.mark.parametrize("source", ["environment", "profile"])
 def test_a_host_made_from_region_and_edge_that_does_not_resolve_names_them(
-    base: dict[str, str], tmp_path: Path, source: str
+    base: dict[str, str], source: str
 ) -> None:
     env, made_from = region(base, source)
-    env = shim.shimmed(env, tmp_path / "shim", RESOLVES_NO)
-    ended = run("status", SERVICE, BUILD, env=env)
+    ended = run("status", SERVICE, BUILD, env=env, skips_sleeps=True, first=RESOLVES_NO)
 
     host = "serverless.dublin.ie1.twilio.com"
     assert ended.code == 3

@@ -246,17 +246,17 @@ queue.Queue._get = _get
 @pytest.mark.measured
 @pytest.mark.parametrize("options", [[], ["--json"]], ids=["word", "json"])
 def test_a_verdict_that_was_reached_is_told_at_whatever_moment_a_signal_comes(
-    twilio: Twilio, environ: dict[str, str], tmp_path: Path, options: list[str]
+    twilio: Twilio, environ: dict[str, str], options: list[str]
 ) -> None:
     twilio.says("completed")
-    env = {**environ, "PYTHONPATH": shim(tmp_path, AFTER_THE_ANSWER)}
     moments = [*range(1, 24, 2), *range(25, 200, 11), *range(200, 900, 50)]
     codes = set()
     for number, moment in enumerate(moments):
         signum = SIGNALS[number % 4]
         ended = run(
             "wait", *options, SERVICE, BUILD,
-            env={**env, "MOMENT": str(moment), "SIGNAL": str(int(signum))},
+            env={**environ, "MOMENT": str(moment), "SIGNAL": str(int(signum))},
+            first=AFTER_THE_ANSWER,
         )  # fmt: skip
         told = json.loads(ended.stdout)["outcome"] if options else ended.stdout.strip()
 

@@ -9,9 +9,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from tests.support import forks
+from tests.support import forks, shim
 
 SCRIPTS = sysconfig.get_path("scripts")
 TWBUILD = str(Path(SCRIPTS) / "twbuild")
@@ -49,20 +50,24 @@ def run(
     env: Mapping[str, str],
     timeout: float = 60,
     skips_sleeps: bool = False,
+    first: str = "",
     **options: Any,
 ) -> Ended:
     """Run `twbuild` with these arguments to its end, forked where that makes no difference.
 
-    A fork can skip the sleeps from one request to the next: its clock jumps. Any other start,
-    such as one that measures coverage, sleeps.
+    `first` is Python that runs before it: a fault that no server can bring about.
+    `skips_sleeps` skips the sleeps between requests: the clock jumps. It is for tests of what the
+    answers come to, and does nothing where Python itself has to be started.
     """
     words = [TWBUILD, *arguments]
     if not forks.can_start(env, options):
-        return run_words(words, env=env, timeout=timeout, **options)
+        with TemporaryDirectory() as folder:
+            env = shim.shimmed(env, Path(folder), first) if first else env
+            return run_words(words, env=env, timeout=timeout, **options)
     since = time.monotonic()
     given = {**STREAMS, **options}
     process: forks.Fork[bytes] = forks.Fork(
-        words, env=dict(env), skips_sleeps=skips_sleeps, **given
+        words, env=dict(env), skips_sleeps=skips_sleeps, first=first, **given
     )
     with process:
         try:

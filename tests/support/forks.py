@@ -43,15 +43,17 @@ def can_start(env: Mapping[str, str], options: Iterable[str] = ()) -> bool:
 class Fork(subprocess.Popen[AnyStr]):
     """What Popen is for the installed `twbuild` and its arguments."""
 
-    def __init__(self, words: list[str], *, skips_sleeps: bool = False, **options: Any) -> None:
-        self._skips_sleeps = skips_sleeps
+    def __init__(
+        self, words: list[str], *, skips_sleeps: bool = False, first: str = "", **options: Any
+    ) -> None:
+        self._how = {"skips_sleeps": skips_sleeps, "first": first}
         super().__init__(words, **options)
 
     def _execute_child(self, *given: Any) -> None:
         words, _, _, _, _, cwd, env, _, _, _, *pipes = given[:16]
         streams = [end if end >= 0 else n for n, end in enumerate((pipes[0], pipes[3], pipes[5]))]
         try:
-            self.pid = start(words, env, streams, cwd=cwd or ".", skips_sleeps=self._skips_sleeps)
+            self.pid = start(words, env, streams, cwd=cwd or ".", **self._how)
             self._child_created = True
         finally:
             self._close_pipe_fds(*pipes)  # type: ignore[attr-defined]
@@ -63,17 +65,16 @@ def start(
     streams: list[int],
     *,
     cwd: str | os.PathLike[str] = ".",
-    skips_sleeps: bool = False,
-    on_terminal: bool = False,
+    **how: Any,
 ) -> int:
     """Start `twbuild` with these descriptors as its streams; the number of the process, our child.
 
+    `how`: `first` is Python that runs before the command, `skips_sleeps` lets its clock jump,
     `on_terminal` makes it the leader of a session, and its stdin that session's terminal.
     """
-    wanted = {"words": words, "env": dict(env), "cwd": os.path.abspath(cwd)}
-    switches = {"skips_sleeps": skips_sleeps, "on_terminal": on_terminal}
+    wanted = {"words": words, "env": dict(env), "cwd": os.path.abspath(cwd), **how}
     link = _connect()
-    socket.send_fds(link, [json.dumps({**wanted, **switches}).encode()], streams)
+    socket.send_fds(link, [json.dumps(wanted).encode()], streams)
     return int(link.recv(64))
 
 
@@ -86,9 +87,7 @@ def _connect() -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             words = [sys.executable, "-c", SERVE]
-            started = subprocess.Popen(
-                words, env={}, stdin=theirs.fileno(), stdout=subprocess.DEVNULL
-            )
+            started = subprocess.Popen(words, env={}, stdin=theirs.fileno())
         processes.keep(started)
         _server.append(ours)
     return _server[0]
@@ -134,11 +133,12 @@ def _become(wanted: dict[str, Any], streams: list[int]) -> NoReturn:
         sys.argv = wanted["words"]
         sys.orig_argv = [sys.executable, *sys.argv]
         sys.path[0] = os.path.dirname(sys.argv[0])
-        if wanted["on_terminal"]:
+        if wanted.get("on_terminal"):
             os.setsid()
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-        if wanted["skips_sleeps"]:
+        if wanted.get("skips_sleeps"):
             _skip_sleeps()
+        exec(wanted.get("first", ""), {})
 
         from twbuild.__main__ import main
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 LOOK_UPS = """
@@ -25,7 +26,7 @@ time.time = lambda: _real() + (3600 * {hours} if time.monotonic() - _start > 0.7
 """
 
 
-def shimmed(environ: dict[str, str], folder: Path, code: str) -> dict[str, str]:
+def shimmed(environ: Mapping[str, str], folder: Path, code: str) -> dict[str, str]:
     """`environ`, in which every Python runs `code` at its start."""
     folder.mkdir(exist_ok=True)
     (folder / "sitecustomize.py").write_text(code)
