@@ -51,7 +51,7 @@ def environ(base: Mapping[str, str], url: str, **more: str) -> dict[str, str]:
 
 def look(env: Mapping[str, str]) -> Ended:
     """`status` with all that it can tell."""
-    ended = run("status", "--json", "-v", SERVICE, BUILD, env=env)
+    ended = run("status", "--json", "-v", SERVICE, BUILD, env=env, skips_sleeps=True)
     no_secret_shows(ended)
     if ended.code != 2:
         told = json.loads(ended.stdout)

@@ -120,7 +120,7 @@ def asking(twilio: Twilio) -> str:
 
 
 def fits(row: str, whole: str, columns: int) -> bool:
-    """Whether a row is as much of `whole` as the window has room for, but for its moving parts."""
+    """Whether a row is as much of `whole` as fits into the window, but for its moving parts."""
     told = re.sub("[0-9]:[0-9]{2}", "0:00", row[2:])
     return told == whole[: columns - 2].rstrip()
 
@@ -147,7 +147,7 @@ def test_the_row_is_cropped_to_the_window_and_never_wraps(
 
         twilio.says("completed")
         assert terminal.end() == 0
-        told = f"✓completed{BUILD}readytodeploy(waited"  # wrapped where it has no room
+        told = f"✓completed{BUILD}readytodeploy(waited"  # wrapped where it does not fit
         assert "".join(terminal.text.split()).count(told) == 1
         assert not terminal.cursor_hidden
 

@@ -157,12 +157,12 @@ class Requests(RuleBasedStateMachine):
             each._session.drop()
         self.server.__exit__(None, None, None)
 
-    @rule(lane=st.integers(0, 1), build=st.sampled_from(BUILDS), habit=HABITS)
-    def ask(self, lane: int, build: str, habit: Habit) -> None:
+    @rule(number=st.integers(0, 1), build=st.sampled_from(BUILDS), habit=HABITS)
+    def ask(self, number: int, build: str, habit: Habit) -> None:
         self.awkward.habits = deque([habit])
         told = None
         try:
-            answer = self.fetchers[lane].fetch(Request(Resource.STATUS, build))
+            answer = self.fetchers[number].fetch(Request(Resource.STATUS, build))
         except TransientError:
             return  # nothing was learned: not worth another connection where all are in trouble
         except FetchError as error:

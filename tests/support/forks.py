@@ -108,7 +108,7 @@ def serve(descriptor: int) -> None:
             return
         read_end, write_end = os.pipe()
         middle = os.fork()
-        if middle == 0:  # its end makes the command a child of whoever adopts orphans
+        if middle == 0:  # once it ends, the command is an orphan, which the tests' process adopts
             command = os.fork()
             if command == 0:
                 _become(json.loads(message), streams)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,6 +54,7 @@ def blocks(*languages: str) -> list[Block]:
     return [block for block in found if not languages or block.language in languages]
 
 
+@cache
 def help_text(command: str, program: str = TWBUILD) -> str:
     """The help of `command` as it is typed and printed in a window of COLUMNS columns."""
     words = [program, *command.split(), "--help"]
