@@ -322,11 +322,9 @@ def test_a_terminal_of_no_known_kind_gets_no_escape_code_on_any_stream(
 ) -> None:
     for answers, code in ((["completed"], 0), ([401], 4)):
         twilio.says(*answers)
-        env = {**environ, "COLORTERM": "truecolor"}
-        unset = "unset TERM;" if term is None else f"TERM={term};"
-        script = f"{unset} exec {TWBUILD} {' '.join(words)} {SERVICE} {BUILD}"
-        terminal = Xterm(["sh", "-c", script], env)
-        with terminal:
+        known = {} if term is None else {"TERM": term}
+        env = {**environ, "COLORTERM": "truecolor", **known}
+        with Terminal([TWBUILD, *words, SERVICE, BUILD], env) as terminal:
             assert terminal.end() == code
         assert b"\x1b" not in terminal.raw
         assert ("✓ completed" in terminal.text) is (code == 0)

@@ -27,7 +27,13 @@ from tests.support import processes
 ROOT = str(Path(__file__).parents[2])
 SERVE = f"import sys; sys.path[0] = {ROOT!r}; from tests.support import forks; forks.serve(0)"
 LONGEST = 1 << 18  # bytes of arguments and environment
-STARTED_ELSE = ("PYTHON", "COVERAGE_", "LC_", "LANG", "LD_")  # they matter before the fork
+STARTED_ELSE = (
+    "PYTHON",
+    "COVERAGE_",
+    "LC_",
+    "LANG",
+    "LD_",
+)  # they matter before the fork, but for UTF-8
 STREAMS = ("stdin", "stdout", "stderr")
 
 
@@ -36,7 +42,10 @@ def can_start(env: Mapping[str, str], options: Iterable[str] = ()) -> bool:
     return (
         processes.can_adopt()
         and {*STREAMS, "cwd", "text"}.issuperset(options)
-        and not any(name.startswith(STARTED_ELSE) for name in env)
+        and not any(
+            name.startswith(STARTED_ELSE) and not value.endswith("UTF-8")
+            for name, value in env.items()
+        )
     )
 
 
