@@ -4,7 +4,7 @@
 VENV = .venv
 BIN = $(VENV)/bin
 # The tests mostly wait: more of them at a time than there are processors.
-WORKERS = 8
+WORKERS = 6
 PYTEST = pytest -n $(WORKERS) --dist worksteal
 STORMS = 500
 # Empty, or `yes`: see what the tests reach in twbuild/.

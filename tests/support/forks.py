@@ -102,6 +102,12 @@ def _connect() -> socket.socket:
     return _server[0]
 
 
+def end() -> None:
+    """Let the process that forks end: its link has no other end any more."""
+    while _server:
+        _server.pop().close()
+
+
 def serve(descriptor: int) -> None:
     """Fork off a command for each message, until there are no more."""
     # What every `status` and `wait` imports, and nothing else.
