@@ -27,7 +27,7 @@ FAIL_SAFE, STRICT, REHEARSAL = (
 NAMED = "my-service"
 # As the command line has it, the service may also be left out.
 FAIL_SAFE_UNNAMED, STRICT_UNNAMED = (hook.replace(f" {NAMED}", "") for hook in (FAIL_SAFE, STRICT))
-STOPPED = "twbuild stopped this push. To push anyway: git push --no-verify"
+STOPPED = "stopped by twbuild. To push anyway: git push --no-verify"
 OTHER_SERVICE = "ZS" + "9f" * 16
 # Nothing listens there: the port is reserved.
 OFFLINE = {"TWBUILD_API_URL": "http://127.0.0.1:1"}
