@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import termios
+import threading
 import time
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -82,12 +83,14 @@ def start(
     `on_terminal` makes it the leader of a session, and its stdin that session's terminal.
     """
     wanted = {"words": words, "env": dict(env), "cwd": os.path.abspath(cwd), **how}
-    link = _connect()
-    socket.send_fds(link, [json.dumps(wanted).encode()], streams)
-    return int(link.recv(64))
+    with _one_at_a_time:  # else two threads may get each other's process
+        link = _connect()
+        socket.send_fds(link, [json.dumps(wanted).encode()], streams)
+        return int(link.recv(64))
 
 
 _server: list[socket.socket] = []
+_one_at_a_time = threading.Lock()
 
 
 def _connect() -> socket.socket:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,11 @@ def test_a_clock_that_jumps_tells_the_seconds_of_one_that_does_not(
     assert told
     assert 2 < float(told[1]) < 30
     assert ended.seconds < 2 or not forks.can_start(environ)
+
+
+def test_threads_get_the_processes_that_they_started(base: dict[str, str]) -> None:
+    def code(number: int) -> int:
+        return run("sandbox", "sh", "-c", f"exit {number}", env=base).code
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(code, range(40))) == list(range(40))
