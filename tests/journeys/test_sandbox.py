@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -231,6 +232,17 @@ def test_the_default_command_is_a_wait_that_names_its_build_and_uses_no_proxy(
         assert re.match(
             r"twbuild: sandbox: .*\ntwbuild: \$ twbuild wait demo ZB[0-9a-f]{32}\n", ended.stderr
         )
+
+
+@pytest.mark.parametrize("started", [[TWBUILD], [sys.executable, "-m", "twbuild"]])
+def test_what_to_try_next_can_be_pasted_where_twbuild_is_not_in_the_path(
+    base: dict[str, str], started: list[str]
+) -> None:
+    env = {**base, "PATH": "/usr/bin:/bin"}
+    ended = run_words([*started, "sandbox", "--build-time", "0s"], env=env)
+    (command,) = re.findall("^twbuild: +(.*--outcome failed)$", ended.stderr, re.MULTILINE)
+
+    assert run_words([*shlex.split(command), "--build-time", "0s"], env=env).code == 1
 
 
 PRINT_ENVIRON = "import json, os, sys; print(json.dumps([dict(os.environ), sys.argv[1:]]))"

@@ -17,7 +17,7 @@ from twbuild import signals
 from twbuild.errors import TwbuildError
 from twbuild.output.stderr import Stderr
 from twbuild.sandbox.server import Sandbox
-from twbuild.text import Line, printable, quoted, strerror
+from twbuild.text import Line, pasteable, printable, quoted, strerror
 
 SERVICE = "demo"
 NOT_EXECUTABLE, NOT_FOUND = 126, 127  # as POSIX has it for a shell
@@ -62,7 +62,8 @@ def _say(command: Sequence[str], sandbox: Sandbox) -> None:
 
 def _next_steps(outcome: str) -> Sequence[Line]:
     """What to try after the default COMMAND."""
-    sandbox = f"{'twbuild' if shutil.which('twbuild') else printable(sys.argv[0])} sandbox"
+    words = [sys.argv[0]] if os.access(sys.argv[0], os.X_OK) else _twbuild()
+    sandbox = pasteable([*(["twbuild"] if shutil.which("twbuild") else words), "sandbox"])
     other = sandbox if outcome == "failed" else f"{sandbox} --outcome failed"
     return [
         [("Try next:", "")],
