@@ -8,6 +8,7 @@ import subprocess
 from tests.support.readme import README
 
 ROOT = README.parent
+# In brackets where a search for these very words shall not find this pattern.
 GONE = re.compile(
     r"\b(rooms?|mishaps?|whoeve[r]|make-believ[e]|ane[w]|lanes?|rehears\w+|patience|streaks?|wish(es)?"
     r"|remarks?|somebody|nobody|told|troubles?|signalled|for people|goes on|stands in"

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 import signal
-import ssl
 import time
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-import trustme
 
 from tests.support import secrets, shim
+from tests.support.authority import Authority
 from tests.support.command import ACCOUNT, BUILD, SERVICE, TOKEN, Ended, run, start
 from tests.support.secrets import PROXY_PASSWORD
 from tests.support.sockets import (
@@ -81,29 +80,6 @@ def test_a_proxys_password_that_is_a_part_of_other_texts_changes_none_of_them(
 
 
 # How TLS goes wrong.
-
-
-@dataclass(frozen=True)
-class Authority:
-    """A certificate authority, and where its certificate stands."""
-
-    ca: trustme.CA
-    bundle: str
-
-    def context(self, *names: str, begins: float = -1, ends: float = 1) -> ssl.SSLContext:
-        """A server's context; the certificate's days are counted from today."""
-        begin, end = (NOW + timedelta(days=days) for days in (begins, ends))
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.ca.issue_cert(*names, not_before=begin, not_after=end).configure_cert(context)
-        return context
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    ca = trustme.CA()
-    path = tmp_path_factory.mktemp("authority") / "company.pem"
-    ca.cert_pem.write_to_path(str(path))
-    return Authority(ca, str(path))
 
 
 def test_a_companys_authority_is_trusted_where_the_environment_names_it(

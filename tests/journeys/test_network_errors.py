@@ -8,19 +8,18 @@ import os
 import ssl
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.support import secrets, shim
+from tests.support.authority import Authority
 from tests.support.command import ACCOUNT, BUILD, KEY, SECRET, SERVICE, TOKEN, Ended, run
 from tests.support.fasttime import watch
 from tests.support.secrets import PROXY_PASSWORD
@@ -43,28 +42,6 @@ URL = f"https://{HOST}"
 LOGIN = f"svc:{quote(PROXY_PASSWORD, safe='')}@"
 PROXY_LOGIN = "Check the user name and password in the proxy's address: USER:PASSWORD@HOST:PORT."
 SSH = b"SSH-2.0-OpenSSH_9.6\r\n"
-
-
-@dataclass(frozen=True)
-class Authority:
-    """A certificate authority, and where its certificate stands."""
-
-    ca: trustme.CA
-    bundle: str
-
-    def context(self, name: str) -> ssl.SSLContext:
-        """A server's context, with a certificate for `name`."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.ca.issue_cert(name).configure_cert(context)
-        return context
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    ca = trustme.CA()
-    path = tmp_path_factory.mktemp("authority") / "company.pem"
-    ca.cert_pem.write_to_path(str(path))
-    return Authority(ca, str(path))
 
 
 def status(base: Mapping[str, str], url: str, *, first: str = "", **more: str) -> Ended:

@@ -28,13 +28,8 @@ from tests.support import processes
 ROOT = str(Path(__file__).parents[2])
 SERVE = f"import sys; sys.path[0] = {ROOT!r}; from tests.support import forks; forks.serve(0)"
 LONGEST = 1 << 18  # bytes of arguments and environment
-STARTED_ELSE = (
-    "PYTHON",
-    "COVERAGE_",
-    "LC_",
-    "LANG",
-    "LD_",
-)  # they matter before the fork, but for UTF-8
+# Variables that matter before the fork; a locale of UTF-8 does not.
+STARTED_ELSE = ("PYTHON", "COVERAGE_", "LC_", "LANG", "LD_")
 STREAMS = ("stdin", "stdout", "stderr")
 
 

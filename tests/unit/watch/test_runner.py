@@ -26,9 +26,6 @@ from twbuild.watch.events import Details
 
 pytestmark = pytest.mark.measured
 
-MISSING = http(b'{"code": 20404, "message": "no", "status": 404}', "404 Not Found")
-DOWN = http(b"", "503 Service Unavailable")
-
 
 @pytest.fixture(autouse=True)
 def closed() -> Iterator[None]:
