@@ -393,7 +393,7 @@ def test_credentials_that_die_in_mid_wait_exit_4_and_tell_how_to_go_on(
     with Server(answering(good(), good(), good(), refused)) as server:
         ended = run("wait", "-i", "200ms", SERVICE, BUILD, env=environ(base, server.url))
 
-        assert len(server.requests) == 4
+        assert len(server.requests) == 5, "a refusal on a kept connection is asked for again"
     no_secret_shows(ended)
     assert (ended.code, ended.stdout) == (4, "")
     assert f"{BUILD} was still building" in ended.stderr

@@ -20,6 +20,7 @@ import urllib3
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError
 
 from twbuild.api.http_errors import PROXY_LOGIN, SentRequest, is_transient
+from twbuild.api.transport import TransportError
 from twbuild.errors import FetchError, PermanentError, TransientError
 from twbuild.text import strerror
 
@@ -59,8 +60,8 @@ _TLS_HINTS = {
 }
 
 
-def from_exception(sent: SentRequest, error: Exception) -> FetchError:
-    """The FetchError for an exception of requests, urllib3, ssl or a socket."""
+def from_exception(sent: SentRequest, error: TransportError) -> FetchError:
+    """The FetchError for a TransportError, by what it was raised from."""
     causes = list(_causes(error))
     if status := _refused_by_proxy(causes):
         return _of_connect(sent, status)

@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import base64
+from urllib.parse import urlsplit
 
-import requests
-import urllib3
-from urllib3.util import parse_url
-
-from twbuild import __version__
 from twbuild.api import connection_errors, http_errors, parsing
-from twbuild.api.models import Answer, Request, Resource
+from twbuild.api.models import Answer, Request, Resource, Response
 from twbuild.api.network import Network
 from twbuild.api.redaction import Redactor
-from twbuild.api.transport import InvalidBodyError, Session
+from twbuild.api.transport import Session, TransportError
 from twbuild.config.endpoint import Settings
 from twbuild.errors import FetchError, TransientError
 
 MIB = 1 << 20
 MAX_ERROR_BYTES = MIB
 MAX_BYTES = {Resource.STATUS: MIB, Resource.BUILD: 2 * MIB, Resource.PAGE: 8 * MIB}
-FAILURES = (
-    requests.RequestException,
-    urllib3.exceptions.HTTPError,
-    OSError,
-    ValueError,
-    MemoryError,
-)
 SHOWN_HEADERS = ("Content-Type", "Twilio-Request-Id")
 PAGE_SIZE = 20  # a build may list 1,050 versions, so that 50 builds can exceed 10 MiB
 
@@ -41,16 +30,7 @@ class Fetcher:
         found = settings.credentials
         basic = base64.b64encode(f"{found.username}:{found.password}".encode()).decode()
         self._redactor = Redactor(found.password, basic, *network.secrets)
-        self._session = Session(network)
-        self._session.auth = (found.username, found.password)
-        self._session.headers.update(
-            {
-                "Accept": "application/json",
-                "Accept-Encoding": "identity",
-                "Cache-Control": "no-cache",
-                "User-Agent": f"twbuild/{__version__} {requests.utils.default_user_agent()}",
-            }
-        )
+        self._session = Session(network, (found.username, found.password))
 
     def url(self, request: Request) -> str:
         """The URL of `request`, to be shown."""
@@ -59,23 +39,18 @@ class Fetcher:
     def fetch(self, request: Request) -> Answer:
         """The API's answer; raises FetchError where none came that can be used.
 
-        An answer that does not name its build, or an error that no retry would mend, counts only
-        from a connection used for no other build: it may be a late answer about one of those.
+        An answer that names no build, and an error that ends a watch, count only where no other
+        request was sent on the connection: each may be a late answer to that one.
         Sources: https://www.twilio.com/docs/serverless/api/resource/build-status and
         https://www.twilio.com/docs/serverless/api/resource/build
         """
-        try:
-            answer = self._fetch(request)
-        except TransientError:
-            raise
-        except FetchError:
-            if self._session.is_used_only_for(request.sid):
-                raise
-        else:
-            if parsing.is_named(answer) or self._session.is_used_only_for(request.sid):
-                return answer
-        self._session.drop()
-        return self._fetch(request)
+        answer, is_first = self._fetch(request)
+        if not is_first and _may_be_anothers(answer):
+            self._session.drop()
+            answer, _ = self._fetch(request)
+        if isinstance(answer, FetchError):
+            raise answer
+        return answer
 
     def cancel(self) -> None:
         """End the request in flight, from another thread; it raises an error there."""
@@ -86,31 +61,38 @@ class Fetcher:
         tail = _tail(request)
         return str(self._redactor.redacted(tail)) if request.query else tail
 
-    def _fetch(self, request: Request) -> Answer:
-        path = parse_url(self._builds_url).request_uri + self._shown_tail(request)
+    def _fetch(self, request: Request) -> tuple[Answer | FetchError, bool]:
+        """What one GET comes to, and whether it was the first on its connection."""
+        path = urlsplit(self._builds_url).path + self._shown_tail(request)
         sent = http_errors.SentRequest(path, self._settings, self._network.proxy_name)
-        body: bytes | None
+        url = self._builds_url + _tail(request)
         try:
-            url = self._builds_url + _tail(request)
-            response, body = self._session.exchange(
-                url, request.sid, MAX_BYTES[request.resource], MAX_ERROR_BYTES
-            )
-            unreadable = None
-        except InvalidBodyError as error:
-            response, body, unreadable = error.response, None, str(error)
-        except FAILURES as error:
+            response = self._session.exchange(url, MAX_BYTES[request.resource], MAX_ERROR_BYTES)
+        except TransportError as error:
             raise connection_errors.from_exception(sent, error) from None
-        for name in SHOWN_HEADERS:
-            response.headers[name] = self._redactor.redacted(response.headers.get(name, ""))
-        if response.status_code != 200:
-            raise http_errors.from_response(sent, response, self._redactor.redacted_body(body))
+        shown = {n: self._redactor.redacted(response.headers.get(n, "")) for n in SHOWN_HEADERS}
+        response.headers.update(shown)
+        return self._read(request, sent, response), response.is_first
+
+    def _read(
+        self, request: Request, sent: http_errors.SentRequest, response: Response
+    ) -> Answer | FetchError:
+        if response.status != 200:
+            body = self._redactor.redacted_body(response.body)
+            return http_errors.from_response(sent, response._replace(body=body))
         try:
-            if body is None:
-                raise ValueError(unreadable)
-            return parsing.read(request, response, body, self._redactor.redacted)
+            if response.defect:
+                raise ValueError(response.defect)
+            return parsing.read(request, response, self._redactor.redacted)
         except ValueError as error:
             why, *hints = map(self._redactor.redacted, error.args)
-            raise http_errors.from_invalid_answer(sent, response, body, why, *hints) from None
+            return http_errors.from_invalid_answer(sent, response, why, *hints)
+
+
+def _may_be_anothers(answer: Answer | FetchError) -> bool:
+    if isinstance(answer, FetchError):
+        return not isinstance(answer, TransientError)
+    return not parsing.is_named(answer)
 
 
 def _tail(request: Request) -> str:

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
-
-import requests
-from urllib3.util import parse_url
+from urllib.parse import urlsplit
 
 from twbuild import strict_json
+from twbuild.api.models import Response
 from twbuild.config.endpoint import Settings
 from twbuild.errors import (
     FetchError,
@@ -46,12 +45,12 @@ class SentRequest(NamedTuple):
     @property
     def host(self) -> str:
         """Host and port."""
-        return printable(parse_url(self.settings.base_url).netloc)
+        return printable(urlsplit(self.settings.base_url).netloc)
 
     @property
     def hostname(self) -> str:
         """The host's name."""
-        return printable(parse_url(self.settings.base_url).host)
+        return printable(urlsplit(self.settings.base_url).hostname)
 
     @property
     def host_settings(self) -> str:
@@ -83,45 +82,45 @@ class SentRequest(NamedTuple):
         return f"as {found.shown_name}{account}, from {found.source}"
 
 
-def request_id(response: requests.Response) -> str | None:
+def request_id(response: Response) -> str | None:
     """Twilio's id of the request; some answers carry it twice, joined by a comma."""
     found = response.headers.get("Twilio-Request-Id", "").partition(",")[0].strip()
     return printable(found, 100) or None
 
 
-def date_of(response: requests.Response) -> datetime | None:
+def date_of(response: Response) -> datetime | None:
     """When the server answered, by its own clock."""
     return _date(response.headers.get("Date", ""))
 
 
 def from_invalid_answer(
-    sent: SentRequest, response: requests.Response, body: bytes | None, why: str, *hints: str
+    sent: SentRequest, response: Response, why: str, *hints: str
 ) -> TransientError:
     """An answer with HTTP 200 that is not what the API promises."""
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip()
-    if body is not None and "json" not in kind.lower() and _is_markup(kind, body):
-        why = f"HTML came instead of JSON ({_size(body, kind)})"
+    if not response.defect and "json" not in kind.lower() and _is_markup(kind, response.body):
+        why = f"HTML came instead of JSON ({_size(response.body, kind)})"
         hints = ("A captive portal, a proxy or a gateway may have answered instead of Twilio.",)
     found_id = request_id(response)
     return TransientError(
         why,
-        f"HTTP {response.status_code}, but {why}",
+        f"HTTP {response.status}, but {why}",
         *hints,
         details=_details(sent, found_id),
-        http_status=response.status_code,
+        http_status=response.status,
         request_id=found_id,
         retry_after=_retry_after(response),
     )
 
 
-def from_response(sent: SentRequest, response: requests.Response, body: bytes | None) -> FetchError:
+def from_response(sent: SentRequest, response: Response) -> FetchError:
     """A response whose HTTP status is not 200."""
-    status = response.status_code
-    code, text = _twilio_error(body)
+    status = response.status
+    code, text = _twilio_error(response.body)
     is_from_twilio = code is not None
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip()
     reason = f"HTTP {status}"
-    what = text or (_size(body, kind) if body else "")
+    what = text or (_size(response.body, kind) if response.body else "")
     message = f"{reason}, {what}" if what else reason
     error: type[FetchError] = PermanentError
     hints: list[str] = []
@@ -185,13 +184,13 @@ def _refusal(sent: SentRequest, code: int | None) -> Iterator[str]:
         yield hint
 
 
-def _twilio_error(body: bytes | None) -> tuple[int | None, str]:
+def _twilio_error(body: bytes) -> tuple[int | None, str]:
     """Code and text, if the body has one of Twilio's two error shapes.
 
     `{code, message, more_info, status}`, or RFC 9457's `{type, title, status, code, detail}`.
     """
     try:
-        found = strict_json.parse(body or b"")
+        found = strict_json.parse(body)
     except strict_json.NotAnObjectError:
         return None, ""
     code = found.get("code")
@@ -214,7 +213,7 @@ def _is_markup(kind: str, body: bytes) -> bool:
     return "html" in kind.lower() or body.lstrip()[:1] == b"<"
 
 
-def _retry_after(response: requests.Response) -> float:
+def _retry_after(response: Response) -> float:
     """Seconds in Retry-After: a whole number, or a date measured from the answer's own Date."""
     value = response.headers.get("Retry-After", "").strip()
     if re.fullmatch(r"[0-9]+", value):

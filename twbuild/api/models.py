@@ -5,6 +5,7 @@ Named tuples: each frozen dataclass costs a start about ten times as much.
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from datetime import datetime
 from enum import Enum
 from typing import NamedTuple
@@ -35,6 +36,20 @@ class Request(NamedTuple):
     resource: Resource
     sid: str = ""
     query: str = ""
+
+
+class Response(NamedTuple):
+    """The final answer to one request; header names are looked up without regard to case.
+
+    `is_first`: the connection carried no request before this one, so that this is no late answer
+    to another. `defect` says why the body cannot be read, and then `body` is empty.
+    """
+
+    status: int
+    headers: MutableMapping[str, str]
+    body: bytes
+    is_first: bool
+    defect: str = ""
 
 
 class BuildStatus(NamedTuple):

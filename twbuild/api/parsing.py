@@ -7,8 +7,6 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
-import requests
-
 from twbuild import strict_json
 from twbuild.api import http_errors
 from twbuild.api.models import (
@@ -19,6 +17,7 @@ from twbuild.api.models import (
     Dependency,
     Request,
     Resource,
+    Response,
     Status,
 )
 from twbuild.text import printable
@@ -28,8 +27,7 @@ BUILD_SID = re.compile("ZB[0-9a-fA-F]{32}")
 
 def read(
     request: Request,
-    response: requests.Response,
-    body: bytes,
+    response: Response,
     redacted: Callable[[Any], Any],
 ) -> Answer:
     """The model in a body; where there is none, raises ValueError of a reason and hints.
@@ -37,7 +35,7 @@ def read(
     `redacted` takes secrets out of what is shown; the status is read from what was sent.
     """
     try:
-        sent = strict_json.parse(body)
+        sent = strict_json.parse(response.body)
     except strict_json.NotAnObjectError as error:
         raise ValueError(f"the answer is {error}") from None
     found = redacted(sent)
@@ -78,7 +76,7 @@ def _builds_in(url: object) -> list[str]:
 def _page(
     sent: dict[str, Any],
     found: dict[str, Any],
-    response: requests.Response,
+    response: Response,
     request_id: str | None,
 ) -> BuildPage:
     builds, meta = found.get("builds"), sent.get("meta")

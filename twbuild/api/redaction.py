@@ -36,10 +36,10 @@ class Redactor:
             return {name: self.redacted(item) for name, item in value.items()}
         return value
 
-    def redacted_body(self, body: bytes | None) -> bytes | None:
+    def redacted_body(self, body: bytes) -> bytes:
         """A body of JSON, its texts without the secrets; any other body as it is."""
         try:
-            return json.dumps(self.redacted(strict_json.parse(body or b""))).encode()
+            return json.dumps(self.redacted(strict_json.parse(body))).encode()
         except strict_json.NotAnObjectError:
             return body
 

@@ -23,19 +23,24 @@ import urllib3
 from urllib3.exceptions import HTTPError, NameResolutionError
 from urllib3.util.connection import allowed_gai_family
 
+from twbuild import __version__
+from twbuild.api.models import Response
 from twbuild.api.network import Network
 
 CONNECT_SECONDS = 4  # to one address
 READ_SECONDS = 15  # for one read; watch.state.REQUEST_SECONDS is for the whole request
 
 
-class InvalidBodyError(HTTPError):
-    """A body that cannot be read; its text says why and contains nothing of it.
+# What requests, urllib3 and sockets raise.
+_FAILURES = (requests.RequestException, HTTPError, OSError, ValueError, MemoryError)
 
-    `response` is the answer, for its HTTP status and headers.
-    """
 
-    response: requests.Response
+class TransportError(Exception):
+    """No answer, or none that is whole; its cause is what requests, urllib3 or a socket raised."""
+
+
+class _DefectError(Exception):
+    """A body that cannot be read; its text says why and contains nothing of it."""
 
 
 class Session(requests.Session):
@@ -44,13 +49,22 @@ class Session(requests.Session):
     For one thread at a time; only `cancel` may be called from another.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, auth: tuple[str, str]) -> None:
         super().__init__()
+        self.auth = auth
+        self.headers.update(
+            {
+                "Accept": "application/json",
+                "Accept-Encoding": "identity",
+                "Cache-Control": "no-cache",
+                "User-Agent": f"twbuild/{__version__} {requests.utils.default_user_agent()}",
+            }
+        )
         self.is_cancelled = False
         self._network = network
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
-        self._used_for: set[str] = set()
+        self._answers = 0  # that the connection has carried
         self.trust_env = False  # `network_for` has read it, and .netrc is never read
         self.proxies.update(network.proxies)
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -81,7 +95,7 @@ class Session(requests.Session):
         another thread is still sending. Raises OSError where the request is cancelled already.
         """
         self._remember(socket.socket(fileno=os.dup(connection.fileno())))
-        self._used_for.clear()
+        self._answers = 0
         if self.is_cancelled:
             connection.close()
             raise ConnectionAbortedError
@@ -92,32 +106,28 @@ class Session(requests.Session):
                 self._socket.close()
             self._socket = connection
 
-    def is_used_only_for(self, purpose: str) -> bool:
-        """Whether the connection of the last request was used for nothing but `purpose`."""
-        return self._used_for <= {purpose}
-
-    def exchange(
-        self, url: str, purpose: str, limit: int, error_limit: int
-    ) -> tuple[requests.Response, bytes]:
-        """The final answer to one GET, and its decoded body.
+    def exchange(self, url: str, limit: int, error_limit: int) -> Response:
+        """The final answer to one GET, its body decoded.
 
         The body may have `limit` bytes, or `error_limit` where the HTTP status is not 200. The
-        connection is kept only where a next answer on it can be no other request's. Raises what
-        requests, urllib3 and sockets raise, and InvalidBodyError.
+        connection is kept only where a next answer on it can be no other request's. Raises
+        TransportError.
         """
         kept = False
         try:
-            with self._get(url) as response:
-                self._used_for.add(purpose)
-                body = _read(response.raw, limit if response.status_code == 200 else error_limit)
-            kept = response.raw._original_response.is_last  # type: ignore[union-attr]  # noqa: SLF001
-        except InvalidBodyError as error:
-            error.response = response
-            raise
+            with self._get(url) as answer:
+                self._answers += 1
+                response = Response(answer.status_code, answer.headers, b"", self._answers == 1)
+                body = _read(answer.raw, limit if response.status == 200 else error_limit)
+            kept = answer.raw._original_response.is_last  # type: ignore[union-attr]  # noqa: SLF001
+            return response._replace(body=body)
+        except _DefectError as error:
+            return response._replace(defect=str(error))
+        except _FAILURES as error:
+            raise TransportError from error
         finally:
             if not kept:
                 self.drop()
-        return response, body
 
     def _get(self, url: str) -> requests.Response:
         """One GET; once more where a kept connection proves to have been closed in between."""
@@ -139,7 +149,7 @@ def _read(raw: urllib3.HTTPResponse, limit: int) -> bytes:
     while chunk := raw.read(1 << 16, decode_content=False):
         body += chunk
         if len(body) > limit:
-            raise InvalidBodyError("the answer is larger than any that Twilio gives")
+            raise _DefectError("the answer is larger than any that Twilio gives")
     encoding = raw.headers.get("Content-Encoding", "").strip().lower()
     if encoding in ("", "identity"):
         return bytes(body)
@@ -151,17 +161,17 @@ def _decompressed(body: bytes, encoding: str, limit: int) -> bytes:
     import zlib
 
     if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise InvalidBodyError("the answer is encoded in a way that was not asked for")
+        raise _DefectError("the answer is encoded in a way that was not asked for")
     bare = encoding == "deflate" and (body[:1] or b"\0")[0] & 0x0F != 8  # no zlib header
     reader = zlib.decompressobj(-zlib.MAX_WBITS if bare else zlib.MAX_WBITS | 32)
     try:
         content = reader.decompress(body, limit + 1)
     except zlib.error:
-        raise InvalidBodyError("the answer is badly compressed") from None
+        raise _DefectError("the answer is badly compressed") from None
     if len(content) > limit:
-        raise InvalidBodyError("the answer is larger than any that Twilio gives")
+        raise _DefectError("the answer is larger than any that Twilio gives")
     if not reader.eof or reader.unused_data:
-        raise InvalidBodyError("the answer is badly compressed")
+        raise _DefectError("the answer is badly compressed")
     return content
 
 
