@@ -124,15 +124,15 @@ BREAKS = [
     ),
     Break(
         RUNNER,
-        "        with signals.raised_inside():",
-        "        if True:",
+        "signals.waking(self._waker.fileno())",
+        "signals.waking(-1)",
         "journeys/signals",
         "within",
     ),
     Break(
         RUNNER,
-        "                for sent, result in self._results.rest():",
-        "                for sent, result in ():",
+        "                while self._results:",
+        "                while self._results and not signals.came():",
         "journeys/signals",
         "came_before_the_signal",
     ),
@@ -466,17 +466,20 @@ BREAKS = [
     ),
     Break(
         SIGNALS,
-        "        die(signum)\n    if _State",
-        "        pass\n    if _State",
+        "        die(signum)\n\n\ndef _request",
+        "        pass\n\n\ndef _request",
         "journeys/signals",
         "insist",
     ),
     Break(
         SIGNALS,
-        "    if _State.raises:\n        _State.raises = False\n        raise",
-        "    if True:\n        raise",
+        "        _State.signum, _State.at = signum, now",
+        "        _State.signum, _State.at = signum, now\n        raise SignalReceived(signum)",
         "journeys/signals",
         "whatever_moment or cut_the_last",
+    ),
+    Break(
+        SIGNALS, "warn_on_full_buffer=False", "warn_on_full_buffer=True", "unit/signals", "hold_up"
     ),
     Break(
         SIGNALS,
@@ -486,11 +489,11 @@ BREAKS = [
         "nobody_reads",
     ),
     Break(
-        SIGNALS,
-        "            raise SignalReceived(_State.signum)\n        yield",
-        "            pass\n        yield",
-        "journeys/signals",
-        "where_the_wait_begins",
+        RUNNER,
+        "            while not signals.came():",
+        "            while True:",
+        "unit/watch/runner",
+        "before_the_run",
     ),
     Break(
         SIGNALS, "not in (signal.SIG_IGN, None)", "is not None", "journeys/signals", "stay_ignored"

@@ -53,7 +53,8 @@ def test_only_the_runner_waits() -> None:
         calling(r"sleep|Event|Condition|(Bounded)?Semaphore|Barrier|signal\.pause|sigtimedwait")
         == set()
     )
-    assert importing("queue") == {"watch.runner"}
+    assert importing("queue") == set()
+    assert calling("recv(_into)?") == {"watch.runner"}
     # A stream whose reader is slow, within its limit; and the sandbox's command.
     assert calling("select|poll|epoll|kqueue|sigwait(info)?") == {"output.terminal"}
     assert calling(r"wait(pid|id|3|4)?|communicate|subprocess\.(run|call|check_\w+)") == {

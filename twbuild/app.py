@@ -25,7 +25,6 @@ from twbuild.output import messages
 from twbuild.output.plain import Plain, Progress
 from twbuild.output.stderr import Stderr
 from twbuild.output.stdout import Result
-from twbuild.signals import SignalReceived
 from twbuild.text import Line, counted, pasteable, printable
 from twbuild.watch.events import Details, Event, Finished, Notice
 from twbuild.watch.runner import Runner
@@ -145,7 +144,7 @@ def _follow(
 ) -> Mapping[str, Build | None]:
     """Show and write events to their end, or until a signal; returns failed builds by SID."""
     builds = {}
-    with contextlib.closing(progress), contextlib.suppress(SignalReceived):
+    with contextlib.closing(progress):
         for event in events:
             progress.show(event)
             if isinstance(event, Finished):

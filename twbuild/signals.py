@@ -1,8 +1,8 @@
-"""Signals: which ones end a wait, when they may interrupt it, and ending by the signal itself.
+"""Signals: which ones end a wait, and ending by the signal itself.
 
-A handler only records the signal. It raises only where the runner waits, so that no answer, line
-or frame is cut in two. Ending by the signal, rather than exiting with 128 + n, makes the shell
-script around us stop as well.
+A handler only records the signal, and the system wakes the runner: nothing is thrown, so that no
+answer, line or frame is cut in two. Ending by the signal, rather than exiting with 128 + n, makes
+the shell script around us stop as well.
 """
 
 from __future__ import annotations
@@ -10,15 +10,14 @@ from __future__ import annotations
 import math
 import os
 import signal
-import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 TYPE_CHECKING = False  # typing costs milliseconds in which a Ctrl-C would show a traceback
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import FrameType
-    from typing import Any, NoReturn
+    from typing import NoReturn
 
     Handler = Callable[[int, FrameType | None], None]
 
@@ -45,11 +44,10 @@ class SignalReceived(BaseException):
 
 
 class _State:
-    """The first ending signal and when it came; whether it may raise; whether Ctrl-Z was typed."""
+    """The first ending signal and when it came; whether Ctrl-Z was typed."""
 
     signum: int | None = None
     at = math.inf
-    raises = False
     stop: int | None = None
 
 
@@ -98,7 +96,6 @@ def caught() -> Iterator[None]:
 
     One that was ignored at the start stays ignored.
     """
-    sys.unraisablehook = _send_again
     numbers = handle(_handle, ending())
     try:
         yield
@@ -110,20 +107,18 @@ def caught() -> Iterator[None]:
 
 
 @contextmanager
-def raised_inside() -> Iterator[None]:
-    """Raise SignalReceived in here once a signal comes or if one came before, until `hold`."""
-    _State.raises = True
+def waking(descriptor: int) -> Iterator[None]:
+    """Have each signal write a byte to `descriptor`, which must never block.
+
+    Only the main thread can ask for it; in any other this does nothing.
+    """
+    with suppress(ValueError):
+        signal.set_wakeup_fd(descriptor, warn_on_full_buffer=False)
     try:
-        if _State.signum is not None:
-            raise SignalReceived(_State.signum)
         yield
     finally:
-        _State.raises = False
-
-
-def hold() -> None:
-    """Signals are only recorded from here on."""
-    _State.raises = False
+        with suppress(ValueError):
+            signal.set_wakeup_fd(-1)
 
 
 def die_if_received() -> None:
@@ -173,18 +168,6 @@ def _handle(signum: int, _: FrameType | None) -> None:
         _State.signum, _State.at = signum, now
     elif now - _State.at > INSIST_SECONDS:
         die(signum)
-    if _State.raises:
-        _State.raises = False
-        raise SignalReceived(_State.signum)
-
-
-def _send_again(unraisable: Any) -> None:
-    """Python ignores what is raised in a destructor or a weak reference's callback; we do not."""
-    if isinstance(unraisable.exc_value, SignalReceived):
-        import threading
-
-        _State.raises = True
-        threading.Timer(0.01, os.kill, (os.getpid(), unraisable.exc_value.signum)).start()
 
 
 def _request_stop(signum: int, _: FrameType | None) -> None:

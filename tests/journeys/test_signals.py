@@ -221,7 +221,8 @@ def test_a_signal_while_the_result_waits_for_its_reader_acts_after_it(
 
 # Sends the process a signal at the MOMENT-th line that it runs after its first answer has come.
 AFTER_THE_ANSWER = """
-import os, queue, sys
+import os, sys
+from twbuild.watch.runner import Runner
 left = int(os.environ["MOMENT"])
 def trace(frame, event, arg):
     global left
@@ -230,16 +231,16 @@ def trace(frame, event, arg):
         sys.settrace(None)
         os.kill(os.getpid(), int(os.environ["SIGNAL"]))
     return trace if left > 0 else None
-pop = queue.Queue._get
-def _get(self):
-    found = pop(self)
+wait = Runner._wait
+def _wait(self, seconds):
+    wait(self, seconds)
     frame = sys._getframe(0)
-    sys.settrace(trace)
-    while frame:
+    if self._results:
+        sys.settrace(trace)
+    while self._results and frame:
         frame.f_trace = trace
         frame = frame.f_back
-    return found
-queue.Queue._get = _get
+Runner._wait = _wait
 """
 
 
@@ -624,24 +625,6 @@ with signals.caught():
     print("hangs", flush=True)
     time.sleep(60)
 """
-
-
-BUSY = """
-import os, signal, time
-from twbuild import signals
-with signals.caught():
-    os.kill(os.getpid(), signal.SIGTERM)
-    print("came to its end", flush=True)
-    with signals.raised_inside():
-        print("waited", flush=True)
-"""
-
-
-def test_a_signal_that_came_before_acts_where_the_wait_begins() -> None:
-    done = subprocess.run([sys.executable, "-c", BUSY], capture_output=True, text=True, check=False)
-
-    assert done.stdout == "came to its end\n"
-    assert "SignalReceived: 15" in done.stderr
 
 
 def test_signals_insist_after_two_seconds_where_something_hangs() -> None:

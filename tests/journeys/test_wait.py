@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from tests.support import sockets
-from tests.support.command import BUILD, SERVICE, run
-from tests.support.fasttime import Event, FastQueue, close_fetchers, watch
+from tests.support.command import BUILD, SERVICE, run, run_words
+from tests.support.fasttime import Event, FastRunner, close_fetchers, watch
 from tests.support.sockets import (
     Connection,
     Gone,
@@ -218,20 +218,20 @@ def test_25_builds_are_asked_about_ten_at_a_time_over_ten_connections() -> None:
 def test_nothing_wakes_the_wait_while_all_requests_are_under_way_and_more_are_due(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    gets: list[float] = []
-    real = FastQueue.get
+    waits: list[float] = []
+    real = FastRunner._wait
 
-    def get(self: FastQueue, timeout: float) -> Any:
-        gets.append(timeout)
-        return real(self, timeout)
+    def wait(self: FastRunner, seconds: float) -> None:
+        waits.append(seconds)
+        real(self, seconds)
 
-    monkeypatch.setattr(FastQueue, "get", get)
+    monkeypatch.setattr(FastRunner, "_wait", wait)
     sids = [f"ZB{number:032x}" for number in range(25)]
     with Server(Busy(0.5).handle) as server:
         watch(server.url, sids, times=5, timeout=10, interval_seconds=5)
 
     # An answer and a frame each; and a few more that meet nothing.
-    assert len(gets) < 2 * 25 + 10 + 20
+    assert len(waits) < 2 * 25 + 10 + 20
 
 
 def test_threads_and_descriptors_stay_flat_though_every_other_question_hangs() -> None:
@@ -525,6 +525,30 @@ def test_details_that_a_poll_needs_the_place_of_are_cancelled_and_asked_for_agai
         assert until(cancelled.is_set)
 
     assert [made.build is not None for made in watched.of(Details)] == [True]
+
+
+NO_PAIR = """
+import errno, socket
+def socketpair(*_):
+    raise OSError(errno.EMFILE, "too many")
+socket.socketpair = socketpair
+"""
+
+
+def test_a_system_without_descriptors_left_leaves_the_status_unknown(
+    twilio: Twilio, environ: dict[str, str]
+) -> None:
+    twilio.says("completed")
+    sids = " ".join(f"ZB{number:032x}" for number in range(12))
+    script = f"ulimit -n 6; exec twbuild wait -i 200ms -t 1s {SERVICE} {sids}"
+    few = run_words(["bash", "-c", script], env=environ)
+    none = run("status", SERVICE, BUILD, env=environ, first=NO_PAIR)
+
+    assert few.code == 124, few
+    assert "Last error: could not reach 127.0.0.1:" in few.stderr
+    assert "too many open files" in few.stderr
+    assert (none.code, none.stdout) == (3, "")
+    assert none.stderr.endswith("error: could not open a pair of sockets: too many open files\n")
 
 
 @pytest.mark.parametrize(("status", "code"), [("completed", 0), ("failed", 1), ("building", 8)])

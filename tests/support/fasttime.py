@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from queue import Queue
 from typing import Any, TypeVar
 
 from tests.support.command import ACCOUNT, BUILD, SERVICE, TOKEN
@@ -31,18 +30,12 @@ class FastClock:
         return self._start + (time.monotonic() - self._start) * self.times
 
 
-class FastQueue:
-    """A queue whose `get` waits for seconds of the fast clock."""
+class FastRunner(Runner):
+    """A runner that waits for seconds of the fast clock."""
 
-    def __init__(self, times: float) -> None:
-        self._times = times
-        self._queue: Queue[Any] = Queue()
-
-    def put(self, item: object) -> None:
-        self._queue.put(item)
-
-    def get(self, timeout: float) -> Any:
-        return self._queue.get(timeout=timeout / self._times)
+    def _wait(self, seconds: float) -> None:
+        assert isinstance(self._clock, FastClock)
+        super()._wait(seconds / self._clock.times)
 
 
 @dataclass
@@ -114,8 +107,7 @@ def watch(
     deadline = None if timeout is None else since + timeout
     watches = [Watch(sid, Policy(deadline=deadline, **policy), since, lambda: 1.0) for sid in sids]
     way = network.network_for(url)
-    runner = Runner(watches, make_fetcher or (lambda: fetcher(url, way=way)), 1.0, clock)
-    runner._results = FastQueue(times)  # type: ignore[assignment]  # same methods
+    runner = FastRunner(watches, make_fetcher or (lambda: fetcher(url, way=way)), 1.0, clock)
     watched = Watched()
     for event in runner.run():
         if on:

@@ -20,7 +20,6 @@ import time
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from queue import Empty
 from typing import Any, AnyStr, NoReturn
 
 from tests.support import processes
@@ -171,22 +170,16 @@ def _skip_sleeps() -> None:
     def clock() -> float:
         return real() + skipped
 
-    class Results(runner._Results):
-        def __init__(self, owner: runner.Runner) -> None:
-            super().__init__()
-            self._owner = owner
-
-        def get(self, block: bool = True, timeout: float | None = None) -> Any:
-            nonlocal skipped
-            if timeout is None or self._owner._in_flight:
-                return super().get(block, timeout)
-            skipped += timeout
-            raise Empty
-
     class Runner(runner.Runner):
         def __init__(self, watches: Any, make_client: Any, frame_seconds: float) -> None:
             super().__init__(watches, make_client, frame_seconds, clock)
-            self._results = Results(self)
+
+        def _wait(self, seconds: float) -> None:
+            nonlocal skipped
+            if self._in_flight:
+                super()._wait(seconds)
+            else:
+                skipped += seconds
 
     time.monotonic = clock
     vars(app)["Runner"] = Runner

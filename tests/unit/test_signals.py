@@ -21,42 +21,58 @@ def run(code: str) -> tuple[int, str]:
 
 
 CODE = """
+import socket
+ours, theirs = socket.socketpair()
+theirs.setblocking(False)
+ours.settimeout({timeout})
 try:
     with caught():
         {before}
-        with raised_inside():
+        with waking(theirs.fileno()):
             {inside}
-            print("in the wait")
-        print("after the wait", came())
+        {after}
+        print("to the end", came())
 except SignalReceived as received:
     print("received", received.signum)
+try:
+    print(len(ours.recv(9)), "woken")
+except OSError:
+    print("not woken")
 """
 COME = "signal.raise_signal(signal.SIGTERM)"
 
 
+def come(before: str = "pass", inside: str = "pass", after: str = "pass") -> str:
+    """Code in which signals come before the runner may sleep, where it may, and after that."""
+    return CODE.format(before=before, inside=inside, after=after, timeout=0.01)
+
+
 @pytest.mark.parametrize(
-    ("before", "inside", "printed"),
+    ("code", "printed"),
     [
-        (COME, "pass", "received 15\n"),
-        ("pass", COME, "received 15\n"),
-        ("pass", f"hold(); {COME}", "in the wait\nafter the wait True\nreceived 15\n"),
-        ("pass", "pass", "in the wait\nafter the wait False\n"),
+        (come(before=COME), "to the end True\nreceived 15\nnot woken\n"),
+        (come(inside=COME), "to the end True\nreceived 15\n1 woken\n"),
+        (come(after=COME), "to the end True\nreceived 15\nnot woken\n"),
+        (come(), "to the end False\nnot woken\n"),
     ],
-    ids=["before the wait", "in the wait", "held", "none"],
+    ids=["before", "inside", "after", "none"],
 )
-def test_a_signal_raises_only_where_the_runner_waits_and_at_the_end(
-    before: str, inside: str, printed: str
+def test_a_signal_is_recorded_wakes_who_sleeps_and_raises_at_the_end(
+    code: str, printed: str
 ) -> None:
-    assert run(CODE.format(before=before, inside=inside)) == (0, printed)
+    assert run(code) == (0, printed)
+
+
+def test_signals_that_nothing_takes_up_say_and_hold_up_nothing() -> None:
+    many = f"for _ in range(9999): {COME}"
+
+    assert run(come(inside=many)) == (0, "to the end True\nreceived 15\n9 woken\n")
 
 
 def test_a_signal_that_was_ignored_at_the_start_stays_ignored() -> None:
     ignored = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
 
-    assert run(ignored + CODE.format(before=COME, inside=COME)) == (
-        0,
-        "in the wait\nafter the wait False\n",
-    )
+    assert run(ignored + come(COME, COME)) == (0, "to the end False\nnot woken\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -1,22 +1,27 @@
 """The runner: the only place that waits. It owns all time; each request has a thread of its own.
 
+It sleeps on a socket, to which whatever is to wake it writes a byte: a thread that has a result, or
+a signal. Nobody holds a lock, so that a signal may come at any moment.
+
 A request that takes too long is cancelled and its thread left to end by itself: requests has no
 limit for an answer as a whole. So DNS that hangs and a byte a second need no code of their own.
 """
 
 from __future__ import annotations
 
+import contextlib
 import heapq
+import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from queue import Empty, Queue
 from typing import NamedTuple, Protocol
 
 from twbuild import signals
 from twbuild.api.models import Answer, Request, Resource
-from twbuild.errors import FetchError, TransientError
-from twbuild.text import duration, printable
+from twbuild.errors import FetchError, TransientError, TwbuildError
+from twbuild.text import duration, printable, strerror
 from twbuild.watch.events import BuildEvent, Details, RequestEnded, Tick
 from twbuild.watch.state import Fetch, Sleep, Watch
 
@@ -52,7 +57,10 @@ Result = Answer | BaseException
 
 
 class Runner:
-    """Runs watches side by side. `frame_seconds` is the time from one Tick to the next."""
+    """Runs watches side by side. `frame_seconds` is the time from one Tick to the next.
+
+    Raises TwbuildError where the system has no descriptors left.
+    """
 
     def __init__(
         self,
@@ -69,29 +77,30 @@ class Runner:
         self._in_flight: list[InFlight] = []
         self._due = [(clock(), number) for number in range(len(watches))]
         self._details: list[int] = []  # failed builds whose details are fetched after due polls
-        self._results = _Results()
+        self._results: deque[tuple[InFlight, Result]] = deque()
+        self._wakeups, self._waker = _socket_pair()  # before requests need descriptors
 
     def run(self) -> Iterator[BuildEvent | RequestEnded | Tick]:
-        """What happens, until every watch has ended."""
-        frame = self._clock()
-        while True:
-            yield from self._start_due(self._clock())
-            if not self._due and not self._details and not self._in_flight:
-                return
-            if self._clock() >= frame:
-                frame = self._clock() + self._frame_seconds
-                yield Tick()
-            seconds = max(0.0, self._next_wake(frame) - self._clock())
-            try:
-                sent, result = self._results.get(timeout=seconds)
-            except Empty:
+        """What happens, until every watch has ended or a signal has come."""
+        with self._wakeups, self._waker, signals.waking(self._waker.fileno()):
+            frame = self._clock()
+            while not signals.came():
                 yield from self._cancel_overdue(self._clock())
-            except signals.SignalReceived:
-                for sent, result in self._results.rest():
-                    yield from self._take(sent, result)
-                raise
-            else:
-                yield from self._take(sent, result)
+                yield from self._start_due(self._clock())
+                if not self._due and not self._details and not self._in_flight:
+                    return
+                if self._clock() >= frame:
+                    frame = self._clock() + self._frame_seconds
+                    yield Tick()
+                self._wait(max(0.0, self._next_wake(frame) - self._clock()))
+                while self._results:  # before a signal: a verdict that was reached is told
+                    yield from self._take(*self._results.popleft())
+
+    def _wait(self, seconds: float) -> None:
+        """Wait for a result or a signal, or so many seconds."""
+        self._wakeups.settimeout(seconds)
+        with contextlib.suppress(TimeoutError, BlockingIOError):
+            self._wakeups.recv(1 << 12)
 
     def _next_wake(self, frame: float) -> float:
         wakes = [frame, *(sent.until for sent in self._in_flight)]
@@ -146,12 +155,24 @@ class Runner:
         sent = InFlight(number, client, step.request, now, step.until)
         self._in_flight.append(sent)
         try:
-            threading.Thread(
-                target=_fetch, args=(sent, self._results), name="request", daemon=True
-            ).start()
+            threading.Thread(target=self._fetch, args=(sent,), name="request", daemon=True).start()
         except (RuntimeError, MemoryError):
             # A limit on processes or memory that others may have reached, and may leave again.
-            self._results.put((sent, TransientError(_NO_THREAD, _NO_THREAD)))
+            self._deliver(sent, TransientError(_NO_THREAD, _NO_THREAD))
+
+    def _fetch(self, sent: InFlight) -> None:
+        """What a request's thread does."""
+        result: Result
+        try:
+            result = sent.client.fetch(sent.request)
+        except BaseException as error:  # noqa: BLE001 - the main thread decides what it means
+            result = error
+        self._deliver(sent, result)
+
+    def _deliver(self, sent: InFlight, result: Result) -> None:
+        self._results.append((sent, result))
+        with contextlib.suppress(OSError):  # it is full, and so wakes; or the run has ended
+            self._waker.send(b"\0")
 
     def _cancel_overdue(self, now: float) -> Iterator[BuildEvent | RequestEnded]:
         for sent in [sent for sent in self._in_flight if now >= sent.until]:
@@ -179,34 +200,15 @@ class Runner:
             self._details.append(sent.number)
 
 
+def _socket_pair() -> tuple[socket.socket, socket.socket]:
+    """One end to wait on, and one that never blocks. Raises TwbuildError."""
+    try:
+        ours, theirs = socket.socketpair()
+    except OSError as error:
+        raise TwbuildError(f"could not open a pair of sockets: {strerror(error.errno)}") from None
+    theirs.settimeout(0)
+    return ours, theirs
+
+
 def _is_for_details(sent: InFlight) -> bool:
     return sent.request.resource is Resource.BUILD
-
-
-class _Results(Queue[tuple[InFlight, Result]]):
-    """A signal ends the wait for a result, but never loses one.
-
-    SimpleQueue would not do: stopped by a signal past its timeout, it waits without end.
-    """
-
-    def get(self, block: bool = True, timeout: float | None = None) -> tuple[InFlight, Result]:
-        with signals.raised_inside():
-            return super().get(block, timeout)
-
-    def _get(self) -> tuple[InFlight, Result]:
-        signals.hold()
-        return super()._get()
-
-    def rest(self) -> Iterator[tuple[InFlight, Result]]:
-        """What has come already; without the lock, which a signal may have left acquired."""
-        while self.queue:
-            yield self.queue.popleft()
-
-
-def _fetch(sent: InFlight, results: Queue[tuple[InFlight, Result]]) -> None:
-    result: Result
-    try:
-        result = sent.client.fetch(sent.request)
-    except BaseException as error:  # noqa: BLE001 - the main thread decides what it means
-        result = error
-    results.put((sent, result))

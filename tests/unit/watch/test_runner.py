@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from tests.support.sockets import (
     http,
 )
 from tests.support.twilio import Twilio, build_body, error, status_body
+from twbuild import signals
 from twbuild.api.models import BuildStatus, Request
 from twbuild.errors import FetchError, UnauthorizedError
 from twbuild.outcome import Outcome
@@ -52,6 +54,16 @@ def test_an_error_ends_only_the_build_that_met_it(twilio: Twilio) -> None:
         Outcome.COMPLETED,
         Outcome.UNAUTHORIZED,
     ]
+
+
+@pytest.mark.filterwarnings("error")  # a socket left open
+def test_a_signal_before_the_run_ends_it_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signals._State, "signum", 15)
+
+    watched = watch("", make_fetcher=Offline)
+    gc.collect()
+
+    assert (watched.events, watched.endings) == ([], [])
 
 
 class Offline:
