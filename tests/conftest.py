@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import signal
 from collections.abc import Iterator
@@ -52,6 +53,13 @@ def no_process_is_left_at_the_end() -> Iterator[None]:
     forks.end()
     processes.end_kept()
     processes.kill_all_but(kept)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_is_left_open() -> Iterator[None]:
+    """Collect what a module leaves open, for the warning to name that module."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(autouse=True)

@@ -120,6 +120,13 @@ class Connection:
 Handler = Callable[[Connection], None]
 
 
+class Accepted(ssl.SSLSocket):
+    """Closes itself: Python leaves it open where the client resets before the handshake."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
 @dataclass
 class Server:
     """Hands each connection to `handle` in a thread of its own; closes it afterwards."""
@@ -136,6 +143,8 @@ class Server:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
+        if self.context:
+            self.context.sslsocket_class = Accepted
         self._listener = socket.create_server((self.host, self.port), backlog=128)
         self.port = int(self._listener.getsockname()[1])
         threading.Thread(target=self._accept, daemon=True).start()

@@ -23,6 +23,13 @@ _PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
+class _TlsSocket(ssl.SSLSocket):
+    """Closes itself: Python leaves it open where the peer resets before the handshake."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
 class Network(NamedTuple):
     """What requests is to use for one base URL.
 
@@ -119,6 +126,7 @@ def _context() -> ssl.SSLContext:
     except OSError:  # SSLKEYLOGFILE cannot be written; curl goes without it, too
         os.environ.pop("SSLKEYLOGFILE", None)
         context = create_urllib3_context()
+    context.sslsocket_class = _TlsSocket
     folder = os.path.isdir(path)
     why = "contains no certificate"
     try:

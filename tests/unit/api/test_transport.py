@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
+import select
 import socket
 import threading
 import tracemalloc
+import warnings
 import zlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -419,6 +422,26 @@ def test_a_tls_handshake_that_hangs_takes_4_seconds_at_most(environ: pytest.Monk
         fetcher(f"https://{server.netloc}").fetch(STATUS)
 
     assert server.accepted == 1
+
+
+@pytest.mark.usefixtures("trusted")
+def test_a_connection_that_is_reset_before_its_handshake_is_closed(
+    environ: pytest.MonkeyPatch,
+) -> None:
+    arrived = transport.Session.connected
+
+    def connected(session: transport.Session, connection: socket.socket) -> None:
+        arrived(session, connection)
+        select.select([connection], [], [], 10)  # until the reset has come
+
+    environ.setattr(transport.Session, "connected", connected)
+    with Server(lambda connection: connection.reset()) as server, pytest.raises(TransientError):
+        fetcher(f"https://{server.netloc}").fetch(STATUS)
+
+    with warnings.catch_warnings(record=True) as left_open:
+        warnings.simplefilter("always")
+        gc.collect()
+    assert left_open == []
 
 
 def test_a_tunnel_is_kept_for_the_whole_wait(
