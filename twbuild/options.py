@@ -104,11 +104,9 @@ def _one_of(name: str, choices: tuple[str, ...]) -> Callable[[str], str]:
 
 
 def _profile_names() -> list[str]:
+    from twbuild.config import profiles
 
-    from twbuild.config import credentials
-
-    names = credentials.profile_names(os.environ)
-    return [name for name in names if re.fullmatch(_SAFE_NAME, name)]
+    return [name for name in profiles.names(os.environ) if re.fullmatch(_SAFE_NAME, name)]
 
 
 def _show_version(wanted: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,13 @@ _SECONDS = {"bare": 1.0, "d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0
 _PLACEHOLDER = r"\$.+|.*(\$[{(]|\{\{|#\{).*|<.*>|%.+%|\*+|[a-z][a-z0-9+.-]*://.*"
 _NO_VALUES = ("null", "undefined", "none", "nil")
 
+# Invisible, although Python calls them printable: those of Unicode's Default_Ignorable_Code_Point
+# (DerivedCoreProperties.txt), and the empty Braille pattern.
+_INVISIBLE = (
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\U000e0100-\U000e01ef]"
+)
+
 
 def printable(text: object, limit: int = MAX_CHARACTERS) -> str:
     r"""`text` on one line, without a character that a terminal or a CI log would obey.
@@ -41,12 +49,28 @@ def printable(text: object, limit: int = MAX_CHARACTERS) -> str:
 
 
 def quoted(text: str) -> str:
-    """`text` in quotation marks as typed, each stray character visible: for what was typed."""
-    return _harmless(repr(text[:MAX_CHARACTERS]), MAX_CHARACTERS)
+    """`text` in quotation marks as typed, each invisible character as an escape."""
+    return _harmless(re.sub(_INVISIBLE, _escape, repr(text[:MAX_CHARACTERS])), MAX_CHARACTERS)
+
+
+def named(name: str) -> str:
+    r"""A name as it is, or quoted where not all of it can be seen: `dev`, `'dev\r'`."""
+    return printable(name) if name == visible(name) else quoted(name)
+
+
+def visible(name: str) -> str:
+    """`name` without invisible characters, and without white space at its ends."""
+    return "".join(c for c in re.sub(_INVISIBLE, "", name) if c.isprintable()).strip()
+
+
+def stray(character: str) -> str:
+    """A character that does not belong where it is: `'g'`, but `'\u00e9' (U+00E9)`."""
+    code_point = "" if " " <= character <= "~" else f" (U+{ord(character):04X})"
+    return quoted(character) + code_point
 
 
 def pasteable(words: Iterable[str]) -> str:
-    """A command as a shell reads it back, and no terminal or CI log obeys it."""
+    """A command that a shell reads back from stderr, and that no terminal or CI log obeys."""
     return " ".join(map(_typed, words))
 
 
@@ -79,12 +103,32 @@ def _typed(word: str) -> str:
     import shlex
 
     quoted_word = shlex.quote(word)
-    if quoted_word == printable(quoted_word, len(quoted_word)):
+    argument = _argument(word)
+    is_read_back = word.isascii() or _on_stderr(word) == argument
+    if is_read_back and quoted_word == printable(quoted_word, len(quoted_word)):
         return quoted_word
-    no_bytes = "[\ud800-\udc7f\udd00-\udfff]"  # what no argument can be: only JSON can name it
-    as_bytes = re.sub(no_bytes, "\ufffd", word).encode("utf-8", "surrogateescape")
-    characters = (chr(b) if chr(b).isalnum() and b < 0x80 else f"\\x{b:02x}" for b in as_bytes)
+    characters = (chr(b) if chr(b).isalnum() and b < 0x80 else f"\\x{b:02x}" for b in argument)
     return f"$'{''.join(characters)}'"
+
+
+def _argument(word: str) -> bytes:
+    """The bytes that a shell must pass for Python to read `word`."""
+    try:
+        return os.fsencode(word)
+    except UnicodeEncodeError:  # not an argument: a name in a file, which its owner reads as UTF-8
+        return re.sub("[\ud800-\udfff]", "\ufffd", word).encode()
+
+
+def _on_stderr(word: str) -> bytes | None:
+    """The bytes of `word` on stderr, where commands are shown; None where it cannot show them."""
+    try:
+        return word.encode(getattr(sys.stderr, "encoding", None) or "utf-8")
+    except (LookupError, UnicodeError):
+        return None
+
+
+def _escape(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode()
 
 
 def _harmless(text: str, limit: int) -> str:

@@ -20,9 +20,10 @@ from twbuild.api.models import (
     Response,
     Status,
 )
+from twbuild.config import sids
 from twbuild.text import printable
 
-BUILD_SID = re.compile("ZB[0-9a-fA-F]{32}")
+BUILD_SID = re.compile(sids.BUILD)
 
 
 def read(

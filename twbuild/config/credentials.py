@@ -6,19 +6,18 @@ Source: https://www.twilio.com/docs/twilio-cli/general-usage
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from twbuild import strict_json
+from twbuild.config import profiles, sids
 from twbuild.errors import CommandHint, CredentialsError
-from twbuild.text import counted, is_placeholder, listed, pasteable, printable
+from twbuild.text import is_placeholder, named, stray
 
 KEY, SECRET = "TWILIO_API_KEY", "TWILIO_API_SECRET"
 ACCOUNT, TOKEN = "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"
 REGION, EDGE = "TWILIO_REGION", "TWILIO_EDGE"
-CONFIG_DIR = "TWILIO_CONFIG_DIR"
 
 # Names in common use, and the ones that Twilio's own tools read.
 NEAR_MISSES = {
@@ -34,7 +33,7 @@ NEAR_MISSES = {
     "AUTH_TOKEN": TOKEN,
 }
 
-_SID = re.compile("(AC|SK)[0-9a-fA-F]{32}")
+_SID = re.compile(f"(AC|SK){sids.DIGITS}")
 
 
 class Credentials(NamedTuple):
@@ -74,8 +73,8 @@ def find(environ: Mapping[str, str], profile: str | None) -> Credentials:
     """The first source that applies. Raises CredentialsError where none does, or it is broken."""
     if profile is None and any(environ.get(name) for name in (KEY, SECRET, TOKEN)):
         return _from_environment(environ)
-    path = _config_path(environ)
-    place = printable(path) if path else f"a folder that HOME or {CONFIG_DIR} names"
+    path = profiles.path(environ)
+    place = named(path) if path else f"a folder that HOME or {profiles.CONFIG_DIR} names"
     try:
         config = strict_json.read(path) if path else None
     except strict_json.NotAnObjectError as error:
@@ -83,9 +82,10 @@ def find(environ: Mapping[str, str], profile: str | None) -> Credentials:
         raise CredentialsError(f"{place} cannot be read: {error}", rewrite) from None
     if config is not None:
         return _from_profile(environ, config, profile, place)
+    hints = profiles.folder_hints(environ)
     if profile is None:
-        raise _none_found(environ, f"There is no file {place}.", *_config_dir_hints(environ))
-    raise _no_profile(profile, place, "There is no such file.", *_config_dir_hints(environ))
+        raise _none_found(environ, f"There is no file {place}.", *hints)
+    raise profiles.not_found(profile, place, "There is no such file.", *hints)
 
 
 def _none_found(environ: Mapping[str, str], *hints: str) -> CredentialsError:
@@ -112,16 +112,6 @@ def _near_misses(environ: Mapping[str, str], wanted: Sequence[str]) -> list[str]
     ]
 
 
-def _config_dir_hints(environ: Mapping[str, str]) -> list[str]:
-    """What is wrong with a TWILIO_CONFIG_DIR in which there is no file."""
-    folder = environ.get(CONFIG_DIR, "")
-    if folder.startswith("~"):
-        return [f"{CONFIG_DIR} begins with ~, which was not expanded. Write $HOME in its place."]
-    if os.path.isfile(folder):
-        return [f"{CONFIG_DIR} is a file. Set it to the folder that contains config.json."]
-    return []
-
-
 def _from_environment(environ: Mapping[str, str]) -> Credentials:
     pair = (KEY, SECRET) if environ.get(KEY) or environ.get(SECRET) else (ACCOUNT, TOKEN)
     values = []
@@ -146,28 +136,19 @@ def _from_environment(environ: Mapping[str, str]) -> Credentials:
 
 
 def _from_profile(
-    environ: Mapping[str, str], config: Mapping[str, Any], name: str | None, path: str
+    environ: Mapping[str, str], config: Mapping[str, Any], profile: str | None, path: str
 ) -> Credentials:
-    profiles = profile_entries(config)
-    active = name is None
-    if name is None:
-        name = config.get("activeProject")
-        if not isinstance(name, str) or not name:
-            raise _none_active(environ, profiles, path)
-    shown = printable(name)
-    recreate = CommandHint("Recreate it with: ", _create(name))
-    entry = profiles.get(name)
-    if entry is None:
-        if name in _old_names(config):
-            raise CredentialsError(
-                f"profile {shown} in {path} has no secret: an old twilio-cli wrote it", recreate
-            )
-        raise _no_profile(name, path, _listed(profiles))
+    if not (profile or config.get("activeProject") or profiles.entries(config)):
+        raise _none_found(environ, f"{path} has no profiles.")
+    name = profile or profiles.active(config, path)
+    entry = profiles.entry(config, name, path)
+    shown = named(name)
     values = []
     for key in ("apiKey", "apiSecret"):
         value = entry.get(key)
         if not isinstance(value, str) or not value.strip():
-            raise CredentialsError(f"profile {shown} in {path} has no {key}", recreate)
+            message = f"profile {shown} in {path} has no {key}"
+            raise CredentialsError(message, profiles.recreate(name))
         values.append(_checked(value.strip(), f"{key} of profile {shown}"))
     _check_key(values[0], f"apiKey of profile {shown}")
     edges = [
@@ -178,7 +159,7 @@ def _from_profile(
     return Credentials(
         values[0],
         values[1],
-        source=f"{'the active ' if active else ''}profile {shown} in {path}",
+        source=f"{'' if profile else 'the active '}profile {shown} in {path}",
         account=_account(entry.get("accountSid"), f"accountSid of profile {shown}"),
         region=(entry.get("region"), f"the region of profile {shown} in {path}"),
         edge=next((edge for edge in edges if not is_blank(edge[0])), edges[-1]),
@@ -188,78 +169,6 @@ def _from_profile(
 def is_blank(value: object) -> bool:
     """Whether a setting counts as not set: null, empty, or nothing but white space."""
     return value is None or (isinstance(value, str) and not value.strip())
-
-
-def _no_profile(name: str, path: str, *hints: str) -> CredentialsError:
-    create = CommandHint("Create it with: ", _create(name))
-    return CredentialsError(f"no profile {printable(name)} in {path}", *hints, create)
-
-
-def _create(name: str) -> str:
-    return pasteable(["twilio", "profiles:create", "-p", name])
-
-
-def _old_names(config: Mapping[str, Any]) -> list[Any]:
-    projects = config.get("projects")
-    entries = projects if isinstance(projects, list) else []
-    return [entry.get("id") for entry in entries if isinstance(entry, dict)]
-
-
-def _none_active(
-    environ: Mapping[str, str], profiles: Mapping[str, Any], path: str
-) -> CredentialsError:
-    if not profiles:
-        return _none_found(environ, f"{path} has no profiles.")
-    first = next(iter(profiles))
-    use = ["twilio", "profiles:use", *(["--"] if first.startswith("-") else []), first]
-    return CredentialsError(
-        f"no profile is active in {path}",
-        _listed(profiles),
-        CommandHint("Make one active with: ", pasteable(use)),
-        CommandHint("Or use one once with: ", pasteable(["twbuild", "wait", "-p", first])),
-    )
-
-
-def _listed(profiles: Mapping[str, Any]) -> str:
-    if not profiles:
-        return "It has no profiles."
-    return f"It has {counted(len(profiles), 'profile')}: {listed(list(profiles))}"
-
-
-def profile_names(environ: Mapping[str, str]) -> list[str]:
-    """The names that `--profile` takes; none where the file cannot be read."""
-    try:
-        path = _config_path(environ)
-        return list(profile_entries((path and strict_json.read(path)) or {}))
-    except strict_json.NotAnObjectError:
-        return []
-
-
-def profile_entries(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The profiles of a config file that are written as twilio-cli writes them."""
-    profiles = config.get("profiles")
-    if not isinstance(profiles, dict):
-        return {}
-    return {name: entry for name, entry in profiles.items() if isinstance(entry, dict)}
-
-
-def _config_path(environ: Mapping[str, str]) -> str | None:
-    if folder := environ.get(CONFIG_DIR):
-        return os.path.join(folder, "config.json")
-    home = environ.get("HOME") or _home_of_user()
-    return os.path.join(home, ".twilio-cli", "config.json") if os.path.isabs(home) else None
-
-
-def _home_of_user() -> str:
-    """The home folder that the system knows; an empty HOME is not the working directory."""
-    if os.name == "nt":
-        return os.path.expanduser("~")
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.getuid()).pw_dir
-    except KeyError:
-        return ""
 
 
 def _account(value: object, name: str) -> str | None:
@@ -275,10 +184,9 @@ def _checked(value: str, name: str) -> str:
             raise CredentialsError(f"{name} {where} with a quotation mark ({character})")
     if is_placeholder(value):
         raise CredentialsError(f"{name} is a placeholder that was not replaced with its value")
-    if stray := re.search(r"[^ -~]", value):
-        kind = "non-ASCII" if ord(stray[0]) > 0x7F else "control"
+    if found := re.search(r"[^ -~]", value):
         raise CredentialsError(
-            f"{name} contains a {kind} character (U+{ord(stray[0]):04X})",
+            f"{name} contains {stray(found[0])}, which is not printable ASCII",
             "Copy it again from the Twilio Console.",
         )
     return value

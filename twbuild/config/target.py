@@ -8,20 +8,19 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from twbuild import strict_json
+from twbuild.config import sids
 from twbuild.config.endpoint import Settings
 from twbuild.errors import CommandHint, UsageError
-from twbuild.text import is_placeholder, listed, pasteable, printable, quoted
+from twbuild.text import is_placeholder, listed, named, pasteable, quoted, stray
 
 PROJECT_FILE = ".twiliodeployinfo"
 
-_HEX_DIGITS = 32
-_UNIQUE_NAME = r"[A-Za-z0-9_-]{1,50}"
-_OTHER_SID = r"[A-Z]{2}[0-9a-fA-F]{32}"
-_SMALL_SID = r"[zZ][sSbB][0-9a-fA-F]{32}"
+_OTHER_SID = f"[A-Z]{{2}}{sids.DIGITS}"
+_SMALL_SID = f"[zZ][sSbB]{sids.DIGITS}"
 # What a URL or a list of SIDs names: services and builds.
 _NAMED = (
-    r"(?<![A-Za-z0-9])Z[SB][0-9a-fA-F]{32}(?![A-Za-z0-9])"
-    r"|(?<=/Services/)(?!Z[SB])[A-Za-z0-9_-]{1,50}(?=/|$)"
+    f"(?<![A-Za-z0-9])(?:{sids.SERVICE}|{sids.BUILD})(?![A-Za-z0-9])"
+    f"|(?<=/Services/){sids.SERVICE_NAME}(?=/|$)"
 )
 
 
@@ -108,10 +107,10 @@ def locate(arguments: Arguments, environ: Mapping[str, str], settings: Settings)
         try:
             entries = strict_json.read(path)
         except strict_json.NotAnObjectError as error:
-            raise UsageError(f"{printable(path)} cannot be used: {error}") from None
+            raise UsageError(f"{named(path)} cannot be used: {error}") from None
         if entries is not None:
             service = _entry(path, entries, settings)
-            return Target(service, arguments.builds, printable(path))
+            return Target(service, arguments.builds, named(path))
     empty = "TWBUILD_SERVICE is set but empty. Does CI lack the variable?"
     raise UsageError(
         "no service given. Do one of these:",
@@ -152,16 +151,16 @@ def _entry(path: str, entries: Mapping[str, object], settings: Settings) -> str:
         owner = owners.pop()
         found = by_key.get(f"{owner}:{settings.region}", by_key.get(owner))
     if found is None:
-        whose = f"for account {printable(account)}" if account else "that is surely yours"
+        whose = f"for account {named(account)}" if account else "that is surely yours"
         raise UsageError(
-            f"{printable(path)} has no entry {whose} in region {settings.region}",
-            f"Its entries: {listed(list(entries)) or 'none'}",
+            f"{named(path)} has no entry {whose} in region {settings.region}",
+            f"Its entries: {listed(list(map(named, entries))) or 'none'}",
             f"The credentials are from {settings.credentials.source}.",
         )
     service = found.get("serviceSid") if isinstance(found, dict) else None
     if not isinstance(service, str) or not service.startswith("ZS"):
-        raise UsageError(f"{printable(path)} cannot be used: its entry has no serviceSid")
-    return _service(service, f"serviceSid in {printable(path)}")
+        raise UsageError(f"{named(path)} cannot be used: its entry has no serviceSid")
+    return _service(service, f"serviceSid in {named(path)}")
 
 
 def _service(value: str, name: str) -> str:
@@ -172,7 +171,7 @@ def _service(value: str, name: str) -> str:
         return _sid(value, name, "Service")
     if re.fullmatch(_OTHER_SID, value):
         raise UsageError(f"{name} is another kind of SID: {quoted(value)}", _SERVICE_FORMS)
-    if re.fullmatch(_SMALL_SID, value) or not re.fullmatch(_UNIQUE_NAME, value):
+    if re.fullmatch(_SMALL_SID, value) or not re.fullmatch(sids.UNIQUE_NAME, value):
         raise UsageError(
             f"{name} is not a Service SID or unique name: {_shown(value)}",
             _SERVICE_FORMS,
@@ -211,21 +210,21 @@ def _check(value: str, name: str, forms: str) -> None:
 
 def _sid(value: str, name: str, kind: str) -> str:
     prefix, digits = value[:2], value[2:]
-    if stray := re.search(r"[^0-9a-fA-F]", digits):
+    if found := re.search(r"[^0-9a-fA-F]", digits):
         raise UsageError(
-            f"{name} contains {quoted(stray[0])}, which is not a hex digit: {quoted(value)}"
+            f"{name} contains {stray(found[0])}, which is not a hex digit: {quoted(value)}"
         )
-    if len(digits) != _HEX_DIGITS:
+    if len(digits) != sids.HEX_DIGITS:
         raise UsageError(
             f"{name} {quoted(value)} is not a {kind} SID:"
-            f" it has {len(digits)} hex digits after {prefix}, not {_HEX_DIGITS}"
+            f" it has {len(digits)} hex digits after {prefix}, not {sids.HEX_DIGITS}"
         )
     return value
 
 
 def _shown(value: str) -> str:
-    stray = re.search(r"[^A-Za-z0-9_-]", value)
-    return f"{quoted(value)} contains {quoted(stray[0])}" if stray else quoted(value)
+    found = re.search(r"[^A-Za-z0-9_-]", value)
+    return f"{quoted(value)} contains {stray(found[0])}" if found else quoted(value)
 
 
 def _hints(value: str) -> list[str]:
@@ -236,6 +235,6 @@ def _hints(value: str) -> list[str]:
         ]
     if re.fullmatch(_SMALL_SID, value):
         return [f"Write {value[:2].upper()} in capitals."]
-    if re.fullmatch(_UNIQUE_NAME, value):
+    if re.fullmatch(sids.UNIQUE_NAME, value):
         return ["Write the service first, then the Build SIDs."]
     return []

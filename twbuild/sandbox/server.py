@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from twbuild import __version__
+from twbuild.config import sids
 
 # A poll on the second, which may come a little early, sees a build end on the second.
 _EARLY = timedelta(milliseconds=200)
@@ -26,8 +27,8 @@ DEPENDENCIES = {"twilio": "5.4.2", "@twilio/runtime-handler": "2.0.1"}
 MAX_PAGE_SIZE = 1000
 
 _PATH = re.compile(
-    r"/v1/Services/(?P<service>ZS[0-9a-fA-F]{32}|(?!Z[SB])[A-Za-z0-9_-]{1,50})"
-    r"/Builds(?:/(?P<sid>ZB[0-9a-fA-F]{32})(?P<status>/Status)?)?"
+    f"/v1/Services/(?P<service>{sids.SERVICE}|{sids.SERVICE_NAME})"
+    f"/Builds(?:/(?P<sid>{sids.BUILD})(?P<status>/Status)?)?"
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import re
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 
 from tests.support.command import ACCOUNT, KEY, SECRET, TOKEN
 from twbuild.config import credentials
+from twbuild.config import profiles as profiles_file
 from twbuild.config.credentials import Credentials
 from twbuild.errors import CredentialsError
 
@@ -537,7 +539,7 @@ class TestProfiles:
         config.write({"profiles": listed, "activeProject": "dev"})
 
         assert refusal(config.environ).startswith(f"no profile dev in {config.path}\n")
-        assert credentials.profile_names(config.environ) == []
+        assert profiles_file.names(config.environ) == []
 
     @pytest.mark.parametrize("name", NAMES)
     def test_every_command_in_a_message_can_be_pasted(self, config: Config, name: str) -> None:
@@ -554,7 +556,68 @@ class TestProfiles:
         config.write({"projects": [{"id": name}]})
         assert commands(refusal(config.environ, name)) == [create]
         config.write(profiles())
-        assert commands(refusal(config.environ, name)) == [create]
+        is_seen = name.isprintable()
+        assert commands(refusal(config.environ, name)) == ([create] if is_seen else [])
+
+    @pytest.mark.parametrize(
+        ("typed", "shown"),
+        [
+            ("dev\r", r"'dev\r'"),
+            ("dev ", "'dev '"),
+            ("\ufeffdev", r"'\ufeffdev'"),
+            ("d\u200bev", r"'d\u200bev'"),
+            ("dev\ufe0f", r"'dev\ufe0f'"),
+            ("de\u3164v", r"'de\u3164v'"),
+        ],
+    )
+    def test_what_cannot_be_seen_in_a_name_is_shown_and_never_offered_as_a_new_profile(
+        self, config: Config, typed: str, shown: str
+    ) -> None:
+        config.write(profiles(dev=profile()))
+        meant = "Profile dev exists: write its name without invisible characters."
+        assert refusal(config.environ, typed).splitlines() == [
+            f"no profile {shown} in {config.path}",
+            "It has 1 profile: dev",
+            meant,
+        ]
+        config.write(profiles(other=profile()))
+        assert refusal(config.environ, typed).splitlines()[1:] == ["It has 1 profile: other"]
+        config.write(profiles(active=None, **{typed: profile()}))
+        assert f"It has 1 profile: {shown}\n" in refusal(config.environ)
+
+    @pytest.mark.parametrize(("encoding", "name"), [("latin-1", "本番"), ("latin-1", "é")])
+    def test_a_command_is_written_in_the_bytes_that_a_shell_must_read(
+        self, config: Config, monkeypatch: pytest.MonkeyPatch, encoding: str, name: str
+    ) -> None:
+        create = ["twilio", "profiles:create", "-p", name]
+        config.write(profiles(dev=profile()))
+        assert refusal(config.environ, name).endswith(f"-p '{name}'")
+        with monkeypatch.context() as patch:
+            patch.setattr("sys.stderr", io.TextIOWrapper(io.BytesIO(), encoding))
+            told = refusal(config.environ, name)
+
+        assert told.splitlines()[-1].isascii()
+        assert commands(told) == [create]
+
+    def test_an_active_profile_is_not_used_where_profiles_must_be_named(
+        self, config: Config
+    ) -> None:
+        config.write({**profiles(dev=profile(), prod=profile()), "requireProfileInput": True})
+        assert refusal(config.environ) == (
+            f"no profile named: {config.path} has requireProfileInput. Pass -p NAME\n"
+            "It has 2 profiles: dev, prod\n"
+            "For example: twbuild wait -p dev"
+        )
+        assert credentials.find(config.environ, "dev").username == PROFILE_KEY
+        assert credentials.find({**config.environ, **PAIR}, None).username == KEY
+
+    @pytest.mark.parametrize("value", [False, None, "false"])
+    def test_anything_else_leaves_the_active_profile_in_use(
+        self, config: Config, value: object
+    ) -> None:
+        config.write({**profiles(), "requireProfileInput": value})
+
+        assert credentials.find(config.environ, None).username == PROFILE_KEY
 
     def test_of_many_profiles_ten_are_listed(self, config: Config) -> None:
         config.write(profiles(active=None, **{f"p{n}": {} for n in range(3_000)}))
@@ -573,12 +636,12 @@ class TestProfiles:
             assert not re.search("##|^::", told, re.MULTILINE)
 
     def test_the_names_for_completion(self, config: Config) -> None:
-        assert credentials.profile_names(config.environ) == []
+        assert profiles_file.names(config.environ) == []
         config.write(profiles(dev=profile(), prod=profile(), broken=None))
-        assert credentials.profile_names(config.environ) == ["dev", "prod"]
+        assert profiles_file.names(config.environ) == ["dev", "prod"]
         config.path.write_text("{")
-        assert credentials.profile_names(config.environ) == []
-        assert credentials.profile_names({"HOME": "relative"}) == []
+        assert profiles_file.names(config.environ) == []
+        assert profiles_file.names({"HOME": "relative"}) == []
 
 
 class TestConfigFile:

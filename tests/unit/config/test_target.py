@@ -133,21 +133,39 @@ class TestArguments:
             ),
             # A stray character, shown visibly
             (["ZSservice"], "SERVICE contains 's', which is not a hex digit"),
-            ([SERVICE + "\r"], r"SERVICE contains '\\r', which is not a hex digit: 'ZS\w+\\r'"),
-            ([SERVICE + "\n"], r"SERVICE contains '\\n', which is not a hex digit"),
-            ([SERVICE, BUILD + "\r"], r"BUILD contains '\\r', which is not a hex digit"),
+            (
+                [SERVICE + "\r"],
+                r"SERVICE contains '\\r' \(U\+000D\).* hex digit: 'ZS\w+\\r'",
+            ),
+            ([SERVICE + "\n"], r"SERVICE contains '\\n' \(U\+000A\), which is not a hex digit"),
+            (
+                [SERVICE, BUILD + "\r"],
+                r"BUILD contains '\\r' \(U\+000D\)",
+            ),
             ([SERVICE, BUILD + " "], "BUILD contains ' ', which is not a hex digit"),
             ([SERVICE, BUILD + '"'], "BUILD contains '\"', which is not a hex digit"),
             ([SERVICE, "ZB" + HEX[1:] + "g"], "BUILD contains 'g', which is not a hex digit"),
-            ([SERVICE, "ZB" + HEX[1:] + "٣"], "BUILD contains '٣', which is not a hex digit"),
-            ([SERVICE, BUILD + "\u200b"], r"BUILD contains '\\u200b', which is not a hex digit"),
+            (
+                [SERVICE, "ZB" + HEX[1:] + "٣"],
+                r"BUILD contains '٣' \(U\+0663\)",
+            ),
+            (
+                [SERVICE, BUILD + "\u200b"],
+                r"BUILD contains '\\u200b' \(U\+200B\)",
+            ),
+            ([SERVICE, BUILD + "\ufe0f"], r"'\\ufe0f' \(U\+FE0F\).* hex digit: 'ZB\w+\\ufe0f'"),
+            (["Z\u0412" + HEX, BUILD], r"contains '\u0412' \(U\+0412\)"),
+            ([SERVICE, "Z\u0412" + HEX], r"BUILD is not .* contains '\u0412' \(U\+0412\)"),
             ([SERVICE, BUILD + "/Status"], "BUILD contains '/', which is not a hex digit"),
             (
                 ['"' + SERVICE + '"'],
                 "SERVICE is not a Service SID or unique name: .* contains '\"'",
             ),
             ([" " + SERVICE], "SERVICE is not a Service SID or unique name: .* contains ' '"),
-            ([SERVICE, "\ufeff" + BUILD], r"BUILD is not a Build SID: .* contains '\\ufeff'"),
+            (
+                [SERVICE, "\ufeff" + BUILD],
+                r"BUILD is not .* contains '\\ufeff' \(U\+FEFF\)",
+            ),
             ([SERVICE, "'" + BUILD + "'"], 'BUILD is not a Build SID: .* contains "\'"'),
             ([SERVICE, f"{BUILD} {OTHER_BUILD}"], "BUILD contains ' '"),
             # Another kind
@@ -169,11 +187,11 @@ class TestArguments:
             (["MY service"], "or unique name: 'MY service' contains ' '"),
             (["my service"], "or unique name: 'my service' contains ' '\nUse ZS .*1 to 50"),
             (["a" * 51], "or unique name: 'a+'\nUse ZS and 32 hex digits, or 1 to 50"),
-            (["dienst-ü"], "or unique name: 'dienst-ü' contains 'ü'"),
+            (["dienst-ü"], r"or unique name: 'dienst-ü' contains 'ü' \(U\+00FC\)"),
             (["a?b"], "contains '\\?'"),
             (["a%2Fb"], "contains '%'"),
             (["a$SERVICE"], r"contains '\$'"),
-            (["name\n"], r"contains '\\n'"),
+            (["name\n"], r"contains '\\n' \(U\+000A\)"),
             # Looks like a file name
             (["functions/a.js", "Makefile"], "file name.\n.*pass_filenames: false"),
             (["package.json"], "file name.\n.*pass_filenames: false"),
@@ -335,7 +353,7 @@ class TestWhereTheServiceComesFrom:
                 "TWBUILD_SERVICE 'Z.* is not a Service SID: it has 2 hex digits after ZS, not 32",
             ),
             ("VA" + HEX, "TWBUILD_SERVICE is another kind of SID"),
-            (SERVICE + "\n", r"TWBUILD_SERVICE contains '\\n'"),
+            (SERVICE + "\n", r"TWBUILD_SERVICE contains '\\n' \(U\+000A\)"),
             ('"name"', "TWBUILD_SERVICE is not a Service SID or unique name: .* contains '\"'"),
         ],
     )
