@@ -29,11 +29,11 @@ from twbuild.text import Line, counted, pasteable, printable
 from twbuild.watch.events import Details, Event, Finished, Notice
 from twbuild.watch.runner import Runner
 from twbuild.watch.state import Policy, Watch
+from twbuild.watch_options import WatchOptions
 
 if TYPE_CHECKING:
     from twbuild.api.fetcher import Fetcher
     from twbuild.api.network import Network
-    from twbuild.options import WatchOptions
 
 
 def run(arguments: Sequence[str], options: WatchOptions) -> ExitCode:

@@ -10,10 +10,11 @@ from typing import Any, cast
 
 from twbuild import options
 from twbuild.errors import CommandHint, UsageError
-from twbuild.options import WatchOptions, environment, typer
+from twbuild.options import environment, typer
 from twbuild.outcome import ExitCode
 from twbuild.output import terminal
-from twbuild.text import DURATION_FORMS, printable, strerror
+from twbuild.text import DURATION_FORMS, pasteable, printable, strerror, visible
+from twbuild.watch_options import WatchOptions
 
 # No `from __future__ import annotations`: Typer would compile each annotation twice.
 
@@ -74,11 +75,12 @@ def _wait(
     json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
-    progress: options.Progress = "auto",
+    progress: options.Progress = None,
     interval: options.Interval = "1s",  # type: ignore[assignment]
     timeout: options.Timeout = "10m",  # type: ignore[assignment]
 ) -> Action:
-    asked = WatchOptions(profile, json, quiet, verbose, progress, interval, timeout)
+    shows = progress or options.default_progress()
+    asked = WatchOptions(profile, json, quiet, verbose, shows, interval, timeout)
     return lambda: _watch([service, *(builds or ())], asked)
 
 
@@ -93,7 +95,7 @@ def _status(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> Action:
-    asked = WatchOptions(profile, json, quiet, verbose, once=True)
+    asked = WatchOptions(profile, json, quiet, verbose, options.default_progress(), once=True)
     return lambda: _watch([service, build], asked)
 
 
@@ -227,9 +229,10 @@ def _options(command: str) -> list[str]:
 
 
 def _meant(*words: str) -> list[str]:
-    """The hint with a command to paste; none where it cannot be shown as it must be typed."""
-    typed = shlex.join(["twbuild", *words])
-    return [CommandHint("Did you mean: ", typed)] if printable(typed) == typed else []
+    """The hint with a command to paste; none where not all that was typed can be seen."""
+    if any(word != visible(word) for word in words):
+        return []
+    return [CommandHint("Did you mean: ", pasteable(["twbuild", *words]))]
 
 
 def _usage(path: str) -> CommandHint:

@@ -1,10 +1,10 @@
-"""The arguments and options of the commands: types, values allowed, help; and WatchOptions."""
+"""The arguments and options of the commands, as Typer declares them: types, values, help."""
 
 import contextlib
 import os
 import re
 from collections.abc import Callable, Iterator
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 from twbuild import __version__
 from twbuild.errors import UsageError
@@ -13,23 +13,11 @@ from twbuild.text import DURATION_FORMS, parse_duration, quoted
 # No `from __future__ import annotations`: Typer would compile each annotation twice.
 
 PROGRESS = ("auto", "live", "plain")
+PROGRESS_VARIABLE = "TWBUILD_PROGRESS"
 OUTCOMES = ("completed", "failed")
 HOUR, WEEK = 3600.0, 7 * 86400.0
 
 _SAFE_NAME = "[A-Za-z0-9._ -]+"  # shells evaluate what completion offers
-
-
-class WatchOptions(NamedTuple):
-    """The options of `status`, with `once`, and of `wait`. A timeout of 0 seconds is none."""
-
-    profile: str | None
-    json: bool
-    quiet: bool
-    verbose: bool
-    progress: str = "auto"
-    interval_seconds: float = 1.0
-    timeout_seconds: float = 0.0
-    once: bool = False
 
 
 @contextlib.contextmanager
@@ -101,6 +89,11 @@ def _one_of(name: str, choices: tuple[str, ...]) -> Callable[[str], str]:
         return value
 
     return parse
+
+
+def default_progress() -> str:
+    """The value of `--progress` where it is not given. Raises UsageError for a bad variable."""
+    return _one_of(PROGRESS_VARIABLE, PROGRESS)(os.environ.get(PROGRESS_VARIABLE) or "auto")
 
 
 def _profile_names() -> list[str]:
@@ -185,12 +178,13 @@ Timeout = Annotated[
     ),
 ]
 Progress = Annotated[
-    str,
+    str | None,
     typer.Option(
         metavar="|".join(PROGRESS),
         parser=_one_of("--progress", PROGRESS),
         autocompletion=lambda: list(PROGRESS),
         help="Live rows, plain lines, or automatic.",
+        show_default=f"${PROGRESS_VARIABLE}, else auto",
     ),
 ]
 Outcome = Annotated[

@@ -205,11 +205,13 @@ LIVE = [
     {"CI": ""},
     {"GITHUB_ACTIONS": "true"},
     dict.fromkeys(AGENTS, ""),
+    dict.fromkeys(AGENTS, "0"),
 ]
 PLAIN: list[dict[str, str]] = [
     {"TERM": ""},
-    {"TERM": "dumb"},
+    {"TERM": "DUMB"},
     {"TERM": "unknown"},
+    {"TWBUILD_PROGRESS": "plain"},
     {"CI": "1"},
     {"CI": "true"},
     {"TERM": "dumb", "FORCE_COLOR": "1"},
@@ -237,7 +239,8 @@ def shown(twilio: Twilio, words: list[str], env: Mapping[str, str], columns: int
         (["--progress", "live"], {"TERM": "dumb"}),
         (["--progress=live"], {"TERM": "unknown", "CI": "true"}),
         (["--progress=live"], {"CLAUDECODE": "1"}),
-        (["--progress=auto"], {}),
+        (["--progress=auto"], {"TWBUILD_PROGRESS": "plain"}),
+        ([], {"TWBUILD_PROGRESS": "live", "CI": "1"}),
     ],
     ids=str,
 )

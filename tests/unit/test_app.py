@@ -10,11 +10,11 @@ import pytest
 from tests.support.command import BUILD, OTHER_BUILD, SERVICE
 from twbuild import app
 from twbuild.errors import CredentialsError, TransientError, UsageError
-from twbuild.options import WatchOptions
 from twbuild.outcome import Outcome
 from twbuild.output.stderr import Stderr
 from twbuild.text import plain
 from twbuild.watch.events import Finished
+from twbuild.watch_options import WatchOptions
 
 WAIT = WatchOptions(profile=None, json=False, quiet=False, verbose=False, progress="plain")
 ERROR = TransientError("HTTP 503", "HTTP 503", "Try again later.")

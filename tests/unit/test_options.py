@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from twbuild import options
+from tests.support.command import BUILD, SERVICE
+from twbuild import cli, options
 from twbuild.errors import UsageError
 
 FORMS = "use 90, 90s, 1.5s, 500ms, 5m, 1h30m, 1d"
@@ -60,6 +61,31 @@ def test_a_bad_value_is_refused_with_what_to_use(option: Any, typed: str, messag
         parser(option)(typed)
 
     assert refused.value.message == message
+
+
+@pytest.mark.parametrize(
+    ("value", "progress"), [(None, "auto"), ("", "auto"), ("plain", "plain"), ("live", "live")]
+)
+def test_a_variable_is_the_default_of_progress(
+    monkeypatch: pytest.MonkeyPatch, value: str | None, progress: str
+) -> None:
+    monkeypatch.delenv("TWBUILD_PROGRESS", raising=False)
+    if value is not None:
+        monkeypatch.setenv("TWBUILD_PROGRESS", value)
+
+    assert options.default_progress() == progress
+
+
+@pytest.mark.parametrize("command", ["wait", "status"])
+@pytest.mark.parametrize("value", ["Plain", "plain\r", "0"])
+def test_a_bad_default_is_refused_by_the_name_of_its_variable(
+    monkeypatch: pytest.MonkeyPatch, command: str, value: str
+) -> None:
+    monkeypatch.setenv("TWBUILD_PROGRESS", value)
+    with pytest.raises(UsageError) as refused:
+        cli.run([command, SERVICE, BUILD])
+
+    assert refused.value.message == (f"invalid TWBUILD_PROGRESS {value!r}: use auto, live or plain")
 
 
 def test_variables_are_set_and_unset_for_a_while_and_restored_after_an_error(

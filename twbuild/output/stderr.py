@@ -148,5 +148,8 @@ def _is_live(progress: str) -> bool:
     """Whether a terminal gets the live screen rather than plain lines."""
     if progress != "auto":
         return progress == "live"
-    in_ci = os.environ.get("CI", "").lower() not in ("", "0", "false")
-    return speaks_escapes() and not in_ci and not any(map(os.environ.get, AGENTS))
+    return speaks_escapes() and not any(map(_is_set, ("CI", *AGENTS)))
+
+
+def _is_set(variable: str) -> bool:
+    return os.environ.get(variable, "").lower() not in ("", "0", "false")

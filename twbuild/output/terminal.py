@@ -82,7 +82,7 @@ def encode(text: str, descriptor: int) -> bytes:
 
 def speaks_escapes() -> bool:
     """Whether TERM names a terminal that understands escape codes."""
-    return os.environ.get("TERM", "") not in ("", "dumb", "unknown")
+    return os.environ.get("TERM", "").lower() not in ("", "dumb", "unknown")
 
 
 def in_foreground() -> bool:

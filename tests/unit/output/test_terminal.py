@@ -118,7 +118,7 @@ def test_the_window_has_its_own_size_and_80_by_24_where_it_has_none(
 
 @pytest.mark.parametrize(
     ("term", "speaks"),
-    [("xterm", True), ("tmux-256color", True), ("dumb", False), ("unknown", False), ("", False)],
+    [("xterm", True), ("tmux-256color", True), ("DUMB", False), ("unknown", False), ("", False)],
 )
 def test_term_says_whether_escape_codes_are_understood(
     monkeypatch: pytest.MonkeyPatch, term: str, speaks: bool
