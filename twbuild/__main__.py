@@ -99,7 +99,7 @@ def _explain(error: BaseException, verbose: bool) -> int:
     known = error
     if not isinstance(known, TwbuildError):
         known = InternalError(*_unexpected(error, verbose, printable))
-    Stderr(known.progress).close(known.lines, annotated=True)
+    Stderr(known.progress).close(known.lines, [[line] for line in known.lines])
     return known.exit_code
 
 

@@ -21,11 +21,11 @@ from twbuild.config.endpoint import Settings
 from twbuild.config.target import Target
 from twbuild.errors import CommandHint, CredentialsError, TwbuildError, UsageError
 from twbuild.outcome import ExitCode, Outcome, most_urgent
-from twbuild.output import messages
+from twbuild.output.closing import closing
 from twbuild.output.plain import Plain, Progress
 from twbuild.output.stderr import Stderr
 from twbuild.output.stdout import Result
-from twbuild.text import Line, counted, pasteable, printable
+from twbuild.text import counted, pasteable, printable
 from twbuild.watch.events import Details, Event, Finished, Notice
 from twbuild.watch.runner import Runner
 from twbuild.watch.state import Policy, Watch
@@ -81,11 +81,10 @@ def _run(arguments: Sequence[str], options: WatchOptions) -> ExitCode:
         now = time.monotonic()
         endings = [watch.interrupt(now) for watch in watches]
         result.finish(endings)
-        lines = _closing_lines(endings, goal.service, options, stderr, repeats=repeats)
-        if shows_details:
-            lines += _failed_builds(endings, builds, is_spaced=stderr.styled)
+        told = closing(endings, builds, goal.service, options, stderr, repeats=repeats)
         outcome = most_urgent(finished.outcome for finished in endings)
-        stderr.close(lines, annotated=outcome.is_annotated)
+        parts = told.parts() if outcome.is_annotated else []
+        stderr.close(told.lines(is_spaced=stderr.styled), parts)
     return outcome.exit_code
 
 
@@ -153,53 +152,6 @@ def _follow(
                 result.take_details(event)
                 builds[event.sid] = event.build
     return builds
-
-
-def _closing_lines(
-    endings: Sequence[Finished],
-    service: str,
-    options: WatchOptions,
-    stderr: Stderr,
-    *,
-    repeats: bool,
-) -> list[Line]:
-    """The last lines on stderr: what neither stdout nor a line of progress has said already.
-
-    `repeats` says whether they repeat the result.
-    """
-    several, live = len(endings) > 1, stderr.styled and not options.once
-    is_in_progress_lines = several and not live and not options.quiet
-
-    def is_unsaid(finished: Finished) -> bool:
-        outcome = finished.outcome
-        if stderr.annotates and outcome not in (Outcome.COMPLETED, Outcome.BUILDING):
-            return True
-        if not outcome.is_verdict:
-            return not is_in_progress_lines
-        if options.quiet or options.once:
-            return repeats and outcome is Outcome.FAILED and not options.quiet
-        return repeats and not is_in_progress_lines
-
-    lines = [messages.headline(f, once=options.once) for f in endings if is_unsaid(f)]
-    if several and (not options.quiet or stderr.annotates):
-        lines.append(messages.summary(endings))
-    command = ["twbuild", "wait", *(["-p", options.profile] if options.profile else [])]
-    command += ["--", service] if service.startswith("-") else [service]
-    lines += messages.hints(endings)
-    lines += messages.resume(endings, command)
-    return [*lines, *messages.details(endings)]
-
-
-def _failed_builds(
-    endings: Sequence[Finished], builds: Mapping[str, Build | None], *, is_spaced: bool
-) -> list[Line]:
-    lines: list[Line] = []
-    for finished in endings:
-        if finished.sid and finished.outcome is Outcome.FAILED:
-            details = Details(finished.sid, builds.get(finished.sid))
-            lines += [[]] if is_spaced else []
-            lines += messages.failed_build(details, several=len(endings) > 1)
-    return lines
 
 
 def _jitter() -> float:

@@ -205,6 +205,37 @@ def test_githubs_one_annotation_names_every_build_that_did_not_complete_and_what
         assert [line for line in lines if "node18" in line] or options
 
 
+@pytest.mark.parametrize(
+    ("status", "count", "counts"),
+    [
+        ("failed", 12, "12 builds: 12 failed"),
+        ("failed", 60, "60 builds: 60 failed"),
+        ("building", 60, "60 builds: 60 still building"),
+    ],
+)
+def test_an_annotation_too_long_for_github_tells_what_matters_below_the_whole_in_plain_lines(
+    twilio: Twilio, environ: dict[str, str], status: str, count: int, counts: str
+) -> None:
+    for sid in SIDS[:count]:
+        twilio.says(status, build=sid)
+        twilio.describes("failed", build=sid)
+    env = {**environ, "GITHUB_ACTIONS": "true"}
+    ended = run("wait", "-q", "-t", "3s", SERVICE, *SIDS[:count], env=env)
+
+    *plain, annotation = ended.stderr.splitlines()
+    assert annotation.startswith(f"::error title=twbuild::{counts} (waited ")
+    assert len(annotation) <= 4000
+    assert [sid for sid in SIDS[:count] if sid not in annotation] == []
+    assert all(line.startswith("twbuild: ") for line in plain)
+    ends = {"failed": "✗ failed     {}", "building": "! still building after 3s (--timeout)  {}"}
+    assert [sid for sid in SIDS[:count] if ends[status].format(sid) not in ended.stderr] == []
+    if status == "failed":
+        assert "Compare with your last completed build" in annotation
+        assert len([line for line in plain if "runtime       node18" in line]) == count
+    else:
+        assert f"    twbuild wait {SERVICE} {' '.join(SIDS[:count])}%0A" in annotation
+
+
 @pytest.mark.parametrize("quiet", [False, True])
 def test_json_has_what_twilio_tells_of_a_failed_build(
     twilio: Twilio, environ: dict[str, str], quiet: bool

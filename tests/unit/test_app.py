@@ -1,4 +1,4 @@
-"""One run, from the arguments to an exit code: what it refuses, and its last lines."""
+"""One run, from the arguments to an exit code: what it refuses before any request."""
 
 from __future__ import annotations
 
@@ -9,18 +9,10 @@ import pytest
 
 from tests.support.command import BUILD, OTHER_BUILD, SERVICE
 from twbuild import app
-from twbuild.errors import CredentialsError, TransientError, UsageError
-from twbuild.outcome import Outcome
-from twbuild.output.stderr import Stderr
-from twbuild.text import plain
-from twbuild.watch.events import Finished
+from twbuild.errors import CredentialsError, UsageError
 from twbuild.watch_options import WatchOptions
 
 WAIT = WatchOptions(profile=None, json=False, quiet=False, verbose=False, progress="plain")
-ERROR = TransientError("HTTP 503", "HTTP 503", "Try again later.")
-COMPLETED = Finished(BUILD, Outcome.COMPLETED, None, 5.0, 5)
-FAILED = Finished(OTHER_BUILD, Outcome.FAILED, None, 6.0, 6)
-UNAVAILABLE = Finished(BUILD, Outcome.UNAVAILABLE, None, 120.0, 9, ERROR)
 
 
 @pytest.fixture(autouse=True)
@@ -58,27 +50,3 @@ def test_without_credentials_each_build_has_its_json_object(
         (BUILD, "unauthorized"),
         (OTHER_BUILD, "unauthorized"),
     ]
-
-
-def closing(endings: list[Finished], options: WatchOptions = WAIT, *, repeats: bool = True) -> str:
-    lines = app._closing_lines(endings, SERVICE, options, Stderr("plain"), repeats=repeats)
-    return "\n".join(map(plain, lines))
-
-
-def test_a_verdict_is_repeated_on_stderr_only_where_stdout_is_elsewhere() -> None:
-    assert closing([COMPLETED]) == f"✓ completed  {BUILD}  ready to deploy (waited 5s)"
-    assert closing([COMPLETED], repeats=False) == ""
-
-
-def test_quiet_leaves_out_verdicts_but_not_errors() -> None:
-    quiet = WAIT._replace(quiet=True)
-
-    assert closing([COMPLETED], quiet) == ""
-    assert closing([UNAVAILABLE], quiet).startswith("error: HTTP 503 (9 tries in 2m)")
-    assert "Try again later." in closing([UNAVAILABLE], quiet)
-
-
-def test_several_builds_end_with_a_summary() -> None:
-    assert closing([COMPLETED, FAILED]).count("\n") == 0
-    assert "1 completed" in closing([COMPLETED, FAILED])
-    assert "1 failed" in closing([COMPLETED, FAILED])

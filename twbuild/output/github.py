@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Sequence
 
+from twbuild.text import Line, plain
+
+MAX_CHARACTERS = 4000  # GitHub cuts an annotation at 4,096
+_MAX_LINE = 1000
+_BEGIN = "::error title=twbuild::"
+_MORE = "... The rest is in the log of this step."
 _ESCAPES = (("%", "%25"), ("\r", "%0D"), ("\n", "%0A"))
 
 
@@ -12,11 +20,38 @@ def is_wanted() -> bool:
     return os.environ.get("GITHUB_ACTIONS") == "true"
 
 
-def annotation(text: str) -> str:
-    """The line that shows `text` on the run's page.
+def annotation(lines: Sequence[Line], parts: Sequence[Sequence[Line]]) -> tuple[str, bool]:
+    """The line that shows `lines` on the run's page, and whether there is room for all of them.
 
+    If not, it shows `parts`, the most important first. One for which there is no room is left
+    out as a whole: half a command would be another command.
     Source: https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions
     """
+    whole = _BEGIN + _escaped("\n".join(map(_unaligned, lines)))
+    if len(whole) <= MAX_CHARACTERS:
+        return whole, True
+    shown = _BEGIN
+    for part in parts:
+        text = _escaped("".join(f"{_shortened(line)}\n" for line in part))
+        if len(shown) + len(text) + len(_MORE) <= MAX_CHARACTERS:
+            shown += text
+    return shown + _MORE, False
+
+
+def _unaligned(line: Line) -> str:
+    """A line without the spaces that align it; those of a command are its own."""
+    command = plain([span for span in line if span[1] == "command"])
+    words = plain([span for span in line if span[1] != "command"])
+    return re.sub(r"(?<=\S) +", " ", words) + command
+
+
+def _shortened(line: Line) -> str:
+    text = _unaligned(line)
+    is_command = any(style == "command" for _, style in line)
+    return text if is_command or len(text) <= _MAX_LINE else f"{text[:_MAX_LINE]}..."
+
+
+def _escaped(text: str) -> str:
     for character, escape in _ESCAPES:
         text = text.replace(character, escape)
-    return f"::error title=twbuild::{text}"
+    return text

@@ -62,10 +62,15 @@ def hints(endings: Sequence[Finished]) -> list[Line]:
     return list(found)
 
 
+def is_error(finished: Finished) -> bool:
+    """Whether an error ended the watch of the build."""
+    return not (finished.outcome.is_verdict or finished.outcome.is_cut_short)
+
+
 def details(endings: Sequence[Finished]) -> list[Line]:
     """The requests whose errors ended watches, each once."""
-    ended = [f for f in endings if not (f.outcome.is_verdict or f.outcome.is_cut_short)]
-    lines = (line for finished in ended if finished.error for line in finished.error.detail_lines)
+    errors = [finished.error for finished in endings if is_error(finished) and finished.error]
+    lines = (line for error in errors for line in error.detail_lines)
     return list(dict.fromkeys(lines))
 
 
@@ -108,13 +113,14 @@ def _was_building(finished: Finished) -> bool:
 
 def summary(endings: Sequence[Finished]) -> Line:
     """How several builds ended, in one line."""
-    counts = Counter(map(_in_words, endings))
+    counts = Counter(map(in_words, endings))
     words = ", ".join(f"{count} {ending}" for ending, count in counts.items())
     waited = duration(max(finished.waited_seconds for finished in endings))
     return [(f"{counted(len(endings), 'build')}: {words}", ""), (f" (waited {waited})", "time")]
 
 
-def _in_words(finished: Finished) -> str:
+def in_words(finished: Finished) -> str:
+    """How one build ended, as the summary counts it."""
     outcome = finished.outcome
     if outcome is Outcome.BUILDING or (outcome.is_cut_short and _was_building(finished)):
         return "still building"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -91,14 +90,19 @@ class Stderr:
         if self.is_terminal and in_foreground() and not takes_more(self._descriptor, 0):
             lift_pause(self._descriptor)
 
-    def close(self, lines: Sequence[Line], *, annotated: bool = False) -> None:
-        """Write the closing lines; if `annotated`, as GitHub's annotation where that is wanted."""
+    def close(self, lines: Sequence[Line], parts: Sequence[Sequence[Line]] = ()) -> None:
+        """Write the closing lines; where GitHub wants it, as its annotation.
+
+        Where they do not fit into it, they stand above it, and it shows the most important `parts`.
+        """
         self.begin_closing()
-        if annotated and self.annotates:
-            text = "\n".join(re.sub(r"(?<=\S) +", " ", plain(line)) for line in _shortened(lines))
-            self.write(f"{github.annotation(text)}\n")
-        else:
+        if not (parts and self.annotates):
             self.say(lines)
+            return
+        annotation, is_whole = github.annotation(lines, parts)
+        if not is_whole:
+            self.say(lines)
+        self.write(f"{annotation}\n")
 
     def _flush(self) -> None:
         while self._begun or self._waiting:

@@ -1,23 +1,65 @@
-"""GitHub's annotation: one line, whatever its text has in it."""
+"""GitHub's annotation: one line, whatever its text has in it, and what there is room for."""
 
 from __future__ import annotations
 
 import pytest
 
 from twbuild.output import github
+from twbuild.text import Line
+
+HEAD = "::error title=twbuild::"
+MORE = "... The rest is in the log of this step."
+
+
+def lines(*texts: str) -> list[Line]:
+    return [[(text, "")] for text in texts]
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("texts", "shown"),
     [
-        ("error: no service given", "error: no service given"),
-        ("one\ntwo\r\nthree", "one%0Atwo%0D%0Athree"),
-        ("100% of %0A", "100%25 of %250A"),
-        ("a, b: c::d", "a, b: c::d"),
+        (["error: no service given"], "error: no service given"),
+        (["one", "two\r\nthree"], "one%0Atwo%0D%0Athree"),
+        (["100% of %0A"], "100%25 of %250A"),
+        (["a, b: c::d"], "a, b: c::d"),
+        (["  ✗ failed     ZB12"], "  ✗ failed ZB12"),
     ],
 )
-def test_line_ends_and_percent_signs_are_escaped(text: str, shown: str) -> None:
-    assert github.annotation(text) == f"::error title=twbuild::{shown}"
+def test_line_ends_and_percent_signs_are_escaped(texts: list[str], shown: str) -> None:
+    assert github.annotation(lines(*texts), []) == (HEAD + shown, True)
+
+
+def test_the_spaces_of_a_command_are_its_own() -> None:
+    line: Line = [("  To  wait:  ", ""), ("twbuild wait -p 'a  b' x", "command")]
+
+    assert github.annotation([line], [])[0] == f"{HEAD}  To wait: twbuild wait -p 'a  b' x"
+
+
+ROOM = 4000 - len(HEAD)
+
+
+@pytest.mark.parametrize("character", ["x", "%", "世"])
+def test_what_has_room_in_4000_characters_as_escaped_is_shown_whole(character: str) -> None:
+    count, rest = divmod(ROOM, len(github._escaped(character)))
+    whole = character * count + "x" * rest
+
+    text, is_whole = github.annotation(lines(whole), [])
+    assert (len(text), is_whole) == (4000, True)
+    text, is_whole = github.annotation(lines(whole + "x"), [lines("first"), lines("second")])
+    assert (text, is_whole) == (f"{HEAD}first%0Asecond%0A{MORE}", False)
+
+
+def test_a_part_without_room_is_left_out_as_a_whole_and_the_next_one_tried() -> None:
+    command: list[Line] = [[("To wait again:", "")], [("twbuild wait " + "ZB " * 1400, "command")]]
+    parts = [lines("x" * 5000), command, lines("a", "b"), *(lines("%" * 50) for _ in range(99))]
+
+    text, is_whole = github.annotation(command, parts)
+
+    assert not is_whole
+    assert text.startswith(f"{HEAD}{'x' * 1000}...%0Aa%0Ab%0A%25")
+    assert "To wait" not in text
+    assert text.endswith(f"%25%0A{MORE}")
+    assert 3840 < len(text) <= 4000
 
 
 @pytest.mark.parametrize(
