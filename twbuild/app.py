@@ -81,10 +81,10 @@ def _run(arguments: Sequence[str], options: WatchOptions) -> ExitCode:
         now = time.monotonic()
         endings = [watch.interrupt(now) for watch in watches]
         result.finish(endings)
-        told = closing(endings, builds, goal.service, options, stderr, repeats=repeats)
+        end = closing(endings, builds, goal.service, options, stderr, repeats=repeats)
         outcome = most_urgent(finished.outcome for finished in endings)
-        parts = told.parts() if outcome.is_annotated else []
-        stderr.close(told.lines(is_spaced=stderr.styled), parts)
+        parts = end.parts() if outcome.is_annotated else []
+        stderr.close(end.lines(is_spaced=stderr.styled), parts)
     return outcome.exit_code
 
 

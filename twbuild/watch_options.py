@@ -1,4 +1,4 @@
-"""The options of status and wait as values, whoever parsed them."""
+"""The options of status and wait as plain values."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Closing(NamedTuple):
         return lines
 
     def parts(self) -> list[Sequence[Line]]:
-        """Lines that belong together, the most important first, for where not all have room.
+        """Lines that belong together, the most important first, for where not all of them fit.
 
         Of several builds first come the counts, then the SIDs and the next steps, then causes.
         """
@@ -81,16 +81,16 @@ def closing(
             return repeats and outcome is Outcome.FAILED and not options.quiet
         return repeats and not is_in_progress_lines
 
-    is_told = stderr.annotates or not options.quiet
+    is_detailed = stderr.annotates or not options.quiet
     command = ["twbuild", "wait", *(["-p", options.profile] if options.profile else [])]
     command += ["--", service] if service.startswith("-") else [service]
     return Closing(
         headlines=[(f, messages.headline(f, once=options.once)) for f in endings if is_unsaid(f)],
-        summary=[messages.summary(endings)] if several and is_told else [],
+        summary=[messages.summary(endings)] if several and is_detailed else [],
         hints=messages.hints(endings),
         resume=messages.resume(endings, command),
         requests=messages.details(endings),
-        builds=_failed_builds(endings, builds) if is_told else [],
+        builds=_failed_builds(endings, builds) if is_detailed else [],
     )
 
 

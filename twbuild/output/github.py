@@ -21,10 +21,10 @@ def is_wanted() -> bool:
 
 
 def annotation(lines: Sequence[Line], parts: Sequence[Sequence[Line]]) -> tuple[str, bool]:
-    """The line that shows `lines` on the run's page, and whether there is room for all of them.
+    """The line that shows `lines` on the run's page, and whether all of them fit.
 
-    If not, it shows `parts`, the most important first. One for which there is no room is left
-    out as a whole: half a command would be another command.
+    If not, it shows `parts`, the most important first. One that does not fit is left out as
+    a whole: half a command would be another command.
     Source: https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions
     """
     whole = _BEGIN + _escaped("\n".join(map(_unaligned, lines)))
