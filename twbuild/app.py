@@ -51,9 +51,9 @@ def run(arguments: Sequence[str], options: WatchOptions) -> ExitCode:
 
 def _run(arguments: Sequence[str], options: WatchOptions) -> ExitCode:
     stderr = Stderr(options.progress)
-    named = target.parse(arguments, "status" if options.once else "wait")
+    named = target.parse(arguments, "status" if options.once else "wait", options.words)
     if options.once and len(named.builds) > 1:
-        typed = pasteable(["twbuild", "wait", *arguments])
+        typed = pasteable(["twbuild", "wait", *options.words, *arguments])
         raise UsageError("status checks one build", CommandHint("To wait for several: ", typed))
     result = Result(as_json=options.json, several=len(named.builds) > 1, once=options.once)
     with lean_imports():

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+INTERVAL_SECONDS = 1.0  # Twilio's own advice
+TIMEOUT_SECONDS = 600.0  # of wait
+
 
 class WatchOptions(NamedTuple):
     """The options of `status`, with `once`, and of `wait`. A timeout of 0 seconds is none."""
@@ -13,6 +16,22 @@ class WatchOptions(NamedTuple):
     quiet: bool
     verbose: bool
     progress: str = "auto"
-    interval_seconds: float = 1.0
+    interval_seconds: float = INTERVAL_SECONDS
     timeout_seconds: float = 0.0
     once: bool = False
+
+    @property
+    def words(self) -> list[str]:
+        """The options that differ from their defaults, as words of a command."""
+        words = ["-p", self.profile] if self.profile else []
+        flags = {"--json": self.json, "-q": self.quiet, "-v": self.verbose}
+        words += [flag for flag, is_set in flags.items() if is_set]
+        if self.once:
+            return words
+        words += ["--progress", self.progress] if self.progress != "auto" else []
+        for option, seconds, default in (
+            ("-i", self.interval_seconds, INTERVAL_SECONDS),
+            ("-t", self.timeout_seconds, TIMEOUT_SECONDS),
+        ):
+            words += [option, f"{seconds:.10g}s"] if seconds != default else []
+        return words

@@ -64,6 +64,18 @@ WRONG: list[tuple[list[str], list[str]]] = [
         ["status", f"https://serverless.twilio.com/v1/Services/{SERVICE}/Builds/{BUILD}/Status"],
         ["SERVICE is a URL", f"Did you mean: twbuild status {SERVICE} {BUILD}"],
     ),
+    (
+        ["wait", "-p", "a b", "-t", "30m", "-i500ms", "-qv", "--json", f"{SERVICE}/{BUILD}"],
+        [f"twbuild wait -p 'a b' --json -q -v -i 0.5s -t 1800s {SERVICE} {BUILD}"],
+    ),
+    (
+        ["status", "-p", "dev", "--json", f"{SERVICE}/{BUILD}"],
+        [f"Did you mean: twbuild status -p dev --json {SERVICE} {BUILD}"],
+    ),
+    (
+        ["status", "-p", "dev", BUILD, OTHER_BUILD],
+        [f"twbuild wait -p dev {BUILD} {OTHER_BUILD}"],
+    ),
     (["wait", f"{SERVICE}/{BUILD}"], ["'/'", f"Did you mean: twbuild wait {SERVICE} {BUILD}"]),
     (["wait", "null", BUILD], ["SERVICE is 'null', a placeholder"]),
     (["wait", "${{ vars.SERVICE }}", BUILD], ["a placeholder"]),

@@ -42,11 +42,13 @@ class Arguments(NamedTuple):
     builds: tuple[str, ...]
 
 
-def parse(arguments: Sequence[str], command: str = "wait") -> Arguments:
+def parse(
+    arguments: Sequence[str], command: str = "wait", options: Sequence[str] = ()
+) -> Arguments:
     """Separate the service from the builds; a build named twice counts once.
 
-    Raises UsageError that names the mistake, and how to type `command` with the SIDs that the
-    arguments contain.
+    Raises UsageError that names the mistake, and how to type `command` with its `options` and the
+    SIDs that the arguments contain.
     """
     try:
         return _parse(arguments)
@@ -56,7 +58,8 @@ def parse(arguments: Sequence[str], command: str = "wait") -> Arguments:
             raise
         several = sum(word.startswith("ZB") for word in words) > 1
         dashes = ["--"] if words[0].startswith("-") else []
-        typed = pasteable(["twbuild", "wait" if several else command, *dashes, *words])
+        command = "wait" if several else command
+        typed = pasteable(["twbuild", command, *options, *dashes, *words])
         meant = CommandHint("Did you mean: ", typed)
         raise UsageError(error.message, *error.hints, meant) from None
 
