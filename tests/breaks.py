@@ -422,7 +422,7 @@ BREAKS = [
     ),
     Break(
         STATE,
-        "min(now + DETAILS_SECONDS, self._deadline or math.inf)",
+        "min(now + DETAILS_SECONDS, self._deadline)",
         "now + DETAILS_SECONDS",
         "unit/watch/state",
         "not_beyond_the_deadline",

@@ -65,10 +65,12 @@ def _run(arguments: Sequence[str], options: WatchOptions) -> ExitCode:
         gc.enable()
 
     now = time.monotonic()
-    deadline = now + options.timeout_seconds if options.timeout_seconds else None
-    result.deadline = deadline or math.inf
+    deadline = result.deadline = now + (options.timeout_seconds or math.inf)
     shows_details = stderr.annotates or not options.quiet
-    policy = Policy(options.interval_seconds, deadline, options.once, shows_details or options.json)
+    details = shows_details or options.json
+    policy = Policy(options.interval_seconds, deadline, details)
+    if options.once:
+        policy = Policy.once(now, details=details)
     watches = [Watch(sid, policy, now, _jitter) for sid in goal.builds or (None,)]
     repeats = not (result.on_terminal and stderr.is_terminal)
     progress = _progress(stderr, options, goal.builds or (None,), repeats=repeats)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -94,7 +95,8 @@ def watch(
     *,
     times: float = 20.0,
     make_fetcher: Callable[[], Client] | None = None,
-    timeout: float | None = None,
+    timeout: float = math.inf,
+    once: bool = False,
     on: Callable[[Event], None] | None = None,
     **policy: Any,
 ) -> Watched:
@@ -104,8 +106,8 @@ def watch(
     """
     clock = FastClock(times)
     since = clock()
-    deadline = None if timeout is None else since + timeout
-    watches = [Watch(sid, Policy(deadline=deadline, **policy), since, lambda: 1.0) for sid in sids]
+    wanted = Policy.once(since, details=True) if once else Policy(deadline=since + timeout)
+    watches = [Watch(sid, wanted._replace(**policy), since, lambda: 1.0) for sid in sids]
     way = network.network_for(url)
     runner = FastRunner(watches, make_fetcher or (lambda: fetcher(url, way=way)), 1.0, clock)
     watched = Watched()

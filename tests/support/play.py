@@ -99,8 +99,9 @@ def wait(
     once: bool = False,
 ) -> Policy:
     """Rules with a deadline counted from the start."""
-    deadline = None if timeout is None else START + timeout
-    return Policy(interval, deadline, once, details)
+    if once:
+        return Policy.once(START, details=details)._replace(interval_seconds=interval)
+    return Policy(interval, math.inf if timeout is None else START + timeout, details)
 
 
 Scripted = Result | Took

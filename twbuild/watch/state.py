@@ -28,6 +28,7 @@ from twbuild.watch.schedule import (
     ONCE_NOT_FOUND,
     UNANSWERED,
     Retries,
+    RetryPolicy,
     backoff,
     next_beat,
 )
@@ -39,16 +40,34 @@ STATUS_SECONDS = 30.0  # for `status` as a whole
 
 
 class Policy(NamedTuple):
-    """How a build is watched. `deadline` is in the watch's seconds, None for none.
+    """How a build is watched: as `wait` does, or as `status` does by `Policy.once`.
 
-    `once` is `status`: one answer, and fewer retries. `details`: fetch what a failed build was made
-    of.
+    `deadline` is in the watch's seconds, `at_deadline` the outcome then. `details`: fetch what a
+    failed build was made of. Failures are retried as `unanswered` says before the first good
+    answer, then as `answered` says.
     """
 
     interval_seconds: float = 1.0
-    deadline: float | None = None
-    once: bool = False
+    deadline: float = math.inf
     details: bool = True
+    unanswered: RetryPolicy = UNANSWERED
+    answered: RetryPolicy = ANSWERED
+    not_found: RetryPolicy = NOT_FOUND
+    first_answer_ends: bool = False
+    at_deadline: Outcome = Outcome.TIMEOUT
+
+    @classmethod
+    def once(cls, now: float, *, details: bool) -> Policy:
+        """One answer, with few retries; its time limit only ends those."""
+        return cls(
+            deadline=now + STATUS_SECONDS,
+            details=details,
+            unanswered=ONCE,
+            answered=ONCE,
+            not_found=ONCE_NOT_FOUND,
+            first_answer_ends=True,
+            at_deadline=Outcome.UNAVAILABLE,
+        )
 
 
 class Fetch(NamedTuple):
@@ -75,13 +94,13 @@ class Watch:
         self.details_until = now
         self._policy = policy
         self._jitter = jitter
-        self._deadline = now + STATUS_SECONDS if policy.once else policy.deadline
+        self._deadline = policy.deadline
         self._start = self._first_beat = self._sent_at = self._due = now
         self._answer: BuildStatus | None = None
         self._error: FetchError | None = None
         self._polls = 0
-        self._failures = Retries(ONCE if policy.once else UNANSWERED, now)
-        self._not_found = Retries(ONCE_NOT_FOUND if policy.once else NOT_FOUND, now)
+        self._failures = Retries(policy.unanswered, now)
+        self._not_found = Retries(policy.not_found, now)
         self._builds = BuildList()
         self._request = Request(Resource.STATUS, sid) if sid else Request(Resource.PAGE)
         self._details_due = False
@@ -94,7 +113,7 @@ class Watch:
         """
         if self.finished:
             return self._next_of_details(self.finished, now)
-        if self._deadline is not None and now >= self._deadline:
+        if now >= self._deadline:
             return self._expire(now)
         if now < self._due:
             return Sleep(self._due)
@@ -102,8 +121,7 @@ class Watch:
         if self._request.resource is Resource.STATUS:
             self._first_beat = now if self._polls == 0 else self._first_beat
             self._polls += 1
-        until = now + REQUEST_SECONDS
-        return Fetch(self._request, until if self._deadline is None else min(until, self._deadline))
+        return Fetch(self._request, min(now + REQUEST_SECONDS, self._deadline))
 
     def take(self, answer: Answer | FetchError, now: float) -> Iterator[BuildEvent]:
         """What the answer to the last request means."""
@@ -114,7 +132,7 @@ class Watch:
             yield from self._take_page(answer, now)
         elif isinstance(answer, BuildStatus):
             yield from self._take_status(answer, now)
-        elif isinstance(answer, FetchError) and (self._deadline is None or now < self._deadline):
+        elif isinstance(answer, FetchError) and now < self._deadline:
             yield from self._take_error(answer, now)  # after the deadline next() ends the watch
 
     def interrupt(self, now: float) -> Finished:
@@ -133,7 +151,7 @@ class Watch:
         is_news = self._answer is None or self._failures.tries > 0
         self._answer = answer
         self._reset_retries(now)
-        if answer.status is not Status.BUILDING or self._policy.once:
+        if answer.status is not Status.BUILDING or self._policy.first_answer_ends:
             yield self._finish(Outcome[answer.status.name], now)
             return
         interval = self._policy.interval_seconds
@@ -150,7 +168,8 @@ class Watch:
             if page.next_query is not None:
                 self._request = Request(Resource.PAGE, query=page.next_query)
                 return
-            selected = self._builds.newest(page.date, in_progress=not self._policy.once)
+            in_progress = not self._policy.first_answer_ends
+            selected = self._builds.newest(page.date, in_progress=in_progress)
         except FetchError as error:
             yield self._finish(error.outcome, now, error)
             return
@@ -172,7 +191,8 @@ class Watch:
             return
         earliest = now + error.retry_after
         due = max(now + self._retry_delay(now), earliest)
-        is_too_late = self._policy.once and self._deadline is not None and due >= self._deadline
+        is_timeout = self._policy.at_deadline is Outcome.TIMEOUT
+        is_too_late = due >= self._deadline and not is_timeout
         if is_too_late or self._failures.exhausted(now):
             yield self._finish(Outcome.UNAVAILABLE, now, error)
             return
@@ -191,7 +211,7 @@ class Watch:
 
     def _within_deadline(self, now: float, due: float, earliest: float = 0.0) -> float:
         """`due`; where that is not before the deadline, the time of one last try before it."""
-        if self._deadline is None or due < self._deadline:
+        if due < self._deadline:
             return due
         last = self._deadline - LAST_TRY_SECONDS
         return last if last > now and last >= earliest else self._deadline
@@ -200,20 +220,20 @@ class Watch:
         self._error = None
         self._failures.reset(now)
         self._not_found.reset(now)
-        if not self._policy.once:
-            self._failures.policy = ANSWERED
+        self._failures.policy = self._policy.answered
 
     def _expire(self, now: float) -> Finished:
-        if not self._policy.once:
-            return self._finish(Outcome.TIMEOUT, now, self._error)
-        reason = f"no answer within {duration(STATUS_SECONDS)}"
-        return self._finish(Outcome.UNAVAILABLE, now, self._error or TransientError(reason, reason))
+        error, outcome = self._error, self._policy.at_deadline
+        if error is None and outcome is not Outcome.TIMEOUT:
+            reason = f"no answer within {duration(self._deadline - self._start)}"
+            error = TransientError(reason, reason)
+        return self._finish(outcome, now, error)
 
     def _finish(self, outcome: Outcome, now: float, error: FetchError | None = None) -> Finished:
         waited = max(0.0, now - self._start)
         self.finished = Finished(self.sid, outcome, self._answer, waited, self._polls, error)
         if outcome is Outcome.FAILED and self._policy.details:
             self._details_due = True
-            self.details_until = min(now + DETAILS_SECONDS, self._deadline or math.inf)
+            self.details_until = min(now + DETAILS_SECONDS, self._deadline)
             self._request = Request(Resource.BUILD, self._request.sid)
         return self.finished

@@ -643,7 +643,9 @@ class TestNewestBuild:
         assert play([passing(), passing(), listed, COMPLETED], sid=None).outcome == "completed"
         assert 20 <= play(forever(passing()), sid=None).finished_at <= 21
         assert play(forever(missing()), sid=None).outcome == "not_found"
-        assert len(play(forever(passing()), wait(once=True), sid=None).asked) == 3
+        for listing in ([], [page(more="Page=1")], [listed]):
+            looked = play(forever(*listing, passing()), wait(once=True), sid=None)
+            assert len(looked.asked) == len(listing) + 3
         later = play(forever(page(more="Page=1"), passing()), sid=None)
         assert 120 <= later.finished_at <= 121
 
