@@ -97,6 +97,39 @@ def test_a_broad_except_stands_only_where_everything_is_carried_on() -> None:
     assert broad == {"__main__", "watch.runner"}
 
 
+# They run before the wait, or load what has been loaded; `app` loads rich where it is needed.
+LOAD_LATE = re.compile(r"__main__|app|cli|options|config\..*|sandbox\..*")
+THEME = {
+    ("output.stderr", "from twbuild.output import theme"),
+    ("output.stdout", "from twbuild.output import theme"),
+}
+
+
+def test_nothing_is_loaded_in_the_middle_of_a_wait() -> None:
+    late = {
+        (name, ast.unparse(statement))
+        for name, tree in MODULES.items()
+        if not LOAD_LATE.fullmatch(name)
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef)
+        for statement in ast.walk(function)
+        if isinstance(statement, (ast.Import, ast.ImportFrom))
+    }
+    codecs = {
+        str(call.args[0].value)
+        for tree in MODULES.values()
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and call.func.attr in ("encode", "decode")
+        and call.args
+        and isinstance(call.args[0], ast.Constant)
+    }
+
+    assert late == THEME
+    assert codecs <= {"ascii", "utf-8", "utf-8-sig"}, "`app` loads the last; Python has the others"
+
+
 def test_make_help_lists_every_target_that_people_call() -> None:
     words = ["make", "--no-print-directory", "help"]
     listed = subprocess.check_output(words, cwd=ROOT, text=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -44,7 +45,7 @@ def printable(text: object, limit: int = MAX_CHARACTERS) -> str:
     `# #`, because GitHub and Azure obey `##[…]` anywhere in a line.
     """
     line = re.sub(r"\r\n|\r|\n", " ", str(text)[: 2 * limit + 2])
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
     return _harmless(shown, limit)
 
 
@@ -100,8 +101,6 @@ def plain(line: Line) -> str:
 
 
 def _typed(word: str) -> str:
-    import shlex
-
     quoted_word = shlex.quote(word)
     argument = _argument(word)
     is_read_back = word.isascii() or _on_stderr(word) == argument
@@ -128,7 +127,7 @@ def _on_stderr(word: str) -> bytes | None:
 
 
 def _escape(match: re.Match[str]) -> str:
-    return match[0].encode("unicode_escape").decode()
+    return ascii(match[0])[1:-1]
 
 
 def _harmless(text: str, limit: int) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
 import re
 import shutil
@@ -10,16 +12,19 @@ import subprocess
 import sys
 import sysconfig
 import zipapp
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from subprocess import PIPE
+from typing import Any
 
 import pytest
+from werkzeug import Response
 
 from tests.support.command import BUILD, SERVICE, TWBUILD, Ended, run_words
 from tests.support.moments import shim
 from tests.support.secrets import shown
 from tests.support.terminal import Terminal
-from tests.support.twilio import Twilio
+from tests.support.twilio import Twilio, error, status_body
 from twbuild import __file__ as package_file
 
 PACKAGE = Path(package_file).parent
@@ -37,19 +42,8 @@ LIBRARIES = (
 RUN_COPY = """
 import sys
 sys.path[:] = [{lib!r}, *(path for path in sys.path if path != {repository!r})]
-{more}
 from twbuild.__main__ import main
 main()
-"""
-# Empties every file of the installation before the first request goes out.
-REPLACED = """
-import pathlib, threading
-start = threading.Thread.start
-def replace(self):
-    for path in pathlib.Path(sys.path[0]).rglob("*.py"):
-        path.write_bytes(b"")
-    start(self)
-threading.Thread.start = replace
 """
 CODES = {"completed": 0, "failed": 1}
 
@@ -58,7 +52,7 @@ CODES = {"completed": 0, "failed": 1}
 def copy(tmp_path: Path) -> Callable[..., list[str]]:
     """Makes a copy of the installed package, with or without its libraries: what runs it."""
 
-    def make(*, libraries: bool, more: str = "") -> list[str]:
+    def make(*, libraries: bool) -> list[str]:
         lib = tmp_path / "lib"
         shutil.rmtree(lib, ignore_errors=True)
         ignored = shutil.ignore_patterns("__pycache__")
@@ -68,7 +62,7 @@ def copy(tmp_path: Path) -> Callable[..., list[str]]:
             if found.is_dir():  # compiled as it is: that takes longer than all else
                 shutil.copytree(found, lib / name)
         script = tmp_path / "script"
-        script.write_text(RUN_COPY.format(lib=str(lib), repository=str(PACKAGE.parent), more=more))
+        script.write_text(RUN_COPY.format(lib=str(lib), repository=str(PACKAGE.parent)))
         return [sys.executable, "-I", str(script)]
 
     return make
@@ -201,33 +195,108 @@ def test_a_library_that_ends_the_program_in_the_middle_of_a_wait_does_not(
     assert ended.stdout == ""
 
 
-def test_an_installation_replaced_in_the_middle_of_a_wait_changes_no_ending(
-    twilio: Twilio, environ: dict[str, str], copy: Callable[..., list[str]]
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Python's library and the installation behind the link `now`: whole, or of empty files.
+
+    Whoever renames `now.next` to `now` replaces all of it at once.
+    """
+    home = tmp_path_factory.mktemp("home")
+    library = Path(os.__file__).parent
+    parts = {f"{name}/{library.name}": library for name in ("lib", sys.platlibdir)}
+    parts |= {f"site/{name}": INSTALLED / name for name in LIBRARIES}
+    parts["site/twbuild"] = PACKAGE
+    for part, found in parts.items():
+        whole, emptied = home / "whole" / part, home / "emptied" / part
+        whole.parent.mkdir(parents=True, exist_ok=True)
+        whole.symlink_to(found)
+        for folder, folders, files in os.walk(found):
+            folders[:] = {*folders} - {"test", "tests", "site-packages", "__pycache__"}
+            place = emptied / Path(folder).relative_to(found)
+            place.mkdir(parents=True)
+            for name in files:
+                (place / name).touch()
+    return home
+
+
+# Replaces the installation before the first request goes out.
+STARTED = """
+import os, sys, threading
+now = os.environ["PYTHONHOME"]
+sys.path.append(f"{now}/site")
+start = threading.Thread.start
+def replace(self):
+    if os.path.lexists(f"{now}.next"):
+        os.replace(f"{now}.next", now)
+    start(self)
+threading.Thread.start = replace
+from twbuild.__main__ import main
+main()
+"""
+ODD = "\x1b[31m \u202e \x9b \U0001f44d \u00e9"
+NAMED = [{"name": f"{ODD}-{number}", "version": f"{ODD} " * 9} for number in range(12)]
+BODY = json.dumps(status_body(status="completed")).encode()
+Endings = Mapping[str, tuple[int, list[Any], list[str]]]
+ENDINGS: Endings = {
+    "completed": (0, ["building", Response(b"\xef\xbb\xbf" + BODY)], ["-v"]),
+    "compressed": (
+        0,
+        [Response(gzip.compress(BODY), headers={"Content-Encoding": "gzip"})],
+        ["--json"],
+    ),
+    "failed": (1, ["building", "failed"], []),
+    "failed, json": (1, ["building", "failed"], ["--json"]),
+    "timeout": (124, ["building"], ["-t", "1s"]),
+    "signal": (-signal.SIGTERM, ["building"], ["-i", "1h"]),
+    "unauthorized": (4, ["building", error(401, ODD)], []),
+    "not found": (5, [error(404, ODD)], ["status"]),
+    "unavailable": (3, [{"status": ODD}], ["status", "-v"]),
+    "refused": (3, ["building", Response(f"<b>{ODD}", 400, content_type="text/html")], ["--json"]),
+    "redirected": (3, ["building", 302], []),
+}
+
+
+@pytest.mark.measured
+@pytest.mark.parametrize("how", ["GitHub", "terminal"])
+@pytest.mark.parametrize("name", ENDINGS)
+def test_files_replaced_in_the_middle_of_a_wait_change_no_ending(
+    twilio: Twilio, environ: dict[str, str], home: Path, name: str, how: str
 ) -> None:
-    ways: list[tuple[list[str], bool]] = [([], True), (["-q"], True), (["-v", "--json"], False)]
-    endings: list[tuple[str | int, int, str]] = [
-        ("completed", 0, "completed"),
-        ("failed", 1, "failed"),
-        (401, 4, "error:"),
-        (302, 3, "error:"),
-        ("building", 124, "still building"),
-    ]
-    for number, (ending, code, told) in enumerate(endings):
-        # All of them for a failed build, which needs the most; else one.
-        for options, terminal in ways if ending == "failed" else [ways[number % 3]]:
-            words = [*copy(libraries=True, more=REPLACED), "wait", "-i", "200ms"]
-            twilio.says("building", ending)
-            twilio.describes("failed")
-            limit = ["-t", "2s"] if ending == "building" else []
-            line = [*words, *options, *limit, SERVICE, BUILD]
-            if terminal:
-                with Terminal(line, {**environ, "TERM": "xterm"}, 120) as screen:
-                    assert (screen.end(), ending) == (code, ending), screen.text
-                    assert told in screen.text
-            else:
-                ended = run_words(line, env=environ)
-                assert (ended.code, ending) == (code, ending), ended.stderr
-                assert told in ended.stdout + ended.stderr
+    code, answers, options = ENDINGS[name]
+    command = [] if "status" in options else ["wait", "-i", "200ms"]
+    words = [sys._base_executable, "-S", "-c", STARTED]  # type: ignore[attr-defined]
+    words = [*words, *command, *sorted(options, key="status".__ne__), SERVICE, BUILD]
+    env = {**environ, "PYTHONHOME": str(home / "now"), "TERM": "xterm"}
+    env |= {"GITHUB_ACTIONS": "true"} if how == "GitHub" else {}
+    shown = []
+    for is_replaced in (False, True):
+        (home / "now").unlink(missing_ok=True)
+        (home / "now").symlink_to("whole")
+        if is_replaced:
+            (home / "now.next").symlink_to("emptied")
+        twilio.says(*answers)
+        twilio.describes({"status": "failed", "runtime": ODD, "dependencies": NAMED})
+        before = len(twilio.polls())
+        if how == "terminal":
+            with Terminal(words, env, 500) as terminal:
+                if code < 0:
+                    terminal.see("building ")
+                    os.kill(terminal.pid, -code)
+                ended, text = terminal.end(), terminal.text
+        else:
+            process = subprocess.Popen(words, env=env, stdout=PIPE, stderr=PIPE, encoding="utf-8")
+            if code < 0:
+                assert process.stderr
+                while "building " not in process.stderr.readline():
+                    pass
+                process.send_signal(-code)
+            stdout, stderr = process.communicate(timeout=60)
+            ended, text = process.returncode, f"{stdout}{stderr}"
+        assert ended == code, text
+        assert len(twilio.polls()) > before
+        assert os.readlink(home / "now") == ("emptied" if is_replaced else "whole")
+        shown.append(re.sub(r"[0-9.]+", "0", text))
+    assert shown[0] == shown[1]
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import re
 import socket
 import ssl
 import threading
+import zlib
 from collections.abc import Callable
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -158,8 +159,6 @@ def _read(raw: urllib3.HTTPResponse, limit: int) -> bytes:
 
 def _decompressed(body: bytes, encoding: str, limit: int) -> bytes:
     """A body in an encoding that was not asked for, as some gateways send it all the same."""
-    import zlib
-
     if encoding not in ("gzip", "x-gzip", "deflate"):
         raise _DefectError("the answer is encoded in a way that was not asked for")
     bare = encoding == "deflate" and (body[:1] or b"\0")[0] & 0x0F != 8  # no zlib header

@@ -15,6 +15,9 @@ from functools import lru_cache
 from twbuild.errors import OutputError
 from twbuild.text import strerror
 
+with contextlib.suppress(ImportError):  # Windows
+    import termios
+
 STDIN, STDOUT, STDERR = 0, 1, 2
 PIPE_BUF = 512  # POSIX: a pipe that takes anything takes as much without blocking
 _MARKS = str.maketrans({"✓": "+", "✗": "x", "•": "*"})
@@ -95,8 +98,6 @@ def in_foreground() -> bool:
 
 def lift_pause(descriptor: int) -> None:
     """Resume a terminal paused by Ctrl-S; Linux resumes it only after a pause of our own."""
-    import termios
-
     with contextlib.suppress(termios.error):
         termios.tcflow(descriptor, termios.TCOOFF)
         termios.tcflow(descriptor, termios.TCOON)
