@@ -493,6 +493,7 @@ BREAKS = [
         "unit/watch/runner",
         "before_the_run",
     ),
+    Break(APP, "    signals.leave_no_core()", "    pass", "journeys/signals", "core_file"),
     Break(
         SIGNALS, "not in (signal.SIG_IGN, None)", "is not None", "journeys/signals", "stay_ignored"
     ),

@@ -56,6 +56,7 @@ def _run(arguments: Sequence[str], options: WatchOptions) -> ExitCode:
         typed = pasteable(["twbuild", "wait", *options.words, *arguments])
         raise UsageError("status checks one build", CommandHint("To wait for several: ", typed))
     result = Result(as_json=options.json, several=len(named.builds) > 1, once=options.once)
+    signals.leave_no_core()
     with lean_imports():
         settings = _settings(named.builds or (None,), options, result)
         goal = target.locate(named, os.environ, settings)

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from werkzeug import Request, Response
 
-from tests.support.command import BUILD, OTHER_BUILD, SERVICE, TWBUILD, run, start
+from tests.support.command import BUILD, OTHER_BUILD, SERVICE, TWBUILD, run, run_words, start
 from tests.support.moments import disk_full, fill, shim, until, until_more
 from tests.support.sockets import Connection, Server, http
 from tests.support.terminal import Terminal
@@ -616,6 +616,32 @@ def test_a_row_that_a_stop_has_erased_is_not_erased_again_from_the_background(
         shell.see("ready to deploy")
 
         assert ERASE.encode() not in shell.raw[before:], "what stands there is the shell's"
+
+
+@pytest.mark.parametrize("signum", [signal.SIGQUIT, signal.SIGABRT])
+def test_no_core_file_is_left_whose_memory_has_the_token(
+    twilio: Twilio, environ: dict[str, str], tmp_path: Path, signum: signal.Signals
+) -> None:
+    twilio.says("building")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    unlimited = 'ulimit -S -c "$(ulimit -H -c)"; exec twbuild'
+    sandbox = ["bash", "-c", f"{unlimited} sandbox bash -c 'ulimit -c; ulimit -H -c'"]
+    words = ["bash", "-c", f"{unlimited} wait {SERVICE} {BUILD}"]
+    soft, hard = run_words(sandbox, env=environ).stdout.split()
+    assert soft == hard, "COMMAND has the limits of its own"
+
+    process = subprocess.Popen(words, env=environ, cwd=folder, stderr=subprocess.PIPE, text=True)
+    assert process.stderr
+    while "building  ZB" not in process.stderr.readline():
+        pass
+    if sys.platform == "linux":  # where files are not the only way
+        assert resource.prlimit(process.pid, resource.RLIMIT_CORE)[0] == (hard != "0")
+    process.send_signal(signum)
+    process.communicate(timeout=ON_ANY_MACHINE)
+
+    assert process.returncode == -signum
+    assert os.listdir(folder) == []
 
 
 HANGING = """
