@@ -157,7 +157,8 @@ def main() -> int:
     wishes = parser.parse_args()
     seed = random.randrange(1_000_000) if wishes.seed is None else wishes.seed
     print(f"seed {seed}", flush=True)
-    for name in ("SIGINT", "SIGHUP"):  # ignored in the background, and so by what runs there
+    # Ignored in the background, and so by what runs there.
+    for name in ("SIGINT", "SIGQUIT", "SIGHUP"):
         signal.signal(getattr(signal, name), lambda *_: sys.exit(130))
 
     processes.adopt_orphans()
