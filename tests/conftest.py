@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import shutil
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,7 +39,7 @@ class Server(HTTPServer):
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what needs a program that is not installed; CI installs all of them."""
-    missing = {name for name in ("jq", "tmux") if not shutil.which(name)}
+    missing = {name for name in ("jq", "tmux", "unshare") if not shutil.which(name)}
     left_out = [item for item in items if missing & set(getattr(item, "fixturenames", ()))]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
@@ -74,6 +75,15 @@ def no_process_is_left() -> Iterator[None]:
 def jq() -> str:
     """The program jq; see `pytest_collection_modifyitems`."""
     return "jq"
+
+
+@pytest.fixture
+def unshare() -> list[str]:
+    """How to run a command in a network of its own; see `pytest_collection_modifyitems`."""
+    words = ["unshare", "--map-root-user", "--net", "--mount"]
+    tried = subprocess.run([*words, "true"], capture_output=True, text=True, check=False)
+    assert tried.returncode == 0, f"namespaces are not permitted here: {tried.stderr}"
+    return words
 
 
 @pytest.fixture

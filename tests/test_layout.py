@@ -80,6 +80,18 @@ def test_a_wait_anywhere_else_is_seen(monkeypatch: pytest.MonkeyPatch, code: str
         test_only_the_runner_waits()
 
 
+def test_only_three_modules_know_the_http_library() -> None:
+    known = {name for name in MODULES if re.search(r"\b(requests|urllib3)\b", imports(name))}
+
+    assert known == {"api.transport", "api.network", "api.connection_errors"}
+
+
+def imports(module: str) -> str:
+    """The import statements of a module."""
+    nodes = ast.walk(MODULES[module])
+    return "\n".join(ast.unparse(n) for n in nodes if isinstance(n, (ast.Import, ast.ImportFrom)))
+
+
 def test_only_main_exits_and_only_it_dies_of_signals() -> None:
     assert calling(r"os\._exit|sys\.exit|exit|quit|os\.abort") == {"__main__", "signals"}
     assert calling(r"signals\.die") == {"__main__"}
@@ -100,6 +112,7 @@ def test_a_broad_except_stands_only_where_everything_is_carried_on() -> None:
 # What they import in functions is imported before the wait, or has been by then.
 LOAD_BEFORE = re.compile(r"__main__|app|cli|options|config\..*|sandbox\..*")
 LOADED_BEFORE = {
+    ("api.connector", "import socks"),  # by requests, if it is installed
     ("output.stderr", "from twbuild.output import theme"),
     ("output.stdout", "from twbuild.output import theme"),
     ("signals", "import resource"),

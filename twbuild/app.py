@@ -78,6 +78,7 @@ def _run(arguments: Sequence[str], options: WatchOptions) -> ExitCode:
     runner = Runner(
         watches, lambda: fetcher(settings, network, goal.service), progress.frame_seconds
     )
+    settings = settings._replace(base_url=network.base_url)  # as it was checked
     events = chain(_notices(settings, goal, options, stderr), runner.run())
     with signals.caught():
         builds = _follow(events, progress, result)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 import time
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
@@ -17,7 +18,17 @@ import pytest
 
 from tests.support import secrets, shim
 from tests.support.authority import Authority
-from tests.support.command import ACCOUNT, BUILD, SERVICE, TOKEN, Ended, run, start
+from tests.support.command import (
+    ACCOUNT,
+    BUILD,
+    SERVICE,
+    TOKEN,
+    TWBUILD,
+    Ended,
+    run,
+    run_words,
+    start,
+)
 from tests.support.secrets import PROXY_PASSWORD
 from tests.support.sockets import (
     Connection,
@@ -34,6 +45,7 @@ from tests.support.twilio import build_body, page
 
 NOW = datetime.now(timezone.utc)
 HOST = "api.example.test"
+ROOT = Path(__file__).parents[2]
 PROXY_USER = f"svc:{PROXY_PASSWORD.replace('+', '%2B').replace('/', '%2F')}"
 
 
@@ -191,23 +203,39 @@ def test_a_timeout_shorter_than_connecting_takes_is_kept(base: dict[str, str]) -
     assert f"twbuild wait {SERVICE} {BUILD}" in ended.stderr
 
 
-def test_a_name_that_resolves_only_at_the_third_time_is_ridden_out(
-    base: dict[str, str], tmp_path: Path
+@pytest.mark.parametrize("url", ["http://localhost", "http://LocalHost", "https://localhost"])
+def test_localhost_is_this_machine_whatever_the_hosts_file_says(
+    base: dict[str, str], authority: Authority, tmp_path: Path, unshare: list[str], url: str
 ) -> None:
-    with Server(answering(good("completed"))) as server:
-        env = environ(base, f"http://localhost:{server.port}")
+    leaf = authority.ca.issue_cert("localhost")
+    leaf.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "own.pem"))
+    more = {"CERTIFICATE": str(tmp_path / "own.pem"), "REQUESTS_CA_BUNDLE": authority.bundle}
+    here = [sys.executable, "-m", "tests.support.elsewhere", f"{url}:{{port}}"]
+    words = [*unshare, *here, TWBUILD, "status", SERVICE, BUILD]
+    ended = run_words(words, env=environ(base, "", **more), cwd=ROOT)
+
+    no_secret_shows(ended)
+    assert json.loads(ended.stdout) == [0, 1, 0], ended.stderr
+
+
+def test_a_name_that_resolves_only_at_the_third_time_is_ridden_out(
+    base: dict[str, str], authority: Authority, tmp_path: Path
+) -> None:
+    with Server(answering(good("completed")), authority.context(HOST)) as server:
+        url = f"https://{HOST}:{server.port}"
+        env = environ(base, url, REQUESTS_CA_BUNDLE=authority.bundle)
         env = shim.shimmed(env, tmp_path / "shim", shim.FAILS_TWICE)
         ended = run("wait", SERVICE, BUILD, env=env)
 
     no_secret_shows(ended)
     assert (ended.code, ended.stdout) == (0, "completed\n")
-    assert ended.stderr.count("could not resolve localhost, retrying in") == 2
+    assert ended.stderr.count(f"could not resolve {HOST}, retrying in") == 2
 
 
 def test_the_timeout_is_kept_while_a_name_is_looked_up(
     base: dict[str, str], tmp_path: Path
 ) -> None:
-    env = shim.shimmed(environ(base, "http://localhost:9"), tmp_path / "shim", shim.HANGS)
+    env = shim.shimmed(environ(base, f"https://{HOST}"), tmp_path / "shim", shim.HANGS)
     ended = run("wait", "-t", "500ms", SERVICE, BUILD, env=env)
 
     assert ended.code == 124

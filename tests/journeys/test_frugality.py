@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -205,31 +202,19 @@ def test_a_live_screen_draws_eight_to_ten_frames_a_second(
 # Over TLS.
 
 
-class Bundle:
-    """A CA bundle in a named pipe, which counts how often it is read; OpenSSL's reads count too."""
+# Notes every time that certificates are read, by Python's own ways to have OpenSSL read them.
+TELL_READ = """
+import os, ssl
 
-    def __init__(self, path: Path, content: bytes) -> None:
-        self.reads = 0
-        self._path = path
-        self._content = content
-        os.mkfifo(path)
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        while True:
-            with suppress(BrokenPipeError), self._path.open("wb") as pipe:
-                self.reads += 1
-                pipe.write(self._content)
-            while self._is_open():
-                time.sleep(0.001)
-
-    def _is_open(self) -> bool:
-        """Whether the last reader still has it open."""
-        try:
-            os.close(os.open(self._path, os.O_WRONLY | os.O_NONBLOCK))
-        except OSError:  # ENXIO
-            return False
-        return True
+def noting(read):
+    def noted(*given, **named):
+        with open(os.environ["READS"], "a") as file:
+            file.write("x")
+        return read(*given, **named)
+    return noted
+for name in ("load_verify_locations", "set_default_verify_paths"):
+    setattr(ssl.SSLContext, name, noting(getattr(ssl.SSLContext, name)))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -250,40 +235,39 @@ def tls_api(environ: dict[str, str], certificates: Path) -> Iterator[Api]:
 
 
 @pytest.fixture
-def bundle(tls_api: Api, environ: dict[str, str], certificates: Path, tmp_path: Path) -> Bundle:
-    """The bundle that `environ` names."""
-    path = tmp_path / "bundle.pem"
-    environ["REQUESTS_CA_BUNDLE"] = str(path)
-    return Bundle(path, (certificates / "certifi" / "cacert.pem").read_bytes())
+def reads(environ: dict[str, str], tmp_path: Path) -> Path:
+    """A file with a character for each time that a command that TELL_READ began read them."""
+    environ["READS"] = str(tmp_path / "reads")
+    return tmp_path / "reads"
 
 
 def test_a_status_over_tls_reads_the_bundle_once_and_connects_once(
-    tls_api: Api, bundle: Bundle, environ: dict[str, str]
+    tls_api: Api, reads: Path, environ: dict[str, str]
 ) -> None:
-    assert run("status", SERVICE, BUILD, env=environ).code == 8
+    assert run("status", SERVICE, BUILD, env=environ, first=TELL_READ).code == 8
 
-    assert (bundle.reads, tls_api.connections, len(tls_api.polls)) == (1, 1, 1)
+    assert (reads.read_text(), tls_api.connections, len(tls_api.polls)) == ("x", 1, 1)
 
 
 def test_a_wait_over_tls_reads_the_bundle_once_and_keeps_its_connection(
-    tls_api: Api, bundle: Bundle, environ: dict[str, str]
+    tls_api: Api, reads: Path, environ: dict[str, str]
 ) -> None:
     tls_api.begin(**{BUILD: time.monotonic() + 1.5})
 
-    assert run("wait", "-i", "200ms", SERVICE, BUILD, env=environ).code == 0
+    assert run("wait", "-i", "200ms", SERVICE, BUILD, env=environ, first=TELL_READ).code == 0
 
-    assert (bundle.reads, tls_api.connections) == (1, 1)
+    assert (reads.read_text(), tls_api.connections) == ("x", 1)
     assert len(tls_api.polls) >= 3
 
 
 def test_a_hundred_builds_over_tls_read_the_bundle_once_and_share_ten_connections(
-    tls_api: Api, bundle: Bundle, environ: dict[str, str]
+    tls_api: Api, reads: Path, environ: dict[str, str]
 ) -> None:
     tls_api.begin(**dict.fromkeys(BUILDS, time.monotonic() + 1.5))
 
-    assert run("wait", "-i", "200ms", SERVICE, *BUILDS, env=environ).code == 0
+    assert run("wait", "-i", "200ms", SERVICE, *BUILDS, env=environ, first=TELL_READ).code == 0
 
-    assert bundle.reads == 1
+    assert reads.read_text() == "x"
     assert 1 <= tls_api.connections <= 10
 
 

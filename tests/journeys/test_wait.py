@@ -6,18 +6,16 @@ import gc
 import json
 import os
 import re
-import socket
 import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from itertools import pairwise
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
-from tests.support import sockets
 from tests.support.command import BUILD, SERVICE, run, run_words
 from tests.support.fasttime import Event, FastRunner, close_fetchers, watch
 from tests.support.sockets import (
@@ -37,7 +35,6 @@ from tests.support.sockets import (
     trickling,
 )
 from tests.support.twilio import Twilio, build_body, status_body
-from twbuild.api import transport
 from twbuild.api.models import BuildStatus, Request, Status
 from twbuild.outcome import Outcome
 from twbuild.watch.events import Building, Details, Finished
@@ -268,6 +265,9 @@ class Steady:
     def cancel(self) -> None:
         raise AssertionError
 
+    def overdue(self, _: Request, seconds: float) -> NoReturn:
+        raise AssertionError(seconds)
+
     def url(self, _: Request) -> str:
         return "http://127.0.0.1"
 
@@ -345,124 +345,6 @@ def test_a_retry_after_is_waited_for() -> None:
 
         assert watched.finished.outcome is Outcome.COMPLETED
         assert server.times[2] - server.times[1] >= 12 / 20
-
-
-class TestNames:
-    """Name look-ups, through `socket.getaddrinfo`, which urllib3 asks."""
-
-    @pytest.fixture
-    def lookup(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., Any]], None]:
-        return lambda answer: monkeypatch.setattr(socket, "getaddrinfo", answer)
-
-    def test_a_look_up_that_fails_twice_and_then_works_is_ridden_out(
-        self, lookup: Callable[..., None]
-    ) -> None:
-        real, calls = socket.getaddrinfo, []
-
-        def answer(host: str, *more: Any, **named: Any) -> Any:
-            calls.append(host)
-            if len(calls) <= 2:
-                raise socket.gaierror(socket.EAI_AGAIN, "try again")
-            return real("127.0.0.1", *more, **named)
-
-        lookup(answer)
-        with Server(answering(good("completed"))) as server:
-            watched = watch(f"http://localhost:{server.port}")
-
-        assert watched.finished.outcome is Outcome.COMPLETED
-        assert watched.troubles == ["could not resolve localhost"] * 2
-
-    def test_a_look_up_that_fails_uses_patience_up(self, lookup: Callable[..., None]) -> None:
-        def answer(*_: Any, **__: Any) -> Any:
-            raise socket.gaierror(socket.EAI_NONAME, "unknown")
-
-        lookup(answer)
-        watched = watch("http://localhost:9")
-
-        assert watched.finished.outcome is Outcome.UNAVAILABLE
-        assert 20 <= watched.seconds < 30
-
-    @pytest.mark.parametrize("once", [False, True], ids=["wait", "status"])
-    def test_a_look_up_that_hangs_is_left_behind(
-        self, lookup: Callable[..., None], once: bool
-    ) -> None:
-        released = threading.Event()
-
-        def answer(*_: Any, **__: Any) -> Any:
-            released.wait(20)
-            raise socket.gaierror(socket.EAI_AGAIN, "try again")
-
-        lookup(answer)
-        watched = watch("http://localhost:9", once=once, times=40)
-        released.set()
-
-        assert watched.finished.outcome is Outcome.UNAVAILABLE
-        assert 30 <= watched.seconds < (45 if once else 75)
-
-    def test_a_slow_look_up_is_no_trouble(self, lookup: Callable[..., None]) -> None:
-        real = socket.getaddrinfo
-
-        def answer(host: str, *more: Any, **named: Any) -> Any:
-            time.sleep(0.3)
-            return real(host, *more, **named)
-
-        lookup(answer)
-        with Server(answering(good(), good("completed"))) as server:
-            watched = watch(f"http://localhost:{server.port}", times=10)
-
-        assert watched.finished.outcome is Outcome.COMPLETED
-        assert watched.troubles == []
-
-    @pytest.mark.parametrize("dead", ["refusing", "deaf"])
-    def test_a_dead_first_address_is_passed_over(
-        self, lookup: Callable[..., None], monkeypatch: pytest.MonkeyPatch, dead: str
-    ) -> None:
-        monkeypatch.setattr(transport, "CONNECT_SECONDS", 0.2)
-        lookup(named("127.0.0.1", "127.0.0.2"))
-        with deaf() as silent_port:
-            port = sockets.unused_port() if dead == "refusing" else silent_port
-            with Server(answering(good("completed")), host="127.0.0.2", port=port):
-                watched = watch(f"http://localhost:{port}", times=10)
-
-        assert (watched.finished.outcome, watched.finished.polls) == (Outcome.COMPLETED, 1)
-
-    def test_addresses_that_took_the_whole_request_are_tried_last_by_the_next(
-        self, lookup: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(transport, "CONNECT_SECONDS", 0.4)  # 4 s of the fast clock
-        silent = [f"127.0.0.{number}" for number in range(10, 15)]
-        lookup(named(*silent, "127.0.0.2"))
-        with ExitStack() as stack:
-            port = stack.enter_context(deaf(silent[0]))
-            for host in silent[1:]:
-                stack.enter_context(deaf(host, port))
-            stack.enter_context(Server(answering(good("completed")), host="127.0.0.2", port=port))
-            watched = watch(f"http://localhost:{port}", times=10)
-
-        assert watched.finished.outcome is Outcome.COMPLETED
-        assert watched.finished.polls == 2
-        assert watched.seconds < 40
-
-
-def named(*addresses: str) -> Callable[..., Any]:
-    """What getaddrinfo answers where localhost has these addresses, in this order."""
-    real = socket.getaddrinfo
-
-    def answer(host: str, *more: Any, **named: Any) -> Any:
-        hosts = addresses if host == "localhost" else [host]
-        return [found for one in hosts for found in real(one, *more, **named)]
-
-    return answer
-
-
-def test_connecting_to_one_address_takes_4_seconds_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert transport.CONNECT_SECONDS == 4
-    monkeypatch.setattr(transport, "CONNECT_SECONDS", 0.2)
-    with deaf() as port:
-        watched = watch(f"http://127.0.0.1:{port}", times=20)
-
-    assert watched.finished.outcome is Outcome.UNAVAILABLE
-    assert set(watched.troubles) == {f"connection to 127.0.0.1:{port} timed out"}
 
 
 def test_40_failed_builds_whose_details_hang_take_5_seconds_together_and_delay_no_poll() -> None:

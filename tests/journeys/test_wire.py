@@ -17,9 +17,10 @@ import trustme
 from tests.support.command import BUILD
 from tests.support.fasttime import fetcher
 from tests.support.sockets import Connection, Server, answering, good, proxying, recording
-from twbuild.api import network, transport
+from twbuild.api import network
 from twbuild.api.fetcher import Fetcher
 from twbuild.api.models import Request, Resource
+from twbuild.api.resolver import Resolver
 from twbuild.errors import FetchError
 
 STATUS = Request(Resource.STATUS, BUILD)
@@ -65,7 +66,7 @@ def test_no_byte_of_a_cancelled_request_goes_out_in_the_clear(
         Server(recording(("127.0.0.1", proxy.port), wire)) as to_proxy,
     ):
         if way == "direct":
-            monkeypatch.setattr(transport, "_addresses", lambda *_: ["127.0.0.1"])
+            monkeypatch.setattr(Resolver, "addresses", lambda *_: ["127.0.0.1"])
             url = f"https://api.example.test:{to_api.port}"
         else:
             monkeypatch.setenv("HTTPS_PROXY", f"http{'s' if tls_proxy else ''}://{to_proxy.netloc}")
@@ -103,25 +104,32 @@ def swallow(client: Fetcher) -> None:
     client._session.drop()
 
 
-@pytest.mark.parametrize("drip", ["CONNECT", "TLS"])
+# What begins to be said, and what is said on and on: a header, a handshake, a bound name.
+DRIPS = {
+    "http": (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
+    "socks5h": (b"\5\0\5\0\0\3\xff", b"x"),
+    "socks4a": (b"\0", b""),
+    "": (b"\x16\x03\x03\x40\x00", b"\x02"),
+}
+
+
+@pytest.mark.parametrize("scheme", DRIPS)
 def test_cancelling_ends_the_thread_of_a_connection_that_is_being_made(
-    monkeypatch: pytest.MonkeyPatch, drip: str
+    monkeypatch: pytest.MonkeyPatch, scheme: str
 ) -> None:
+    begin, drip = DRIPS[scheme]
+
     def handle(connection: Connection) -> None:
-        if drip == "CONNECT":
-            connection.request()
-            connection.send(b"HTTP/1.1 200 OK\r\n")
-        else:
-            connection.send(b"\x16\x03\x03\x40\x00")  # the head of a long handshake record
+        connection.send(begin)
         while True:
-            connection.send(b"\x02" if drip == "TLS" else b"X: y\r\n")
+            connection.send(drip)
             connection.pause(0.05)
 
     with Server(handle) as server:
-        if drip == "CONNECT":
-            monkeypatch.setenv("HTTPS_PROXY", f"http://{server.netloc}")
+        if scheme:
+            monkeypatch.setenv("HTTPS_PROXY", f"{scheme}://{server.netloc}")
         else:
-            monkeypatch.setattr(transport, "_addresses", lambda *_: ["127.0.0.1"])
+            monkeypatch.setattr(Resolver, "addresses", lambda *_: ["127.0.0.1"])
         client = fetcher(f"https://api.example.test:{server.port}")
         thread = threading.Thread(target=swallow, args=(client,))
         thread.start()
@@ -147,7 +155,7 @@ def test_a_connection_that_comes_after_the_cancel_is_closed_and_nothing_is_sent(
         if connection.socket.recv(1) == b"":
             closed.set()
 
-    monkeypatch.setattr(transport, "_addresses", resolve)
+    monkeypatch.setattr(Resolver, "addresses", resolve)
     with Server(handle) as server:
         client = fetcher(server.url)
         thread = threading.Thread(target=swallow_without_closing, args=(client,))

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from tests.support.command import ACCOUNT, BUILD, SERVICE, TOKEN
@@ -108,8 +109,9 @@ def watch(
     since = clock()
     wanted = Policy.once(since, details=True) if once else Policy(deadline=since + timeout)
     watches = [Watch(sid, wanted._replace(**policy), since, lambda: 1.0) for sid in sids]
-    way = network.network_for(url)
-    runner = FastRunner(watches, make_fetcher or (lambda: fetcher(url, way=way)), 1.0, clock)
+    if make_fetcher is None:
+        make_fetcher = partial(fetcher, url, way=network.network_for(url))
+    runner = FastRunner(watches, make_fetcher, 1.0, clock)
     watched = Watched()
     for event in runner.run():
         if on:

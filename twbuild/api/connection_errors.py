@@ -8,38 +8,33 @@ from __future__ import annotations
 
 import errno
 import http.client
-import os
 import re
 import socket
 import ssl
 from collections.abc import Iterator
 from datetime import datetime, timezone
+from typing import NamedTuple
 
 import requests
 import urllib3
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError
 
-from twbuild.api.http_errors import PROXY_LOGIN, SentRequest, is_transient
+from twbuild.api.connector import REQUEST_SECONDS, Phase
+from twbuild.api.http_errors import PORTAL, PROXY_LOGIN, SentRequest, is_transient
+from twbuild.api.network import Network
 from twbuild.api.transport import TransportError
 from twbuild.errors import FetchError, PermanentError, TransientError
-from twbuild.text import strerror
+from twbuild.text import duration, strerror
 
-# Where distributions keep the certificates that the whole machine trusts.
-_BUNDLES = (
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-)
 # OpenSSL's X509_V_ERR_* numbers.
 # Source: https://github.com/openssl/openssl/blob/openssl-3.0/include/openssl/x509_vfy.h.in
 _CLOCK = (9, 10)
 _UNKNOWN_AUTHORITY = (2, 18, 19, 20, 21)
+_OTHER_NAME = (62, 64)  # a host, an address
 _STRICT = range(80, 94)  # X509_V_FLAG_X509_STRICT, which Python sets since 3.13
 
 _LOST = (errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ENOTCONN, errno.ESHUTDOWN)
 _CHECK_NETWORK = "Check the network, and a VPN if you use one."
+_CHECK_DNS = "Check the network or DNS."
 _CHECK_FIREWALL = "A firewall or sandbox on this machine may forbid the connection."
 _HINTS = {
     errno.ENETUNREACH: _CHECK_NETWORK,
@@ -60,22 +55,65 @@ _TLS_HINTS = {
 }
 
 
-def from_exception(sent: SentRequest, error: TransportError) -> FetchError:
+class Attempt(NamedTuple):
+    """A request, and what it waited for when it failed."""
+
+    sent: SentRequest
+    network: Network
+    phase: Phase
+
+    @property
+    def peer(self) -> str:
+        """Whom the connection, TLS or a certificate is about: the host, or the proxy before it."""
+        before = (Phase.NAME, Phase.CONNECTION, Phase.PROXY, Phase.PROXY_TLS)
+        return (self.sent.proxy if self.phase in before else None) or self.sent.host
+
+    def error(self, kind: type[FetchError], reason: str, *hints: str) -> FetchError:
+        """The error of this kind, with what was sent and what nearly counted."""
+        is_near = self.phase in (Phase.NAME, Phase.CONNECTION) and self.network.proxy_hint
+        near = [self.network.proxy_hint] if is_near else []
+        return kind(reason, reason, *hints, *near, details=[self.sent.description])
+
+
+def from_exception(attempt: Attempt, error: TransportError) -> FetchError:
     """The FetchError for a TransportError, by what it was raised from."""
     causes = list(_causes(error))
     if status := _refused_by_proxy(causes):
-        return _of_connect(sent, status)
+        return _of_connect(attempt.sent, status)
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return _of_certificate(sent, cause, _peer(sent, causes))
+            return _of_certificate(attempt, cause)
     if any("Auth" in type(cause).__name__ for cause in _raised_by_socks(causes)):
-        refused = f"{sent.proxy} refused the user name and password, or requires them"
-        return PermanentError(refused, refused, PROXY_LOGIN, details=[sent.description])
+        refused = f"{attempt.sent.proxy} refused the user name and password, or requires them"
+        return attempt.error(PermanentError, refused, PROXY_LOGIN)
+    if _has(causes, TimeoutError, requests.Timeout, urllib3.exceptions.ReadTimeoutError):
+        return timed_out(attempt, REQUEST_SECONDS)
     for classify in (_of_tls, _of_name, _of_connecting, _of_socks, _of_answer):
-        if found := classify(sent, causes):
-            reason, *hints = found
-            return TransientError(reason, reason, *hints, details=[sent.description])
-    return TransientError("connection lost", "connection lost", details=[sent.description])
+        if found := classify(attempt, causes):
+            return attempt.error(TransientError, *found)
+    if _has(causes, ValueError):
+        refused = "the request was not sent: its URL, or the proxy's, is not valid for requests"
+        return attempt.error(PermanentError, refused)
+    return attempt.error(TransientError, "connection lost")
+
+
+def timed_out(attempt: Attempt, seconds: float) -> FetchError:
+    """The FetchError for a request that did not end within `seconds`."""
+    sent, peer = attempt.sent, attempt.peer
+    if attempt.phase in (Phase.NAME, Phase.NAME_FOR_PROXY):
+        name, hint = _name_and_hint(attempt)
+        return attempt.error(TransientError, f"could not resolve {name} (no answer from DNS)", hint)
+    reason = {
+        Phase.CONNECTION: f"connection to {peer} timed out",
+        Phase.PROXY: f"no answer from {peer}",
+        Phase.PROXY_TLS: f"the TLS handshake with {peer} timed out",
+        Phase.TLS: f"the TLS handshake with {peer} timed out",
+    }.get(attempt.phase)
+    if reason:
+        return attempt.error(TransientError, reason, _check_address(sent))
+    through = f" through {sent.proxy}" if sent.proxy else ""
+    hints = [_check_address(sent)] if sent.proxy else []
+    return attempt.error(TransientError, f"no answer within {duration(seconds)}{through}", *hints)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -95,15 +133,10 @@ def _raised_by_socks(causes: list[BaseException]) -> list[BaseException]:
     return [cause for cause in causes if type(cause).__module__ == "socks"]
 
 
-def _peer(sent: SentRequest, causes: list[BaseException]) -> str:
-    """Whose TLS or certificate is meant: urllib3 raises a ProxyError up to the proxy's own."""
-    return sent.proxy if sent.proxy and _has(causes, ProxyError) else sent.host
-
-
 Words = tuple[str, ...] | None  # what happened, then what to do
 
 
-def _of_tls(sent: SentRequest, causes: list[BaseException]) -> Words:
+def _of_tls(attempt: Attempt, causes: list[BaseException]) -> Words:
     """A TLS handshake that failed for another reason than the certificate."""
     for cause in causes:
         if isinstance(cause, ssl.SSLError):
@@ -114,61 +147,60 @@ def _of_tls(sent: SentRequest, causes: list[BaseException]) -> Words:
             if not re.fullmatch("[a-z0-9 .]{1,80}", words):
                 return (failed,)
             if words in ("wrong version number", "http request", "record layer failure"):
-                message = f"{failed}: {_peer(sent, causes)} does not speak TLS ({words})"
+                message = f"{failed}: {attempt.peer} does not speak TLS ({words})"
                 hint = "The proxy's address begins with https://: write http:// there."
-                return (message, hint) if _has(causes, ProxyError) else (message,)
+                return (message, hint) if attempt.phase is Phase.PROXY_TLS else (message,)
             hints = (hint for key, hint in _TLS_HINTS.items() if key in words)
             return (f"{failed}: {words}", *hints)
     return None
 
 
-def _of_name(sent: SentRequest, causes: list[BaseException]) -> Words:
+def _of_name(attempt: Attempt, causes: list[BaseException]) -> Words:
     """A host or proxy whose name does not resolve."""
     if not any(isinstance(cause, socket.gaierror) for cause in causes):
         return None
-    # PySocks has reached a proxy before it raises this, and resolves the host's name for socks5://.
-    is_behind = any(type(cause).__name__ == "GeneralProxyError" for cause in causes)
-    proxy = None if is_behind else sent.proxy
-    hint = "Check the network or DNS."
-    if is_behind:
-        hint = "With socks5h:// or socks4a:// the proxy resolves it."
-    if sent.host_settings and not proxy:
-        hint = "Check the region and the edge, the network and DNS."
-    return (f"could not resolve {proxy or sent.hostname}", hint)
+    name, hint = _name_and_hint(attempt)
+    return (f"could not resolve {name}", hint)
 
 
-def _of_socks(sent: SentRequest, causes: list[BaseException]) -> Words:
+def _name_and_hint(attempt: Attempt) -> tuple[str, str]:
+    """The name that was looked up, and what to do."""
+    sent = attempt.sent
+    if attempt.phase is Phase.NAME_FOR_PROXY:
+        return sent.hostname, "With socks5h:// or socks4a:// the proxy resolves it."
+    if sent.proxy:
+        return sent.proxy, _CHECK_DNS
+    if sent.host_settings:
+        return sent.hostname, "Check the region and the edge, the network and DNS."
+    return sent.hostname, _CHECK_DNS
+
+
+def _of_socks(attempt: Attempt, causes: list[BaseException]) -> Words:
     """What a SOCKS proxy answered, in the words that PySocks has for its number."""
     raised = _raised_by_socks(causes)
     for cause in raised:
         text = str(getattr(cause, "msg", ""))
         if match := re.fullmatch(r"0x[0-9a-fA-F]+: ([A-Za-z ,-]{1,80})", text):
-            return (f"{sent.proxy} could not connect: {match[1].lower()}",)
+            return (f"{attempt.sent.proxy} could not connect: {match[1].lower()}",)
     if any(type(cause).__name__ == "GeneralProxyError" for cause in raised):
-        return (f"{sent.proxy} did not answer as a SOCKS proxy",)
+        return (f"{attempt.sent.proxy} did not answer as a SOCKS proxy",)
     return None
 
 
-def _of_connecting(sent: SentRequest, causes: list[BaseException]) -> Words:
+def _of_connecting(attempt: Attempt, causes: list[BaseException]) -> Words:
     """A connection that could not be made, or did not last."""
-    peer = sent.proxy or sent.host
+    peer = attempt.sent.proxy or attempt.sent.host
     numbers = [number for cause in causes if isinstance(number := getattr(cause, "errno", 0), int)]
     numbers = [number for number in numbers if number > 0]
     if errno.ECONNREFUSED in numbers or _has(causes, ConnectionRefusedError):
-        return (f"connection refused by {peer}", _check_address(sent))
+        return (f"connection refused by {peer}", _check_address(attempt.sent))
     if any(number in _LOST for number in numbers):
         return ("connection lost",)
-    if errno.ETIMEDOUT in numbers:
-        return (f"connection to {peer} timed out", _check_address(sent))
     if _has(causes, MemoryError):
         return (f"could not reach {peer}: {strerror(errno.ENOMEM)}",)
     if numbers:
         hints = (_HINTS[number] for number in numbers[:1] if number in _HINTS)
         return (f"could not reach {peer}: {strerror(numbers[0])}", *hints)
-    if _has(causes, ConnectTimeoutError, requests.ConnectTimeout) and not _has(
-        causes, NewConnectionError
-    ):
-        return (f"connection to {peer} timed out", _check_address(sent))
     return None
 
 
@@ -178,10 +210,8 @@ def _check_address(sent: SentRequest) -> str:
     return "Check TWBUILD_API_URL." if sent.settings.replaced else _CHECK_NETWORK
 
 
-def _of_answer(sent: SentRequest, causes: list[BaseException]) -> Words:  # noqa: ARG001
+def _of_answer(attempt: Attempt, causes: list[BaseException]) -> Words:
     """An answer that did not come, or not as HTTP has it."""
-    if _has(causes, requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError):
-        return ("timed out waiting for an answer",)
     if _has(causes, urllib3.exceptions.IncompleteRead, http.client.IncompleteRead):
         return ("the answer was cut short",)
     if _has(causes, http.client.RemoteDisconnected):
@@ -194,6 +224,8 @@ def _of_answer(sent: SentRequest, causes: list[BaseException]) -> Words:  # noqa
         return ("the answer has headers that contradict each other",)
     if any(type(cause) is http.client.HTTPException for cause in causes):
         return ("the answer has over 100 header lines",)
+    if attempt.phase is Phase.ANSWER and _has(causes, ValueError):
+        return ("the answer is not HTTP",)
     return None
 
 
@@ -217,27 +249,22 @@ def _of_connect(sent: SentRequest, status: int) -> FetchError:
     return error(reason, reason, *hints, details=[sent.description], http_status=status)
 
 
-def _of_certificate(
-    sent: SentRequest, error: ssl.SSLCertVerificationError, peer: str
-) -> PermanentError:
+def _of_certificate(attempt: Attempt, error: ssl.SSLCertVerificationError) -> FetchError:
     code = error.verify_code
     words = re.sub(r"[^ -~]", "", error.verify_message)[:200].strip().rstrip(".")
     hints = []
     if code in _UNKNOWN_AUTHORITY:
-        paths = (*_BUNDLES, ssl.get_default_verify_paths().openssl_cafile)
-        own = next(filter(os.path.isfile, paths), None)
-        hints = [
-            "Set REQUESTS_CA_BUNDLE to a file with the CA certificate of your company or proxy"
-            + (f" (this machine's own: {own})" if own else "")
-        ]
+        hints = list(attempt.network.authority_hints)
         words = f"signed by an unknown authority ({words})"
     elif code in _CLOCK:
         now = datetime.now(timezone.utc)
         hints = [f"Check this machine's clock: it says {now:%Y-%m-%d %H:%M} UTC."]
+    elif code in _OTHER_NAME:
+        hints = [PORTAL]
     elif code in _STRICT:
         hints = [
             "Python 3.13 and newer verify more strictly. Ask the issuer of the certificate for a",
             "CA certificate that follows RFC 5280, or run twbuild with Python 3.12.",
         ]
-    reason = f"the certificate of {peer} does not verify: {words}"
-    return PermanentError(reason, reason, *hints, details=[sent.description])
+    reason = f"the certificate of {attempt.peer} does not verify: {words}"
+    return attempt.error(PermanentError, reason, *hints)

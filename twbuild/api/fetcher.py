@@ -24,9 +24,9 @@ class Fetcher:
     """Requests about one service over one kept connection. For one thread at a time."""
 
     def __init__(self, settings: Settings, network: Network, service: str) -> None:
-        self._settings = settings
+        self._settings = settings._replace(base_url=network.base_url)
         self._network = network
-        self._builds_url = f"{settings.base_url}/v1/Services/{service}/Builds"
+        self._builds_url = f"{network.base_url}/v1/Services/{service}/Builds"
         found = settings.credentials
         basic = base64.b64encode(f"{found.username}:{found.password}".encode()).decode()
         self._redactor = Redactor(found.password, basic, *network.secrets)
@@ -56,6 +56,10 @@ class Fetcher:
         """End the request in flight, from another thread; it raises an error there."""
         self._session.cancel()
 
+    def overdue(self, request: Request, seconds: float) -> FetchError:
+        """The error for the request in flight, which did not end within `seconds`."""
+        return connection_errors.timed_out(self._attempt(request), seconds)
+
     def _shown_tail(self, request: Request) -> str:
         """The end of the URL; only the query of a page came from the server."""
         tail = _tail(request)
@@ -63,16 +67,23 @@ class Fetcher:
 
     def _fetch(self, request: Request) -> tuple[Answer | FetchError, bool]:
         """What one GET comes to, and whether it was the first on its connection."""
-        path = urlsplit(self._builds_url).path + self._shown_tail(request)
-        sent = http_errors.SentRequest(path, self._settings, self._network.proxy_name)
+        sent = self._sent(request)
         url = self._builds_url + _tail(request)
         try:
             response = self._session.exchange(url, MAX_BYTES[request.resource], MAX_ERROR_BYTES)
         except TransportError as error:
-            raise connection_errors.from_exception(sent, error) from None
+            raise connection_errors.from_exception(self._attempt(request), error) from None
         shown = {n: self._redactor.redacted(response.headers.get(n, "")) for n in SHOWN_HEADERS}
         response.headers.update(shown)
         return self._read(request, sent, response), response.is_first
+
+    def _sent(self, request: Request) -> http_errors.SentRequest:
+        path = urlsplit(self._builds_url).path + self._shown_tail(request)
+        return http_errors.SentRequest(path, self._settings, self._network.proxy_name)
+
+    def _attempt(self, request: Request) -> connection_errors.Attempt:
+        sent = self._sent(request)
+        return connection_errors.Attempt(sent, self._network, self._session.phase)
 
     def _read(
         self, request: Request, sent: http_errors.SentRequest, response: Response

@@ -27,6 +27,7 @@ TEST_CREDENTIALS = 20008
 # Other APIs answer in the same shape, with their own numbers or the HTTP status as `code`.
 # Source: https://www.twilio.com/docs/api/errors
 TWILIO_CODES = range(10_000, 1_000_000)
+PORTAL = "A captive portal, a proxy or a gateway may have answered instead of Twilio."
 PROXY_LOGIN = "Check the user name and password in the proxy's address: USER:PASSWORD@HOST:PORT."
 
 
@@ -100,7 +101,7 @@ def from_invalid_answer(
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip()
     if not response.defect and "json" not in kind.lower() and _is_markup(kind, response.body):
         why = f"HTML came instead of JSON ({_size(response.body, kind)})"
-        hints = ("A captive portal, a proxy or a gateway may have answered instead of Twilio.",)
+        hints = (PORTAL,)
     found_id = request_id(response)
     return TransientError(
         why,

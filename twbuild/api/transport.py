@@ -7,30 +7,29 @@ and all connections share one SSLContext.
 
 from __future__ import annotations
 
-import contextlib
 import http.client
-import os
 import re
 import socket
 import ssl
-import threading
+import time
 import zlib
-from collections.abc import Callable
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
 import urllib3
-from urllib3.exceptions import HTTPError, NameResolutionError
+from urllib3.exceptions import HTTPError, NewConnectionError
 from urllib3.util.connection import allowed_gai_family
 
 from twbuild import __version__
+from twbuild.api.connector import REQUEST_SECONDS, Connector, Phase
 from twbuild.api.models import Response
 from twbuild.api.network import Network
 
-CONNECT_SECONDS = 4  # to one address
-READ_SECONDS = 15  # for one read; watch.state.REQUEST_SECONDS is for the whole request
-
+# What is between may forget a kept connection that is idle for longer, and say nothing.
+# Amazon's load balancers close after 60 s, NAT gateways of clouds after 4 to 6 minutes. Source:
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-load-balancer-attributes.html
+IDLE_SECONDS = 60.0
 
 # What requests, urllib3 and sockets raise.
 _FAILURES = (requests.RequestException, HTTPError, OSError, ValueError, MemoryError)
@@ -61,51 +60,30 @@ class Session(requests.Session):
                 "User-Agent": f"twbuild/{__version__} {requests.utils.default_user_agent()}",
             }
         )
-        self.is_cancelled = False
-        self._network = network
-        self._lock = threading.Lock()
-        self._socket: socket.socket | None = None
-        self._answers = 0  # that the connection has carried
+        self._connector = Connector(network.resolver)
+        self._last_used = time.monotonic()
         self.trust_env = False  # `network_for` has read it, and .netrc is never read
         self.proxies.update(network.proxies)
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("http://", "https://"):
-            self.mount(scheme, _Adapter(self, network))
+            self.mount(scheme, _Adapter(self._connector, network.context))
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """None: requests would read the body and the Location even of a redirect not followed."""
 
     def cancel(self) -> None:
         """End the request under way, and any later one, from another thread."""
-        with self._lock:
-            self.is_cancelled = True
-            if self._socket is not None:
-                with contextlib.suppress(OSError):
-                    self._socket.shutdown(socket.SHUT_RDWR)
+        self._connector.cancel()
+
+    @property
+    def phase(self) -> Phase:
+        """What the request under way, or the last one, waited for."""
+        return self._connector.phase
 
     def drop(self) -> None:
         """Close the connection; the next request opens another."""
         self.close()
-        self._remember(None)
-
-    def connected(self, connection: socket.socket) -> None:
-        """Take note of the TCP connection that was just made, for `cancel` to reach it.
-
-        The note is a second descriptor of it. Whatever wraps the first one, TLS once or twice,
-        stays as it is when the connection is shut down: `SSLSocket.shutdown` would drop TLS while
-        another thread is still sending. Raises OSError where the request is cancelled already.
-        """
-        self._remember(socket.socket(fileno=os.dup(connection.fileno())))
-        self._answers = 0
-        if self.is_cancelled:
-            connection.close()
-            raise ConnectionAbortedError
-
-    def _remember(self, connection: socket.socket | None) -> None:
-        with self._lock:
-            if self._socket is not None:
-                self._socket.close()
-            self._socket = connection
+        self._connector.forget()
 
     def exchange(self, url: str, limit: int, error_limit: int) -> Response:
         """The final answer to one GET, its body decoded.
@@ -117,8 +95,8 @@ class Session(requests.Session):
         kept = False
         try:
             with self._get(url) as answer:
-                self._answers += 1
-                response = Response(answer.status_code, answer.headers, b"", self._answers == 1)
+                is_first = self._connector.is_new
+                response = Response(answer.status_code, answer.headers, b"", is_first)
                 body = _read(answer.raw, limit if response.status == 200 else error_limit)
             kept = answer.raw._original_response.is_last  # type: ignore[union-attr]  # noqa: SLF001
             return response._replace(body=body)
@@ -127,21 +105,24 @@ class Session(requests.Session):
         except _FAILURES as error:
             raise TransportError from error
         finally:
+            self._last_used = time.monotonic()
             if not kept:
                 self.drop()
 
     def _get(self, url: str) -> requests.Response:
         """One GET; once more where a kept connection proves to have been closed in between."""
-        kept = self._socket is not None
-        timeout = (CONNECT_SECONDS, READ_SECONDS)
+        connector = self._connector
+        if time.monotonic() - self._last_used > IDLE_SECONDS:
+            self.drop()
         while True:
+            connector.begin()
             try:
-                return self.get(url, timeout=timeout, allow_redirects=False, stream=True)
+                return self.get(url, timeout=REQUEST_SECONDS, allow_redirects=False, stream=True)
             except requests.ConnectionError as error:
                 self.drop()
-                if not kept or self.is_cancelled or isinstance(error, requests.Timeout):
+                is_over = connector.is_new or connector.is_cancelled
+                if is_over or isinstance(error, requests.Timeout):
                     raise
-                kept = False
 
 
 def _read(raw: urllib3.HTTPResponse, limit: int) -> bytes:
@@ -177,22 +158,21 @@ def _decompressed(body: bytes, encoding: str, limit: int) -> bytes:
 class _Adapter(requests.adapters.HTTPAdapter):
     """Makes every connection one of ours, whichever proxy it goes through."""
 
-    def __init__(self, session: Session, network: Network) -> None:
-        self._session = session
-        self._network = network
+    def __init__(self, connector: Connector, context: ssl.SSLContext | None) -> None:
+        self._ours = (connector, context)
         super().__init__()
 
     def get_connection_with_tls_context(self, *args: Any, **options: Any) -> Any:
         pool: Any = super().get_connection_with_tls_context(*args, **options)
         if not hasattr(pool.ConnectionCls, "is_ours"):
-            pool.ConnectionCls = _connection_class(pool.ConnectionCls, self._session, self._network)
+            pool.ConnectionCls = _connection_class(pool.ConnectionCls, *self._ours)
         return pool
 
     def cert_verify(self, *_: Any) -> None:
         """Nothing: the context that all connections share has read the certificates."""
 
 
-def _connection_class(base: Any, session: Session, network: Network) -> Any:
+def _connection_class(base: Any, connector: Connector, context: ssl.SSLContext | None) -> Any:
     """`base`, one of urllib3's or of its SOCKS classes, with the shared context and `_Answer`."""
 
     class Connection(base):  # type: ignore[misc]
@@ -200,34 +180,30 @@ def _connection_class(base: Any, session: Session, network: Network) -> Any:
         is_ours = True
 
         def __init__(self, *args: Any, **options: Any) -> None:
-            super().__init__(*args, **_with_context(options, network.context))
+            super().__init__(*args, **_with_context(options, context))
+
+        def connect(self) -> None:
+            super().connect()
+            connector.phase = Phase.ANSWER
 
         def _new_conn(self) -> Any:
-            connect = super()._new_conn
-            by_name = not hasattr(self, "_socks_options")  # SOCKS resolves names by itself
-            made = self._to_any_address(connect) if by_name else connect()
-            session.connected(made)
-            return made
-
-        def _to_any_address(self, connect: Callable[[], Any]) -> Any:
-            """Connect to the first address that answers, those that failed before tried last."""
-            name = self._dns_host  # type: ignore[has-type]
-            addresses = _addresses(self, name)
-            addresses.sort(key=lambda address: network.failed.get(address, 0))
+            how = (allowed_gai_family(), self.socket_options)
+            proxy = getattr(self, "_socks_options", None)
             try:
-                for address in addresses:
-                    network.failed[address] = network.failed.get(address, 0) + 1
-                    self._dns_host = address
-                    try:
-                        connection = connect()
-                    except (HTTPError, OSError):
-                        if address == addresses[-1] or session.is_cancelled:
-                            raise
-                    else:
-                        network.failed[address] = 0
-                        return connection
-            finally:
-                self._dns_host = name
+                if proxy:
+                    return connector.connect_through_socks(proxy, self.host, self.port, *how)
+                return connector.connect(self._dns_host, self.port, *how)
+            except OSError as error:
+                raise NewConnectionError(self, "no connection") from error
+
+        def _tunnel(self) -> None:
+            connector.phase = Phase.PROXY
+            super()._tunnel()
+            connector.phase = Phase.TLS
+
+        def _connect_tls_proxy(self, *args: Any) -> Any:
+            connector.phase = Phase.PROXY_TLS
+            return super()._connect_tls_proxy(*args)
 
     return Connection
 
@@ -240,17 +216,6 @@ def _with_context(options: dict[str, Any], context: ssl.SSLContext | None) -> di
     if proxy_config := options.get("proxy_config"):
         options["proxy_config"] = proxy_config._replace(ssl_context=context)
     return options
-
-
-def _addresses(connection: Any, name: str) -> list[str]:
-    """The addresses of a host, each once; raises urllib3's NameResolutionError."""
-    try:
-        found = socket.getaddrinfo(
-            name.strip("[]"), connection.port, allowed_gai_family(), socket.SOCK_STREAM
-        )
-    except socket.gaierror as error:
-        raise NameResolutionError(connection.host, connection, error) from error
-    return list(dict.fromkeys(str(address[4][0]) for address in found))
 
 
 class _Answer(http.client.HTTPResponse):

@@ -27,15 +27,15 @@ DEFAULT_REGION = "us1"
 
 # Region and edge choose the host that is given the credentials: nothing but a DNS label will do.
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?"
-_DNS_LABEL = r"[a-zA-Z0-9_]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?"
 
 _SHORTEST_SECRET = 8  # a shorter one, as a test may have, may be a part of a region's name
 
 
 class Settings(NamedTuple):
-    """Credentials, and the API's base URL without a slash at its end.
+    """Credentials, and the API's base URL.
 
-    `replaced`: the URL is TWBUILD_API_URL's; `routed`: region or edge chose the host.
+    `replaced`: the URL is TWBUILD_API_URL's, as set: `network_for` checks it, with the parser
+    that makes the request. `routed`: region or edge chose the host.
     """
 
     credentials: credentials.Credentials
@@ -48,7 +48,7 @@ class Settings(NamedTuple):
 def load(environ: Mapping[str, str], profile: str | None) -> Settings:
     """Settings from the environment and twilio-cli's profiles.
 
-    Raises UsageError for a bad address, region or edge, CredentialsError for bad credentials.
+    Raises UsageError for a bad region or edge, CredentialsError for bad credentials.
     """
     found = credentials.find(environ, profile)
     region = _label(*found.region, found.password)
@@ -56,7 +56,7 @@ def load(environ: Mapping[str, str], profile: str | None) -> Settings:
     url = environ.get("TWBUILD_API_URL")
     return Settings(
         credentials=found,
-        base_url=_checked_url(url) if url else f"https://{_host(region, edge)}",
+        base_url=url or f"https://{_host(region, edge)}",
         region=region or DEFAULT_REGION,
         replaced=bool(url),
         routed=bool(region or edge) and not url,
@@ -89,56 +89,3 @@ def _host(region: str | None, edge: str | None) -> str:
             "Set TWILIO_EDGE to the region's edge.",
         )
     return f"serverless.{edge}.{region}.twilio.com"
-
-
-def _checked_url(url: str) -> str:
-    """The base URL in `url`, read by the parser that makes the request."""
-    from urllib3.exceptions import LocationParseError
-    from urllib3.util import parse_url
-
-    def refused(why: str) -> UsageError:
-        return UsageError(
-            f"TWBUILD_API_URL {why}",
-            "Use https://HOST[:PORT][/PATH], or http:// to this machine.",
-        )
-
-    if re.search(r"[^!-~]|[\\\"<>^`{|}]|%(?![0-9a-fA-F]{2})", url):
-        raise refused("contains a space, a backslash or a character that is not valid in a URL")
-    try:
-        parts = parse_url(url)
-    except LocationParseError:
-        raise refused("is not a valid URL") from None
-    if parts.scheme not in ("http", "https") or not parts.host or parts.port == 0:
-        raise refused("is not an http or https URL")
-    if "@" in url:
-        raise refused("contains a user name; credentials have variables of their own")
-    if "?" in url or "#" in url:
-        raise refused("contains a query or a fragment")
-    if re.search(r"/(\.|%2e){1,2}(/|$)", url, re.IGNORECASE):
-        raise refused("contains a dot segment (. or ..) in its path")
-    if not is_host(parts.host):
-        raise refused("has a host that is neither an address nor a valid DNS name")
-    if parts.scheme == "http" and not is_loopback(parts.host):
-        raise refused("would send credentials unencrypted to another machine")
-    # Twilio's pages write the version as a part of the base URL.
-    path = (parts.path or "").rstrip("/").removesuffix("/v1").rstrip("/")
-    return parts._replace(path=path or None).url
-
-
-def is_host(host: str) -> bool:
-    """Whether `host`, as in a URL, is an address or can be a name in the DNS."""
-    labels = host.removesuffix(".").split(".")
-    return host.startswith("[") or all(re.fullmatch(_DNS_LABEL, label) for label in labels)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether `host`, as in a URL, is surely this machine."""
-    import ipaddress
-
-    if host == "localhost":
-        return True
-    try:
-        address = ipaddress.ip_address(host.strip("[]"))
-    except ValueError:
-        return False
-    return address in ipaddress.ip_network("127.0.0.0/8") or address == ipaddress.ip_address("::1")

@@ -21,7 +21,7 @@ from typing import NamedTuple, Protocol
 from twbuild import signals
 from twbuild.api.models import Answer, Request, Resource
 from twbuild.errors import FetchError, TransientError, TwbuildError
-from twbuild.text import duration, printable, strerror
+from twbuild.text import strerror
 from twbuild.watch.events import BuildEvent, Details, RequestEnded, Tick
 from twbuild.watch.state import Fetch, Sleep, Watch
 
@@ -38,6 +38,9 @@ class Client(Protocol):
 
     def cancel(self) -> None:
         """End the request in flight, from another thread."""
+
+    def overdue(self, request: Request, seconds: float) -> FetchError:
+        """The error for the request in flight, which did not end within `seconds`."""
 
     def url(self, request: Request) -> str:
         """The request's URL, to be shown."""
@@ -176,10 +179,9 @@ class Runner:
 
     def _cancel_overdue(self, now: float) -> Iterator[BuildEvent | RequestEnded]:
         for sent in [sent for sent in self._in_flight if now >= sent.until]:
-            reason = f"no answer within {duration(sent.until - sent.since)}"
-            url = printable(sent.client.url(sent.request))
+            error = sent.client.overdue(sent.request, sent.until - sent.since)
             sent.client.cancel()
-            yield from self._end(sent, TransientError(reason, reason, details=[f"GET {url}"]), now)
+            yield from self._end(sent, error, now)
 
     def _end(
         self, sent: InFlight, result: Result, now: float

@@ -23,8 +23,9 @@ from tests.support.command import BUILD
 from tests.support.fasttime import close_fetchers, fetcher
 from tests.support.sockets import Server, answering, good, proxying
 from twbuild.api import network
+from twbuild.api.http_errors import PORTAL
 from twbuild.api.models import Request, Resource
-from twbuild.errors import PermanentError
+from twbuild.errors import PermanentError, UsageError
 
 STATUS = Request(Resource.STATUS, BUILD)
 HOST = "api.example.test"
@@ -224,3 +225,201 @@ def test_certificates_are_read_before_the_first_connection_and_never_again(
 
         assert way.api.accepted == 3
         assert len(way.api.requests) == 3
+
+
+# What a file of CA certificates may be, and what is said of it and to be done; {} is its path.
+
+ONE, TWO = (trustme.CA().cert_pem.bytes() for _ in range(2))
+DAMAGED = TWO[:200] + b"AAAA" + TWO[204:]
+NEW_LINE = "Begin a new line before each -----BEGIN CERTIFICATE-----."
+AGAIN = "Copy it again from its source."
+NO_CERTIFICATE = ("contains no certificate",)
+
+BUNDLES: Mapping[str, tuple[bytes, tuple[str, ...]]] = {
+    "empty": (b"", NO_CERTIFICATE),
+    "a line end": (b"\n", NO_CERTIFICATE),
+    "text": (b"no certificate", NO_CERTIFICATE),
+    "noise": (b"\xff\0" * 99, NO_CERTIFICATE),
+    "PKCS #7": (b"-----BEGIN PKCS7-----\nMIIB\n-----END PKCS7-----\n", NO_CERTIFICATE),
+    "UTF-16": (ONE.decode().encode("utf-16"), NO_CERTIFICATE),
+    "DER": (
+        ssl.PEM_cert_to_DER_cert(ONE.decode()),
+        ("is in DER format, not PEM", "Convert it: openssl x509 -inform der -in {} -out ca.pem"),
+    ),
+    "joined": (ONE.rstrip() + TWO, ("two certificates are joined without a line end", NEW_LINE)),
+    "joined later": (
+        ONE + TWO.rstrip() + b" " + ONE,
+        ("two certificates are joined without a line end", NEW_LINE),
+    ),
+    "damaged": (DAMAGED, ("certificate 1 in it is damaged", AGAIN)),
+    "one damaged": (ONE + DAMAGED + ONE, ("certificate 2 in it is damaged", AGAIN)),
+    "no base64": (ONE + TWO[:99] + b"!" + TWO[100:], ("certificate 2 in it is damaged", AGAIN)),
+    "cut": ("# Zürich\n".encode() + ONE + TWO[:300], ("certificate 2 in it is damaged", AGAIN)),
+}
+
+
+@pytest.mark.parametrize("row", BUNDLES)
+def test_a_file_that_cannot_be_used_is_refused_with_what_is_wrong(
+    environ: pytest.MonkeyPatch, tmp_path: Path, row: str
+) -> None:
+    content, (why, *hints) = BUNDLES[row]
+    path = tmp_path / "ca.crt"
+    path.write_bytes(content)
+
+    assert refusal(environ, str(path)) == [
+        f"REQUESTS_CA_BUNDLE cannot be used: {path}: {why}",
+        *(hint.format(path) for hint in hints),
+    ]
+
+
+def refusal(environ: pytest.MonkeyPatch, path: str, name: str = "REQUESTS_CA_BUNDLE") -> list[str]:
+    environ.delenv("REQUESTS_CA_BUNDLE")
+    environ.setenv(name, path)
+    with pytest.raises(UsageError) as refused:
+        network.network_for(f"https://{HOST}")
+    return [refused.value.message, *refused.value.hints]
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
+def test_a_file_that_is_not_there_is_refused_by_name(
+    environ: pytest.MonkeyPatch, variable: str
+) -> None:
+    why = "no such file or directory"
+    assert refusal(environ, "/no/such\x1b.pem", variable) == [
+        f"{variable} cannot be used: /no/such\\x1b.pem: {why}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("end", "shown"),
+    [
+        ("\r", "\\r"),
+        ("\n", "\\n"),
+        (" ", " "),
+        ("\u00a0", "\\xa0"),
+        ("\ufeff", "\\ufeff"),
+        ("\ufe0f", "\\ufe0f"),
+        ("\u200b\r\n", "\\u200b\\r\\n"),
+    ],
+    ids=ascii,
+)
+def test_an_invisible_end_of_a_path_is_shown_and_the_file_without_it_named(
+    environ: pytest.MonkeyPatch, bundle: Path, end: str, shown: str
+) -> None:
+    why = "no such file or directory"
+    assert refusal(environ, f"{bundle}{end}") == [
+        f"REQUESTS_CA_BUNDLE cannot be used: {bundle}{shown}: {why}",
+        f"Remove '{shown}' at its end: {bundle} exists.",
+    ]
+    assert refusal(environ, f"/no/such{end}") == [
+        f"REQUESTS_CA_BUNDLE cannot be used: /no/such{shown}: {why}"
+    ]
+
+
+def test_a_folder_is_used_only_if_openssl_finds_something_in_it(
+    environ: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "my certs"
+    folder.mkdir()
+    head = f"REQUESTS_CA_BUNDLE cannot be used: {folder}: contains no certificate"
+    assert refusal(environ, str(folder)) == [head]
+
+    (folder / "ca.pem").write_bytes(ONE)
+    assert refusal(environ, str(folder)) == [
+        f"{head} under the name of its hash",
+        f"Run: openssl rehash '{folder}'",
+    ]
+
+    (folder / "0123abcd.0").write_bytes(ONE)
+    assert network.network_for(f"https://{HOST}").context
+
+
+def test_what_is_no_regular_file_is_refused_and_never_opened(
+    environ: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    for path in (str(tmp_path / "fifo"), "/dev/null", "/dev/zero"):
+        assert refusal(environ, path) == [
+            f"REQUESTS_CA_BUNDLE cannot be used: {path}: not a regular file"
+        ]
+
+
+@pytest.mark.parametrize("path", ["/no/such/folder/keys.log", "/", "fifo", "/dev/null"])
+def test_a_key_log_that_cannot_be_written_at_once_is_done_without(
+    environ: pytest.MonkeyPatch, tmp_path: Path, path: str
+) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    environ.setenv("SSLKEYLOGFILE", str(tmp_path / path))
+    made = network.network_for(f"https://{HOST}").context
+
+    assert made
+    assert made.keylog_filename is None
+
+
+def test_a_key_log_that_can_be_written_is_written(
+    environ: pytest.MonkeyPatch, tmp_path: Path, authority: trustme.CA
+) -> None:
+    log = tmp_path / "keys.log"
+    environ.setenv("SSLKEYLOGFILE", str(log))
+    with ExitStack() as servers:
+        fetcher(Way(servers, environ, authority, ROUTES[0]).url).fetch(STATUS)
+
+    assert "SECRET" in log.read_text()
+
+
+# Variables that others read, and what is said where an authority is unknown.
+
+UNKNOWN: Mapping[str, tuple[dict[str, str], list[str]]] = {
+    "nothing is set": ({}, ["Set REQUESTS_CA_BUNDLE to a file with the CA certificate"]),
+    "a bundle without it": (
+        {"CURL_CA_BUNDLE": "{}"},
+        ["CURL_CA_BUNDLE ({}) does not contain it. Add the CA certificate of your company"],
+    ),
+    **{
+        name: (
+            {name: "{}"},
+            [
+                f"{name} is set, but has no effect here. Set REQUESTS_CA_BUNDLE to the same",
+                "Set REQUESTS_CA_BUNDLE to a file with the CA certificate",
+            ],
+        )
+        for name in ("TWILIO_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "SSL_CERT_DIR")
+    },
+    "another's beside ours": (
+        {"SSL_CERT_FILE": "{}", "NODE_EXTRA_CA_CERTS": "{}"},
+        ["SSL_CERT_FILE ({}) does not contain it."],
+    ),
+}
+
+
+@pytest.mark.parametrize("row", UNKNOWN)
+def test_an_unknown_authority_names_the_variable_that_counts(
+    environ: pytest.MonkeyPatch, bundle: Path, row: str
+) -> None:
+    settings, wanted = UNKNOWN[row]
+    environ.delenv("REQUESTS_CA_BUNDLE")
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"):
+        environ.delenv(name, raising=False)
+    for name, value in settings.items():
+        environ.setenv(name, value.format(bundle))
+    stranger = trustme.CA()
+    with ExitStack() as servers:
+        url = Way(servers, environ, stranger, ROUTES[0]).url
+        with pytest.raises(PermanentError) as refused:
+            fetcher(url).fetch(STATUS)
+
+    begun = [len(start.format(bundle)) for start in wanted]
+    cut = [hint[:size] for hint, size in zip(refused.value.hints, begun, strict=True)]
+    assert cut == [start.format(bundle) for start in wanted]
+
+
+def test_a_certificate_for_another_name_makes_one_think_of_a_portal(
+    environ: pytest.MonkeyPatch, authority: trustme.CA
+) -> None:
+    leaf = authority.issue_cert("login.example.test")
+    with ExitStack() as servers:
+        url = Way(servers, environ, authority, ROUTES[0], api=leaf).url
+        with pytest.raises(PermanentError, match="Hostname mismatch") as refused:
+            fetcher(url).fetch(STATUS)
+
+    assert refused.value.hints == (PORTAL,)

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -34,12 +35,11 @@ from tests.support.sockets import (
     http,
     proxying,
     resetting,
-    silent,
     socks5,
 )
 from tests.unit.api.fetching import MIB, STATUS, anonymous, body, refusal
 from tests.unit.api.tls import bundle, context
-from twbuild.api import transport
+from twbuild.api.connector import Connector
 from twbuild.api.models import BuildStatus, Status
 from twbuild.errors import FetchError, TransientError
 
@@ -416,25 +416,18 @@ def test_a_kept_tls_connection_that_was_ended_is_opened_again_without_a_word(
     assert answer.status is Status.COMPLETED
 
 
-def test_a_tls_handshake_that_hangs_takes_4_seconds_at_most(environ: pytest.MonkeyPatch) -> None:
-    environ.setattr(transport, "CONNECT_SECONDS", 0.1)
-    with Server(silent) as server, pytest.raises(TransientError):
-        fetcher(f"https://{server.netloc}").fetch(STATUS)
-
-    assert server.accepted == 1
-
-
 @pytest.mark.usefixtures("trusted")
 def test_a_connection_that_is_reset_before_its_handshake_is_closed(
     environ: pytest.MonkeyPatch,
 ) -> None:
-    arrived = transport.Session.connected
+    real = Connector.connect
 
-    def connected(session: transport.Session, connection: socket.socket) -> None:
-        arrived(session, connection)
-        select.select([connection], [], [], 10)  # until the reset has come
+    def connect(*given: Any) -> Any:
+        made = real(*given)
+        select.select([made], [], [], 10)  # until the reset has come
+        return made
 
-    environ.setattr(transport.Session, "connected", connected)
+    environ.setattr(Connector, "connect", connect)
     with Server(lambda connection: connection.reset()) as server, pytest.raises(TransientError):
         fetcher(f"https://{server.netloc}").fetch(STATUS)
 

@@ -75,6 +75,9 @@ class Offline:
     def cancel(self) -> None:
         raise AssertionError
 
+    def overdue(self, _: Request, seconds: float) -> FetchError:
+        raise AssertionError(seconds)
+
     def url(self, _: Request) -> str:
         return "http://127.0.0.1"
 

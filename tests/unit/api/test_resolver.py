@@ -1,0 +1,133 @@
+"""Names to addresses: localhost is known, and a look-up outlives the request that began it."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.moments import until
+from twbuild.api.resolver import Resolver
+
+
+class Names:
+    """A name server that answers when it is let, each look-up with its number as the address."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.answers = threading.Event()
+        self.fails = False
+
+    def getaddrinfo(self, host: str, *_: Any) -> list[Any]:
+        self.asked.append(host)
+        number = len(self.asked)
+        self.answers.wait(20)
+        if self.fails:
+            raise socket.gaierror(socket.EAI_AGAIN, "try again")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{number}", 0))]
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[Names]:
+    found = Names()
+    monkeypatch.setattr(socket, "getaddrinfo", found.getaddrinfo)
+    yield found
+    found.answers.set()
+
+
+def look_up(resolver: Resolver, name: str = "api.example.test", seconds: float = 10) -> list[str]:
+    return resolver.addresses(name, socket.AF_UNSPEC, seconds)
+
+
+def look_ups() -> int:
+    return sum(thread.name == "look-up" for thread in threading.enumerate())
+
+
+@pytest.mark.parametrize("name", ["localhost", "LocalHost", "LOCALHOST"])
+def test_localhost_is_this_machine_and_nobody_is_asked(names: Names, name: str) -> None:
+    assert look_up(Resolver(), name) == ["127.0.0.1", "::1"]
+    assert Resolver().addresses(name, socket.AF_INET, 1) == ["127.0.0.1"]
+    assert names.asked == []
+
+
+@pytest.mark.parametrize("name", ["localhost.", "localhost.example", "x.localhost", "local"])
+def test_no_other_name_is_this_machine_by_itself(names: Names, name: str) -> None:
+    names.answers.set()
+
+    assert look_up(Resolver(), name) == ["127.0.0.1"]
+    assert names.asked == [name]
+
+
+@pytest.mark.parametrize("moment", ["while it is waited for", "between two tries"])
+def test_the_answer_of_a_look_up_that_took_too_long_serves_the_next_try(
+    names: Names, moment: str
+) -> None:
+    resolver = Resolver()
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            look_up(resolver, seconds=0.02)
+    if moment == "between two tries":
+        names.answers.set()
+        until(lambda: look_ups() == 0, "the end of the look-up")
+    else:
+        threading.Timer(0.1, names.answers.set).start()
+
+    assert look_up(resolver) == ["127.0.0.1"]
+    assert len(names.asked) == 1
+    assert look_up(resolver) == ["127.0.0.2"], "an answer is used once"
+
+
+def test_a_failure_that_nobody_waited_for_is_no_ones_answer(names: Names) -> None:
+    resolver = Resolver()
+    names.fails = True
+    with pytest.raises(TimeoutError):
+        look_up(resolver, seconds=0.02)
+    names.answers.set()
+    until(lambda: look_ups() == 0, "the end of the look-up")
+    names.fails = False
+
+    assert look_up(resolver) == ["127.0.0.2"]
+
+
+def test_ten_connections_share_one_look_up(names: Names) -> None:
+    resolver = Resolver()
+    found: list[list[str]] = []
+    threads = [threading.Thread(target=lambda: found.append(look_up(resolver))) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    until(lambda: look_ups() == 1, "the look-up")
+    names.answers.set()
+    for thread in threads:
+        thread.join(10)
+
+    assert found == [["127.0.0.1"]] * 10
+    assert len(names.asked) == 1
+
+
+def test_a_thread_that_cannot_be_started_is_an_error_of_the_system(
+    monkeypatch: pytest.MonkeyPatch, names: Names
+) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start)
+        with pytest.raises(BlockingIOError):
+            look_up(Resolver())
+
+
+def test_the_next_try_begins_with_the_address_that_it_is_left() -> None:
+    resolver = Resolver()
+    resolver.begin_with("localhost", "::1")
+    assert look_up(resolver, "localhost") == ["::1", "127.0.0.1"]
+
+    resolver.begin_with("localhost", "192.0.2.1")  # which it has no longer
+    assert look_up(resolver, "localhost") == ["127.0.0.1", "::1"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "fe80::1%lo"])
+def test_an_address_is_its_own_zone_and_all(host: str) -> None:
+    assert look_up(Resolver(), host) == [host]
