@@ -58,7 +58,8 @@ def test_only_the_runner_waits() -> None:
     # A stream whose reader is slow, within its limit; and the sandbox's command.
     assert calling("select|poll|epoll|kqueue|sigwait(info)?") == {"output.terminal"}
     assert calling(r"wait(pid|id|3|4)?|communicate|subprocess\.(run|call|check_\w+)") == {
-        "sandbox.command"
+        "sandbox.command",
+        "sandbox.job",
     }
 
 

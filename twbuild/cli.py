@@ -131,7 +131,11 @@ def _watch(arguments: list[str | None], asked: WatchOptions) -> int:
 def _run_in_sandbox(command: list[str], outcome: str, build_seconds: float) -> int:
     from twbuild.sandbox import command as sandbox
 
-    return sandbox.run(command, outcome, build_seconds)
+    if command:
+        return sandbox.run(command, outcome, build_seconds)
+    return sandbox.demonstrate(
+        lambda build: run(["wait", sandbox.SERVICE, build]), outcome, build_seconds
+    )
 
 
 def run(arguments: list[str]) -> int:

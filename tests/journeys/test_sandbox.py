@@ -174,13 +174,14 @@ def test_only_its_own_throwaway_credentials_open_it(sandbox: Sandbox) -> None:
 
 
 def test_it_listens_on_loopback_alone(sandbox: Sandbox) -> None:
-    assert sandbox.server_address[0] == "127.0.0.1"
+    host, port = sandbox.server_address
+    assert host == "127.0.0.1"
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect(("192.0.2.1", 9))  # sends nothing: tells our address towards the world
         outward = probe.getsockname()[0]
     if not outward.startswith("127."):
         with pytest.raises(OSError, match=r"refused|reset|timed out"):
-            socket.create_connection((outward, sandbox.server_port), timeout=2).close()
+            socket.create_connection((outward, port), timeout=2).close()
 
 
 def test_twilios_own_client_reads_the_same_as_twbuild(
@@ -234,15 +235,66 @@ def test_the_default_command_is_a_wait_that_names_its_build_and_uses_no_proxy(
         )
 
 
-@pytest.mark.parametrize("started", [[TWBUILD], [sys.executable, "-m", "twbuild"]])
-def test_what_to_try_next_can_be_pasted_where_twbuild_is_not_in_the_path(
-    base: dict[str, str], started: list[str]
+# No chain of processes can begin, and no name is looked up, not even that of 127.0.0.1.
+ALONE = """
+import os, sys
+REFUSED = "os.fork", "os.exec", "posix_spawn", "Popen", "gethostby", "getnameinfo"
+def hook(event, args):
+    if any(name in event for name in REFUSED):
+        os.write(2, f"{event}{args}".encode())
+        os._exit(99)
+sys.addaudithook(hook)
+"""
+WRAPPER = "import sys; sys.argv = [{!r}, 'sandbox', '--build-time', '0s']; "
+WRAPPER += "sys.exit(__import__('importlib').import_module('twbuild.__main__').main())"
+PYTHON_M = [sys.executable, "-m", "twbuild", "sandbox", "--build-time", "0s"]
+NO_PYTHON = "import sys\nsys.executable = ''\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "first"),
+    [
+        ([TWBUILD, *PYTHON_M[3:]], ""),
+        (PYTHON_M, ""),
+        (PYTHON_M, NO_PYTHON),  # as without a PATH
+        ([sys.executable, "-c", WRAPPER.format(TWBUILD)], ""),  # as poetry run
+        ([sys.executable, "-c", WRAPPER.format("twbuild"), "one"], ""),
+    ],
+    ids=["script", "-m", "no executable", "launcher", "wrapper"],
+)
+def test_the_default_command_starts_no_process_and_what_it_says_to_try_next_can_be_pasted(
+    base: dict[str, str], tmp_path: Path, words: list[str], first: str
 ) -> None:
     env = {**base, "PATH": "/usr/bin:/bin"}
-    ended = run_words([*started, "sandbox", "--build-time", "0s"], env=env)
+    (tmp_path / "twbuild").mkdir()  # a folder is no command to type
+    alone = {**env, "PYTHONPATH": shim(tmp_path, ALONE + first)}
+    ended = run_words(words, env=alone, cwd=tmp_path)
     (command,) = re.findall("^twbuild: +(.*--outcome failed)$", ended.stderr, re.MULTILINE)
 
-    assert run_words([*shlex.split(command), "--build-time", "0s"], env=env).code == 1
+    assert (ended.code, ended.stdout) == (0, "completed\n"), ended.stderr
+    if first:
+        assert command == "python3 -m twbuild sandbox --outcome failed"
+    else:
+        assert run_words([*shlex.split(command), "--build-time", "0s"], env=env).code == 1
+
+
+def test_silent_connections_neither_fill_the_sandbox_nor_keep_command_out(
+    base: dict[str, str], tmp_path: Path
+) -> None:
+    silent = """if True:
+        import os, socket, subprocess, sys
+        port = int(os.environ["TWBUILD_API_URL"].rpartition(":")[2])
+        silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(300)]
+        sys.exit(subprocess.call(sys.argv[1:]))"""
+    words = [sys.executable, "-c", silent, TWBUILD, "wait", "-t", "20s", "demo", BUILD]
+    limited = f"ulimit -n 100; exec {TWBUILD} sandbox --build-time 0s sh -c"
+    limited += ' \'ulimit -n 1000; exec "$@"\' sh "$@"'
+    (tmp_path / "tmp").mkdir()
+    env = {**base, "TMPDIR": str(tmp_path / "tmp")}
+    ended = run_words(["bash", "-c", limited.replace("-n", "-Sn"), "bash", *words], env=env)
+
+    assert (ended.code, ended.stdout) == (0, "completed\n"), ended.stderr
+    assert list((tmp_path / "tmp").iterdir()) == []
 
 
 PRINT_ENVIRON = "import json, os, sys; print(json.dumps([dict(os.environ), sys.argv[1:]]))"
@@ -368,38 +420,108 @@ def counted(text: str, signum: int) -> int:
     return len(re.findall(rf"(?m)^(?:\^[C\\])?{signum}$", text))
 
 
-# What is passed on comes late enough to be told apart from what the terminal sent.
-LATE = """
-import subprocess, time
-send = subprocess.Popen.send_signal
-def late(self, signum):
-    time.sleep(0.2)
-    send(self, signum)
-subprocess.Popen.send_signal = late
-"""
-
-
-def test_what_a_terminals_keys_send_reaches_command_once(
-    base: dict[str, str], tmp_path: Path
-) -> None:
+def remembering(base: dict[str, str], rows: int = 24, around: str = "") -> Terminal:
+    """The sandbox at a terminal, with a COMMAND that prints each signal, once it is ready."""
     words = [TWBUILD, "sandbox", sys.executable, "-c", REMEMBER, "15"]
-    terminal = Terminal(words, {**base, "TERM": "xterm", "PYTHONPATH": shim(tmp_path, LATE)}, 200)
-    with terminal:
-        terminal.see("ready ")
+    if around:
+        words = ["sh", "-c", f'{around} "$@"', "sh", *words]
+    terminal = Terminal(words, {**base, "TERM": "xterm"}, 200, rows)
+    terminal.see("ready ")
+    return terminal
+
+
+def received(terminal: Terminal, signum: int, times: int) -> None:
+    """Fail unless COMMAND has got the signal so many times, and no more."""
+    terminal.see_that(lambda: counted(terminal.text, signum) >= times, f"a {signum}")
+    # Signals come in order of their numbers: one more would be here before the next.
+    os.kill(int(re.findall("ready ([0-9]+)", terminal.text)[0]), signal.SIGALRM)
+    alarms = counted(terminal.text, signal.SIGALRM)
+    terminal.see_that(lambda: counted(terminal.text, signal.SIGALRM) > alarms, "an alarm")
+    assert counted(terminal.text, signum) == times
+
+
+# As in a container without the device; root alone can have a file system of its own.
+WITHOUT_TTY = "exec unshare -m sh -c 'mount --bind /dev/null /dev/tty && exec \"$@\"' sh"
+
+
+@pytest.mark.parametrize("around", ["exec", WITHOUT_TTY], ids=["", "no /dev/tty"])
+def test_each_signal_reaches_command_once_whoever_sent_it(
+    base: dict[str, str], around: str
+) -> None:
+    with remembering(base, around=around) as terminal:
         pid = int(re.findall("ready ([0-9]+)", terminal.text)[0])
-        for times in (1, 2):
+        for times in (1, 3):
             for key, signum in (("\x03", 2), ("\x1c", 3)):
                 terminal.type(key)
-                terminal.see_that(
-                    lambda n=signum, t=times: counted(terminal.text, n) >= t, f"a {signum}"
-                )
-                time.sleep(0.5)  # a second one would be here by then
-                terminal.read(0)
-                assert counted(terminal.text, signum) == times
+                received(terminal, signum, times)
+                os.kill(terminal.pid, signum)  # the sandbox alone
+                received(terminal, signum, times + 1)
+        os.killpg(terminal.pid, signal.SIGHUP)  # its group, as timeout(1) does
+        received(terminal, signal.SIGHUP, 1)
         os.kill(terminal.pid, signal.SIGTERM)
         assert terminal.end() == -signal.SIGTERM
+        assert counted(terminal.text, signal.SIGTERM) == 1
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_a_signal_to_the_group_of_a_sandbox_without_a_terminal_reaches_command_once(
+    base: dict[str, str],
+) -> None:
+    words = [sys.executable, "-c", REMEMBER, "15"]
+    with start("sandbox", *words, env=base, start_new_session=True) as process:
+        assert process.stdout
+        assert process.stdout.readline().startswith("ready")
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            os.killpg(process.pid, signum)
+        assert process.stdout.read().split() == ["2", "15"]
+    assert process.returncode == -signal.SIGTERM
+
+
+def test_ctrl_c_ends_command_the_sandbox_and_the_script_around_it(base: dict[str, str]) -> None:
+    script = f"{TWBUILD} sandbox sh -c 'echo begun; sleep 60'; echo went on"
+    with Terminal(["bash", "-c", script], {**base, "TERM": "xterm"}, 120) as terminal:
+        terminal.see("begun")
+        terminal.type("\x03")
+        assert terminal.end(10) == -signal.SIGINT
+        assert "went on" not in terminal.text
+
+
+def test_ctrl_z_stops_command_and_fg_continues_it_with_the_terminal(base: dict[str, str]) -> None:
+    env = {**base, "TERM": "xterm", "PS1": "> "}
+    with Terminal(["bash", "--norc", "-i"], env, 120, 100) as terminal:
+        terminal.see(">")
+        command = "sh -c 'while read typed; do echo got $typed; done'"
+        terminal.type(f"{TWBUILD} sandbox {command}\n")
+        terminal.see("credentials, not your own")
+        terminal.type("one\n")
+        terminal.see("got one")
+        for turn in range(2):
+            terminal.type("\x1a")
+            terminal.see_that(lambda n=turn: terminal.text.count("Stopped") > n, "a stop")
+            if turn:
+                terminal.type("bg\n")
+                while terminal.text.count("Stopped") < 3:  # it reads; the next prompt says so
+                    terminal.type("\n")
+                    terminal.read(0.2)
+            terminal.type("fg\n")
+            terminal.type(f"again {turn}\n")
+            terminal.see(f"got again {turn}")
+        terminal.type("\x04exit $((3 + $?))\n")
+        assert terminal.end(10) == 3
+
+
+def test_a_pager_behind_the_sandbox_has_the_terminal_until_command_reads_from_it(
+    base: dict[str, str],
+) -> None:
+    pager = "sh -c 'read typed < /dev/tty; echo the pager has $typed; cat'"
+    script = f"{TWBUILD} sandbox sh -c 'sleep 1; read typed; echo COMMAND has $typed' | {pager}"
+    with Terminal(["bash", "-c", script], {**base, "TERM": "xterm"}) as terminal:
+        terminal.type("one\n")
+        terminal.see("the pager has one")
+        terminal.type("two\n")
+        terminal.see("COMMAND has two")
+        assert terminal.end() == 0
 
 
 def test_ctrl_c_in_the_default_sandbox_has_the_last_words_once_and_stops_the_script(
@@ -421,7 +543,7 @@ def test_a_machine_without_room_for_a_sandbox_is_told_so(
 ) -> None:
     code = "import tempfile\ndef none():\n    raise FileNotFoundError(2, 'no')\n"
     code += "tempfile._get_default_tempdir = none"
-    ended = run("sandbox", env={**base, "PYTHONPATH": shim(tmp_path, code)})
+    ended = run("sandbox", "true", env={**base, "PYTHONPATH": shim(tmp_path, code)})
 
     assert ended.code == 3
     assert "the sandbox needs a port on 127.0.0.1, a thread and a temporary folder" in ended.stderr

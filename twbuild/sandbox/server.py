@@ -6,14 +6,18 @@ Source: https://github.com/twilio/twilio-oai/blob/main/spec/json/twilio_serverle
 from __future__ import annotations
 
 import base64
+import contextlib
 import hmac
 import json
 import re
 import secrets
+import socket
 import threading
+from collections import deque
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -25,6 +29,8 @@ _EARLY = timedelta(milliseconds=200)
 
 DEPENDENCIES = {"twilio": "5.4.2", "@twilio/runtime-handler": "2.0.1"}
 MAX_PAGE_SIZE = 1000
+MAX_STRANGERS = 50  # connections without the sandbox's credentials, of any local user
+MAX_IDLE_SECONDS = 75.0  # twbuild itself uses no connection again that was idle for over 60 s
 
 _PATH = re.compile(
     f"/v1/Services/(?P<service>{sids.SERVICE}|{sids.SERVICE_NAME})"
@@ -32,17 +38,22 @@ _PATH = re.compile(
 )
 
 
-class Sandbox(ThreadingHTTPServer):
-    """Answers for any service and any Build SID; a build begins with the first request about it."""
+class Sandbox(ThreadingMixIn, TCPServer):
+    """Answers for any service and any Build SID; a build begins with the first request about it.
+
+    Not an HTTPServer, which looks up the name of its address.
+    """
 
     daemon_threads = True
+    request_queue_size = 2 * MAX_STRANGERS
 
     def __init__(self, outcome: str, build_seconds: float) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self._strangers: deque[socket.socket] = deque()
         self.account = f"AC{secrets.token_hex(16)}"
         self.token = secrets.token_hex(16)
         self.build = f"ZB{secrets.token_hex(16)}"
-        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
         self._service = f"ZS{secrets.token_hex(16)}"
         self._outcome = outcome
         self._build_time = timedelta(seconds=build_seconds)
@@ -51,6 +62,25 @@ class Sandbox(ThreadingHTTPServer):
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Nothing: clients may go at any time."""
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve a connection; where there are too many, the oldest stranger makes room."""
+        with self._lock:
+            self._strangers.append(request)
+            if len(self._strangers) > MAX_STRANGERS:
+                with contextlib.suppress(OSError):  # the client has gone
+                    self._strangers.popleft().shutdown(socket.SHUT_RDWR)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection."""
+        self.trust(request)
+        super().shutdown_request(request)
+
+    def trust(self, connection: socket.socket) -> None:
+        """A connection is no stranger's: it has shown the credentials."""
+        with self._lock, contextlib.suppress(ValueError):
+            self._strangers.remove(connection)
 
     def answer(self, path: str, authorization: str) -> tuple[int, Mapping[str, Any]]:
         """HTTP status and body for a GET."""
@@ -133,10 +163,14 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True  # a body would wait 40 ms for its headers' acknowledgement
     server_version = f"twbuild-sandbox/{__version__}"
     sys_version = ""
+    timeout = MAX_IDLE_SECONDS
     server: Sandbox
 
     def do_GET(self) -> None:
-        self._send(*self.server.answer(self.path, self.headers.get("Authorization", "")))
+        status, body = self.server.answer(self.path, self.headers.get("Authorization", ""))
+        if status != 401:
+            self.server.trust(self.request)
+        self._send(status, body)
 
     def send_error(self, code: int, message: str | None = None, _: str | None = None) -> None:
         """Any other method, or a request that is not valid HTTP."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import socket
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.support.command import BUILD, OTHER_BUILD, SERVICE
+from twbuild.sandbox import server
 from twbuild.sandbox.server import Sandbox
 
 BUILDS = f"/v1/Services/{SERVICE}/Builds"
@@ -95,3 +98,13 @@ def test_anything_else_is_not_found_in_twilios_shape(building: Sandbox, path: st
 
     assert code == 404
     assert (error["code"], error["status"]) == (20404, 404)
+
+
+def test_a_connection_that_stays_idle_is_closed(
+    building: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server._Handler, "timeout", 0.05)
+    threading.Thread(target=building.serve_forever, args=(0.02,), daemon=True).start()
+    with socket.create_connection(building.server_address, 20) as idle:
+        assert idle.recv(1) == b""
+    building.shutdown()
