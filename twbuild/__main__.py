@@ -9,12 +9,13 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import NoReturn
+
+    from twbuild.cli import Action
 
 BUG = 70  # outcome.ExitCode.BUG, for when even that cannot be imported
 NO_WORDS = b"twbuild: error: out of memory, or a bug in twbuild\n"
-LIBRARIES = ("typer", "rich", "requests", "urllib3")
+LONGEST = 300  # characters of a line
 
 
 def main() -> "NoReturn":
@@ -34,7 +35,7 @@ def main() -> "NoReturn":
 
 def _code(arguments: list[str]) -> int:
     """Run the command; returns the exit code, after the message of an error."""
-    verbose = any(word in ("-v", "--verbose", "-qv", "-vq") for word in arguments)
+    verbose = False
     try:
         import _signal  # type: ignore[import-not-found] # built in, so that no file replaces it
         import gc
@@ -48,15 +49,20 @@ def _code(arguments: list[str]) -> int:
 
         signals.die_at_once()  # before the imports, which take time
         try:
-            return _run(arguments, verbose)
+            action = _prepared(arguments)
+            verbose = action.verbose
+            _show_warnings(verbose)
+            return action.run()
         except signals.SignalReceived as received:
             _clean_up()
             signals.die(received.signum)
-        except BaseException as error:  # noqa: BLE001 - SystemExit too: no library ends us
+        except BaseException as error:
             signals.die_if_received()
-            return _explain(error, verbose)
-    except BaseException as error:  # noqa: BLE001 - not even the modules that explain can be used
-        return _explain_alone(error, verbose)
+            if (code := _close(error)) is None:
+                raise
+            return code
+    except BaseException as error:  # noqa: BLE001 - not even the modules above may be there
+        return _explain(error, verbose)
 
 
 def _clean_up() -> None:
@@ -66,14 +72,14 @@ def _clean_up() -> None:
     atexit._run_exitfuncs()  # noqa: SLF001 - its only way
 
 
-def _run(arguments: list[str], verbose: bool) -> int:
+def _prepared(arguments: list[str]) -> "Action":
     from twbuild.output import terminal
 
     terminal.open_closed_descriptors()
-    _show_warnings(verbose)
+    _show_warnings(verbose=False)
     from twbuild import cli
 
-    return cli.run(arguments)
+    return cli.parse(arguments)
 
 
 def _show_warnings(verbose: bool) -> None:
@@ -90,67 +96,69 @@ def _show_warnings(verbose: bool) -> None:
     warnings.showwarning = show
 
 
-def _explain(error: BaseException, verbose: bool) -> int:
-    """Write the message of an error; returns its exit code."""
-    from twbuild.errors import InternalError, TwbuildError
+def _close(error: BaseException) -> int | None:
+    """Write the message of an error of ours; returns its exit code, None for any other error."""
+    from twbuild.errors import TwbuildError
     from twbuild.output.stderr import Stderr
-    from twbuild.text import printable
 
-    known = error
-    if not isinstance(known, TwbuildError):
-        known = InternalError(*_unexpected(error, verbose, printable))
-    Stderr(known.progress).close(known.lines, [[line] for line in known.lines])
-    return known.exit_code
+    if not isinstance(error, TwbuildError):
+        return None
+    Stderr(error.progress).close(error.lines, [[line] for line in error.lines])
+    return error.exit_code
 
 
-def _explain_alone(error: BaseException, verbose: bool) -> int:
-    """The same, using nothing but this module."""
-    github = os.environ.get("GITHUB_ACTIONS") == "true"
-    head, *hints = _unexpected(error, verbose, lambda text: ascii(text)[1:-1])
-    lines = [f"error: {head}", *(f"  {hint}" for hint in hints)]
-    text = "%0A".join(line.replace("%", "%25") for line in lines)
-    shown = [f"::error title=twbuild::{text}"] if github else [f"twbuild: {line}" for line in lines]
-    try:  # noqa: SIM105 - imports nothing
-        os.write(2, "".join(f"{line}\n" for line in shown).encode("ascii", "backslashreplace"))
+def _explain(error: BaseException, verbose: bool) -> int:
+    """Write what an unexpected error is; returns its exit code. Nothing is imported from here on.
+
+    The exception's own text is not shown: it may quote a secret.
+    """
+    frames = _frames(error)
+    head, *hints = _explanation(error, frames)
+    trace = [f"{file}:{line} in {function}" for file, line, function in frames] if verbose else []
+    lines = [f"error: {head}", *(f"  {hint}" for hint in (*trace, *hints))]
+    text = "".join(f"{_printable(line)}\n" for line in lines)
+    if os.isatty(2):
+        pass
+    elif os.environ.get("GITHUB_ACTIONS") == "true":
+        text = text.strip().replace("%", "%25").replace("\n", "%0A")
+        text = f"::error title=twbuild::{text}\n"
+    else:
+        text = "".join(f"twbuild: {line}" for line in text.splitlines(keepends=True))
+    name = getattr(sys.stderr, "encoding", None) or "ascii"
+    encoding = "utf-8" if name.lower() == "utf-8" else "ascii"  # others are modules
+    try:
+        blocking = os.get_blocking(2)
+        os.set_blocking(2, False)  # where nothing reads it
+        try:
+            os.write(2, text.encode(encoding, "backslashreplace"))
+        finally:
+            os.set_blocking(2, blocking)
     except OSError:
-        pass  # the reader has gone; the code stays
+        pass  # the reader has gone, or does not read; the code stays
     return BUG
 
 
-def _unexpected(
-    error: BaseException, verbose: bool, printable: "Callable[[str], str]"
-) -> tuple[str, ...]:
-    """The message of a bug or a broken installation, then hints.
-
-    The exception's own text is not in it: it may quote a secret. Nothing is imported here.
-    """
-    frames = _frames(error)
-    trace = [f"{printable(file)}:{line} in {function}" for file, line, function in frames]
-    more = trace if verbose else ()
+def _explanation(error: BaseException, frames: list[tuple[str, int, str]]) -> tuple[str, ...]:
+    """What a bug or a broken installation is, then hints."""
     kind = type(error).__name__
-    if file := _in_the_way(error):
+    name = getattr(error, "name", None) or ""
+    file = _origin(error, frames)
+    if not file:
+        version = getattr(sys.modules.get("twbuild"), "__version__", "")
+        report = "Please report it where you got twbuild from, with the output of -v."
+        return f"a bug in twbuild {version}: {kind}", report
+    if not _is_installed(file):
         return (
-            f"{printable(file)} is used in place of a module that twbuild needs ({kind})",
-            *more,
+            f"{file} is used in place of a module that twbuild needs ({kind})",
             "Rename it, or remove its folder from PYTHONPATH.",
             "python -m twbuild also imports modules from the current folder.",
         )
-    if isinstance(error, ModuleNotFoundError):
-        broken = f"{printable(error.name or 'a module')} is missing"
-    elif isinstance(error, SystemExit):
-        broken = f"{printable(frames[-1][0])} ended the program"
-    elif isinstance(getattr(error, "obj", error), type(sys)) or isinstance(error, ImportError):
-        broken = f"a part of it is missing or of another version ({kind})"
-    elif any(function == "<module>" for _, _, function in frames):
-        broken = f"{printable(frames[-1][0])} cannot be loaded ({kind})"
-    else:
-        version = getattr(sys.modules.get("twbuild"), "__version__", "")
-        return (
-            f"a bug in twbuild {version}: {kind}",
-            *more,
-            "Please report it where you got twbuild from, with the output of -v.",
-        )
-    return (f"twbuild's installation is broken: {broken}", *more, "Install twbuild again.")
+    if isinstance(error, ImportError) and name.partition(".")[0] in sys.stdlib_module_names:
+        hint = "Install the package that has it, or install twbuild with another Python."
+        return f"this Python lacks its module {name}, or a part of it", hint
+    missing = isinstance(error, ModuleNotFoundError)
+    what = f"{name} is missing" if missing else f"{file} is damaged, or of another version ({kind})"
+    return f"twbuild's installation is broken: {what}", "Install twbuild again."
 
 
 def _frames(error: BaseException) -> list[tuple[str, int, str]]:
@@ -164,36 +172,33 @@ def _frames(error: BaseException) -> list[tuple[str, int, str]]:
     return found
 
 
-def _in_the_way(error: BaseException) -> str | None:
-    """A file of the user's own that was loaded as a module of Python's or of a library."""
+def _origin(error: BaseException, frames: list[tuple[str, int, str]]) -> str | None:
+    """The file in which an import failed or something ended the program; None for a bug."""
     package = (getattr(error, "name", None) or "").rpartition(".")[0]
-    needed = [*sys.stdlib_module_names, *LIBRARIES]
-    candidates = [
-        getattr(error, "filename", None) if isinstance(error, SyntaxError) else None,
-        getattr(error, "path", None),  # "cannot import name"
-        *(
-            getattr(m, "__file__", None)
-            for m in (getattr(error, "obj", 0), sys.modules.get(package))
-        ),
-        *(file for file, _, _ in _frames(error)),
-        *(getattr(sys.modules.get(name), "__file__", None) for name in needed),
-    ]
-    return next((file for file in candidates if file and _is_users(file)), None)
+    for module in (getattr(error, "obj", None), sys.modules.get(package)):
+        if isinstance(module, type(sys)):
+            return getattr(module, "__file__", None)
+    if isinstance(error, (SyntaxError, ImportError)):
+        named = error.filename if isinstance(error, SyntaxError) else error.path
+        return named or frames[-1][0]
+    loading = any(function == "<module>" for _, _, function in frames)
+    return frames[-1][0] if loading or isinstance(error, SystemExit) else None
 
 
-def _is_users(file: str) -> bool:
-    """Whether a file is neither Python's own, nor installed, nor twbuild's."""
+def _is_installed(file: str) -> bool:
+    """Whether a file is Python's own, or installed, or twbuild's; a zipapp is one file."""
     package = os.path.dirname(__file__)
     beside = os.path.dirname(package)
-    roots = [os.path.dirname(os.__file__), package]
-    if not os.path.isdir(beside) or os.path.exists(os.path.join(beside, "typer")):
-        roots.append(beside)  # a zipapp, or `pip install --target`
-    installed = ("site-packages", "dist-packages")
-    return not (
-        file.startswith(("<", *(root + os.sep for root in roots)))
-        or any(f"{os.sep}{name}{os.sep}" in file for name in installed)
-        or os.path.basename(file) in ("sitecustomize.py", "usercustomize.py")
-    )
+    roots = os.path.dirname(os.__file__), package if os.path.isdir(beside) else beside
+    return file.startswith(("<", *roots)) or f"-packages{os.sep}" in file
+
+
+def _printable(line: str) -> str:
+    """A line of at most LONGEST characters that no terminal and no CI log obeys."""
+    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)[:LONGEST]
+    while "##" in shown:
+        shown = shown.replace("##", "# #")
+    return shown
 
 
 if __name__ == "__main__":

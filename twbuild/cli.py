@@ -6,14 +6,14 @@ import os
 import re
 import shlex
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
-from twbuild import options
+from twbuild import completion, options
 from twbuild.errors import CommandHint, UsageError
 from twbuild.options import environment, typer
 from twbuild.outcome import ExitCode
 from twbuild.output import terminal
-from twbuild.text import DURATION_FORMS, pasteable, printable, strerror, visible
+from twbuild.text import DURATION_FORMS, pasteable, printable, visible
 from twbuild.watch_options import WatchOptions
 
 # No `from __future__ import annotations`: Typer would compile each annotation twice.
@@ -44,12 +44,16 @@ SANDBOX_EXAMPLES = f"""Examples:
 DURATION: {DURATION_FORMS}.
 Exit codes: COMMAND's own; 126 not executable, 127 not found."""
 
-COMPLETION = ("--install-completion", "--show-completion")
 COMMANDS = ("wait", "status", "sandbox")
 MAX_COLUMNS = 100  # of help: longer lines are hard to read
 
-# Run once Typer is out of the way: it would turn an error of the action's own into an exit of 1.
-Action = Callable[[], int]
+
+class Action(NamedTuple):
+    """What to run once Typer is out of the way: it would turn its errors into an exit of 1."""
+
+    run: Callable[[], int]
+    verbose: bool = False
+
 
 # Help is in strings: PYTHONOPTIMIZE=2 removes docstrings.
 app = typer.Typer(
@@ -81,7 +85,7 @@ def _wait(
 ) -> Action:
     shows = progress or options.default_progress()
     asked = WatchOptions(profile, json, quiet, verbose, shows, interval, timeout)
-    return lambda: _watch([service, *(builds or ())], asked)
+    return Action(lambda: _watch([service, *(builds or ())], asked), verbose)
 
 
 @app.command(
@@ -96,7 +100,7 @@ def _status(
     verbose: options.Verbose = False,
 ) -> Action:
     asked = WatchOptions(profile, json, quiet, verbose, options.default_progress(), once=True)
-    return lambda: _watch([service, build], asked)
+    return Action(lambda: _watch([service, build], asked), verbose)
 
 
 @app.command(
@@ -119,7 +123,7 @@ def _sandbox(
             *_meant("sandbox", "twbuild", *words),
             _usage("twbuild sandbox"),
         )
-    return lambda: _run_in_sandbox(words, outcome, build_time)
+    return Action(lambda: _run_in_sandbox(words, outcome, build_time))
 
 
 def _watch(arguments: list[str | None], asked: WatchOptions) -> int:
@@ -140,20 +144,28 @@ def _run_in_sandbox(command: list[str], outcome: str, build_seconds: float) -> i
 
 def run(arguments: list[str]) -> int:
     """Run the command line; returns the exit code. Raises TwbuildError."""
+    return parse(arguments).run()
+
+
+def parse(arguments: list[str]) -> Action:
+    """What the command line asks for. Raises UsageError."""
     instruction = os.environ.get("_TWBUILD_COMPLETE", "")
     # A shell that completes passes no arguments; Typer would always complete, and exit 0 or 1.
     if not arguments and instruction.startswith(("complete_", "source_")):
-        return _complete_words()
+        return Action(lambda: completion.complete(_call))
     os.environ.pop("_TWBUILD_COMPLETE", None)
-    if arguments and arguments[0] in COMPLETION:
-        return _install_completion(arguments)
+    if arguments and arguments[0] in completion.OPTIONS:
+        return Action(lambda: completion.show_or_install(_call, *arguments))
     action, printed = _parse(arguments or ["--help"])
-    if action:
-        return int(action())
-    if printed:
-        terminal.write_line(printed)
     # Without arguments no request was made, so that 0 would be wrong.
-    return ExitCode.COMPLETED if arguments else ExitCode.USAGE
+    code = ExitCode.COMPLETED if arguments else ExitCode.USAGE
+    return action or Action(lambda: _print(printed, code))
+
+
+def _print(text: str, code: ExitCode) -> int:
+    if text:
+        terminal.write_line(text)
+    return code
 
 
 def _parse(arguments: list[str]) -> tuple[Action | None, str]:
@@ -169,7 +181,7 @@ def _parse(arguments: list[str]) -> tuple[Action | None, str]:
         message = usage.message.partition(" Did you")[0] if meant else usage.format_message()
         sentence = printable(message[:1].lower() + message[1:]).rstrip(".")
         raise UsageError(sentence, *meant, _usage(path)) from None
-    return cast(Action, parsed) if callable(parsed) else None, printed
+    return parsed if isinstance(parsed, Action) else None, printed
 
 
 def _typer(arguments: Sequence[str]) -> tuple[object, str]:
@@ -184,7 +196,7 @@ def _typer(arguments: Sequence[str]) -> tuple[object, str]:
         "_TYPER_FORCE_DISABLE_TERMINAL": None if styled else "1",
     }
     with environment(**variables), contextlib.redirect_stdout(printed):
-        parsed = app(list(arguments), prog_name="twbuild", standalone_mode=False)
+        parsed = _call(arguments)
     printed.seek(0)
     lines = [line.rstrip() for line in printed.read().splitlines()]
     return parsed, "\n".join(lines).strip("\n")
@@ -243,49 +255,5 @@ def _usage(path: str) -> CommandHint:
     return CommandHint("For usage: ", f"{path} --help")
 
 
-def _complete_words() -> int:
-    """Print completions for a shell. Errors are not shown, and the exit code is never 1."""
-    terminal.open_nowhere(terminal.STDERR)
-    code, words = _completion([])
-    terminal.write_line(words)
-    return ExitCode.USAGE if code else ExitCode.COMPLETED
-
-
-def _install_completion(arguments: Sequence[str]) -> int:
-    """Install or show completion, as Typer does; but an error never exits with 1."""
-    import subprocess
-
-    option, *others = arguments
-    if others:
-        raise UsageError(f"{option} takes no argument: {printable(shlex.join(others))}")
-    home = os.environ.get("HOME", os.path.expanduser("~"))
-    if option == COMPLETION[0] and not os.path.isabs(home):
-        raise UsageError("completion cannot be installed: HOME is not set to an absolute path")
-    try:
-        code, printed = _completion(arguments)
-    except OSError as error:
-        why = strerror(error.errno)
-        raise UsageError(f"completion cannot be installed: {why}") from None
-    except (ValueError, subprocess.SubprocessError) as error:  # a .bashrc that is not UTF-8
-        raise UsageError(f"completion cannot be installed: {type(error).__name__}") from None
-    if code:
-        hint = "Run it in bash, zsh, fish or PowerShell."
-        raise UsageError("no shell found for completion", hint)
-    terminal.write_line(printed)
-    return ExitCode.COMPLETED
-
-
-def _completion(arguments: Sequence[str]) -> tuple[object, str]:
-    """Typer's exit code and what it prints."""
-    printed = io.StringIO()
-    try:
-        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):
-            code: object = app(list(arguments), prog_name="twbuild", standalone_mode=False)
-    except SystemExit as ended:
-        trace = ended.__traceback__
-        while trace and trace.tb_next:
-            trace = trace.tb_next
-        if not trace or trace.tb_frame.f_globals["__name__"].partition(".")[0] != "typer":
-            raise
-        code = ended.code
-    return code, printed.getvalue().rstrip("\n")
+def _call(arguments: Sequence[str]) -> object:
+    return app(list(arguments), prog_name="twbuild", standalone_mode=False)

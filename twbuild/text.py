@@ -92,7 +92,7 @@ def is_placeholder(value: str) -> bool:
 
 def strerror(number: int | None) -> str:
     """The system's words for an error number, as a part of a sentence."""
-    return os.strerror(number or 0).lower()
+    return os.strerror(number).lower() if number else "unknown error"
 
 
 def plain(line: Line) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -9,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.command import BUILD, SERVICE, run, run_words
-from tests.support.moments import shim
+from tests.support.moments import fill, shim
 from tests.support.secrets import shown
 from tests.support.twilio import Twilio
+from twbuild import __version__
 from twbuild.__main__ import NO_WORDS
 
 # Each is run in the main thread, in the middle of a wait.
@@ -64,18 +67,80 @@ def test_a_signal_whose_exception_is_lost_ends_it_all_the_same(
     assert ended.seconds < 15
 
 
-@pytest.mark.parametrize("missing", ["twbuild.errors", "twbuild.cli", "typer", "requests"])
-def test_an_installation_with_a_part_missing_says_so(
-    environ: dict[str, str], tmp_path: Path, missing: str
+@pytest.mark.parametrize(
+    ("missing", "told"),
+    [
+        *((name, f"installation is broken: {name} is missing")
+          for name in ("twbuild.errors", "twbuild.cli", "typer", "requests")),
+        *((name, f"this Python lacks its module {name}, or a part of it\ntwbuild:   Install the")
+          for name in ("_ssl", "_socket", "zlib")),
+    ],
+)  # fmt: skip
+def test_a_module_that_is_missing_is_70_and_named(
+    environ: dict[str, str], tmp_path: Path, missing: str, told: str
 ) -> None:
     code = f"import sys\nsys.modules[{missing!r}] = None"
     env = {**environ, "PYTHONPATH": shim(tmp_path, code)}
     ended = run("status", SERVICE, BUILD, env=env)
 
     assert (ended.code, ended.stdout) == (70, "")
-    assert "installation is broken" in ended.stderr
+    assert f"twbuild: error: {told}" in ended.stderr.replace("twbuild's ", "")
     assert all(line.startswith("twbuild: ") for line in ended.stderr.splitlines())
     assert not shown(ended.stderr)
+
+
+FAULT = "import twbuild.app; twbuild.app.run = 0"
+
+
+@pytest.mark.parametrize(
+    ("words", "traced"),
+    [
+        (["status", "-v", "x"], True),
+        (["wait", "-vp", "dev"], True),
+        (["wait", "-qvi", "1s"], True),
+        (["status", "--verbose"], True),
+        (["status", "-q", "x"], False),
+        (["status", "--", "-v"], False),
+        (["wait", "-p", "-v"], False),
+    ],
+    ids=str,
+)
+def test_a_bug_is_traced_where_the_parser_read_verbose(
+    base: dict[str, str], words: list[str], traced: bool
+) -> None:
+    ended = run(*words, env=base, first=FAULT)
+
+    assert (ended.code, ended.stdout) == (70, "")
+    assert ended.stderr.startswith(f"twbuild: error: a bug in twbuild {__version__}: TypeError\n")
+    assert ("cli.py:" in ended.stderr) is traced
+
+
+@pytest.mark.parametrize("when", ["import sys\nsys.modules['twbuild.signals'] = None\n", ""])
+def test_a_path_is_never_a_command_to_a_ci_system(
+    base: dict[str, str], tmp_path: Path, when: str
+) -> None:
+    folder = tmp_path / "##vso[task.complete]\x1b100%"
+    folder.mkdir()
+    (folder / "typer.py").write_text("raise SystemExit(0)")
+    (folder / "sitecustomize.py").write_text(when)
+    for more in ({}, {"GITHUB_ACTIONS": "true"}):
+        ended = run("status", env={**base, "PYTHONPATH": str(folder), **more})
+
+        assert (ended.code, ended.stdout) == (70, "")
+        assert "##" not in ended.stderr
+        assert "\x1b" not in ended.stderr
+        annotated = re.findall(r"^::error title=twbuild::error: (.*)$", ended.stderr, re.MULTILINE)
+        assert len(annotated) == len(more)
+        if not when:
+            assert "# #vso[task.complete]\\x1b100%" in ended.stderr.replace("%25", "%")
+
+
+def test_a_stderr_that_nobody_reads_holds_no_bug_up(base: dict[str, str]) -> None:
+    read_end, write_end = os.pipe()
+    fill(write_end)
+    assert run("status", env=base, first=FAULT, stderr=write_end, timeout=20).code == 70
+    os.close(read_end)
+    os.close(write_end)
 
 
 @pytest.mark.parametrize(("status", "code"), [("completed", 0), ("failed", 1)])
@@ -160,15 +225,15 @@ def test_a_completion_variable_that_is_left_over_asks_all_the_same(
 
 
 NOTHING_CAN_BE_EXPLAINED = """
-import sys
+import os, sys
 class Memory:
     def find_spec(self, name, *_):
         if name == "twbuild.signals":
             raise MemoryError
-    def __iter__(self):
+    def get(self, name):
         raise MemoryError
 sys.meta_path.insert(0, Memory())
-sys.stdlib_module_names = Memory()
+os.environ = Memory()
 """
 
 

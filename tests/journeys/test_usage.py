@@ -455,13 +455,53 @@ def test_completion_without_any_home_is_2_and_a_sentence(
     assert "completion cannot be installed: HOME is not set" in ended.stderr
 
 
-def test_completion_into_a_bashrc_that_is_not_text_is_2_and_leaves_it(base: dict[str, str]) -> None:
-    bashrc = Path(base["HOME"], ".bashrc")
-    bashrc.write_bytes(b"\xff\xfe")
-    ended = run_words(["bash", "-c", "twbuild --install-completion; exit $?"], env=base)
+INSTALL = ["bash", "-c", "twbuild --install-completion; exit $?"]
+
+
+def in_the_way(home: Path, name: str, what: str) -> None:
+    """Put something where completion is to be written."""
+    home.mkdir(exist_ok=True)
+    if what == "a folder":
+        (home / name).mkdir()
+    elif what == "a pipe":
+        os.mkfifo(home / name)
+    else:
+        (home / name).write_bytes(b"\xff\xfe")
+
+
+@pytest.mark.parametrize(
+    ("home", "name", "what", "told"),
+    [
+        ("home", ".bashrc", "no text", "UnicodeDecodeError"),
+        ("home", ".bashrc", "a folder", ".bashrc: is a directory"),
+        ("home", ".bashrc", "a pipe", ".bashrc: invalid argument"),
+        ("home", ".bash_completions", "a file", ".bash_completions: not a directory"),
+        ("home/it's", ".profile", "", "HOME contains a character that shells would obey"),
+        ("home/a\nb", ".profile", "", "HOME contains a character that shells would obey"),
+    ],
+)
+def test_completion_that_cannot_be_installed_is_2_a_sentence_and_nothing_written(
+    base: dict[str, str], tmp_path: Path, home: str, name: str, what: str, told: str
+) -> None:
+    in_the_way(tmp_path / home, name, what)
+    before = {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")}
+    ended = run_words(INSTALL, env={**base, "HOME": str(tmp_path / home)})
 
     assert (ended.code, ended.stdout) == (2, "")
-    assert bashrc.read_bytes() == b"\xff\xfe"
+    assert ended.stderr.startswith("twbuild: error: completion cannot be installed: ")
+    assert told in ended.stderr
+    assert {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")} == before
+
+
+def test_completion_where_no_process_can_be_looked_up_says_what_is_missing(
+    base: dict[str, str], tmp_path: Path
+) -> None:
+    code = "import shellingham.posix as p\ndef none(*_): raise p.ps.PsNotAvailable('x')\n"
+    code += "p._iter_process_parents = none"
+    ended = run_words(INSTALL, env={**base, "PYTHONPATH": shim(tmp_path, code)})
+
+    assert (ended.code, ended.stdout) == (2, "")
+    assert "no shell found for completion: it needs /proc or the program ps" in ended.stderr
 
 
 def test_completion_is_shown_and_installed_for_the_shell_around_it(base: dict[str, str]) -> None:

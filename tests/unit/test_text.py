@@ -19,6 +19,7 @@ from twbuild.text import (
     parse_duration,
     printable,
     quoted,
+    strerror,
 )
 
 # Control, format, surrogate, private use, line and paragraph separator.
@@ -294,3 +295,8 @@ def test_an_age_is_never_in_the_future(seconds: float, told: str) -> None:
 )
 def test_counts(count: int, told: str) -> None:
     assert counted(count, "asset") == told
+
+
+def test_an_error_without_a_number_is_never_success() -> None:
+    assert strerror(2) == "no such file or directory"
+    assert {strerror(None), strerror(0)} == {"unknown error"}

@@ -53,7 +53,8 @@ class Sandbox(ThreadingMixIn, TCPServer):
         self.account = f"AC{secrets.token_hex(16)}"
         self.token = secrets.token_hex(16)
         self.build = f"ZB{secrets.token_hex(16)}"
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.port = int(self.server_address[1])
+        self.url = f"http://127.0.0.1:{self.port}"
         self._service = f"ZS{secrets.token_hex(16)}"
         self._outcome = outcome
         self._build_time = timedelta(seconds=build_seconds)

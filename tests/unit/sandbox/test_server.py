@@ -105,6 +105,6 @@ def test_a_connection_that_stays_idle_is_closed(
 ) -> None:
     monkeypatch.setattr(server._Handler, "timeout", 0.05)
     threading.Thread(target=building.serve_forever, args=(0.02,), daemon=True).start()
-    with socket.create_connection(building.server_address, 20) as idle:
+    with socket.create_connection(("127.0.0.1", building.port), 20) as idle:
         assert idle.recv(1) == b""
     building.shutdown()
