@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.support import action
-from tests.support.command import BUILD, SERVICE, TWBUILD, Ended, run_words
+from tests.support.command import BUILD, OTHER_BUILD, SERVICE, TWBUILD, Ended, run_words
 
 Wait = Callable[..., tuple[Ended, dict[str, str]]]
 
@@ -24,7 +25,8 @@ def wait(base: dict[str, str], tmp_path: Path) -> Wait:
         env.update(action.environment(action.WAIT, inputs))
         words = [TWBUILD, "sandbox", *sandbox, *action.command(action.WAIT, tmp_path)]
         ended = run_words(words, env=env, cwd=tmp_path)
-        return ended, action.outputs(tmp_path / "output")
+        output = tmp_path / "output"
+        return ended, action.outputs(output) if output.exists() else {}
 
     return run
 
@@ -40,6 +42,8 @@ def wait(base: dict[str, str], tmp_path: Path) -> Wait:
         ([], {"service": ""}, 2, ""),
         ([], {"timeout": ""}, 2, ""),
         ([], {"timeout": "--help"}, 2, ""),
+        (["--build-time", "0s"], {"service": OTHER_BUILD}, 0, "completed"),
+        (["--build-time", "0s", "--outcome", "failed"], {"service": OTHER_BUILD}, 1, "failed"),
     ],
 )
 def test_the_step_ends_with_the_code_of_the_wait_and_hands_out_code_and_outcome(
@@ -51,6 +55,46 @@ def test_the_step_ends_with_the_code_of_the_wait_and_hands_out_code_and_outcome(
     assert outputs == {"outcome": outcome, "exit-code": str(code)}
     annotations = re.findall("^::error title=twbuild::", ended.stderr, re.MULTILINE)
     assert len(annotations) == bool(code)
+
+
+@pytest.mark.parametrize("output", ["", ".", "/dev/full"])
+@pytest.mark.parametrize(("outcome", "code"), [("completed", 0), ("failed", 1)])
+def test_the_step_ends_with_the_code_of_the_wait_whatever_else_fails(
+    wait: Wait, tmp_path: Path, output: str, outcome: str, code: int
+) -> None:
+    unwritable = ["env", f"GITHUB_OUTPUT={output}", f"PATH={tmp_path}"]  # without python3, too
+    (tmp_path / "bash").symlink_to(shutil.which("bash") or "")
+    ended, _ = wait("--build-time", "0s", "--outcome", outcome, *unwritable)
+
+    assert ended.code == code, ended.stderr
+    assert "outputs could not be written to GITHUB_OUTPUT" in ended.stderr
+
+
+STAND_INS = {
+    "pipx": 'test "$1 $2 $3" = "install --quiet ." && mkdir -p "$PIPX_BIN_DIR" &&\n'
+    '> "$PIPX_BIN_DIR/twbuild"',
+    "python3": 'test "$1 $2" = "-m venv" && mkdir -p "$3/bin" &&\n'
+    'printf \'#!/bin/sh\\n> "${0%%pip}twbuild"\' > "$3/bin/pip" && chmod +x "$3/bin/pip"',
+}
+
+
+@pytest.mark.parametrize("programs", [("pipx", "python3"), ("pipx",), ("python3",), ()], ids=str)
+def test_it_is_installed_with_pipx_or_else_in_an_environment_or_the_step_says_what_is_missing(
+    base: dict[str, str], tmp_path: Path, programs: tuple[str, ...]
+) -> None:
+    for name in ("bash", "rm", "mkdir", "chmod"):
+        (tmp_path / name).symlink_to(shutil.which(name) or "")
+    for name in programs:
+        (tmp_path / name).write_text(f"#!/bin/sh\n{STAND_INS[name]}\n")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "temp").mkdir()
+    env = {**base, "PATH": str(tmp_path), "RUNNER_TEMP": str(tmp_path / "temp")}
+    env["GITHUB_ACTION_PATH"] = str(action.FOLDER)
+    ended = run_words(action.command(action.INSTALL, tmp_path), env=env)
+
+    assert ended.code == (0 if programs else 70), ended.stderr
+    assert (tmp_path / "temp" / "twbuild" / "bin" / "twbuild").exists() == bool(programs)
+    assert ended.stderr.count("::error title=twbuild::error: twbuild could not") == (not programs)
 
 
 def test_the_default_timeout_is_that_of_the_command(base: dict[str, str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -27,7 +28,8 @@ FAIL_SAFE, STRICT, REHEARSAL = (
 NAMED = "my-service"
 # As the command line has it, the service may also be left out.
 FAIL_SAFE_UNNAMED, STRICT_UNNAMED = (hook.replace(f" {NAMED}", "") for hook in (FAIL_SAFE, STRICT))
-STOPPED = "stopped by twbuild. To push anyway: git push --no-verify"
+STOPPED = "stopped by twbuild (exit code {})\nTo push anyway: git push --no-verify\n"
+FOR_PRE_COMMIT = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
 OTHER_SERVICE = "ZS" + "9f" * 16
 # Nothing listens there: the port is reserved.
 OFFLINE = {"TWBUILD_API_URL": "http://127.0.0.1:1"}
@@ -50,7 +52,7 @@ def project_file(folder: Path, service: str) -> None:
 
 
 def test_the_hooks_name_the_service() -> None:
-    assert f"twbuild status {NAMED}\n" in FAIL_SAFE
+    assert f"twbuild status {NAMED};" in FAIL_SAFE
     assert f"twbuild status {NAMED} " in STRICT
 
 
@@ -81,7 +83,7 @@ def test_the_fail_safe_hook_stops_a_push_only_for_a_failed_build_and_the_strict_
     ended = repository.push(TWBUILD_SERVICE=OTHER_SERVICE)
 
     assert repository.pushed() == pushes == (ended.code == 0), ended.stderr
-    assert (f".git/hooks/pre-push: {STOPPED}\n" in ended.stderr) == (not pushes)
+    assert (".git/hooks/pre-push: stopped by twbuild (" in ended.stderr) == (not pushes)
     assert asked_about(twilio) == {NAMED}
 
 
@@ -99,7 +101,37 @@ def test_an_unknown_status_stops_only_the_strict_hook(
 
     assert repository.pushed() == pushes == (ended.code == 0), ended.stderr
     assert "twbuild: error: " in ended.stderr
-    assert (STOPPED in ended.stderr) == (not pushes)
+    assert ("stopped by twbuild (" in ended.stderr) == (not pushes)
+
+
+@pytest.mark.parametrize("source", ["README", "pre-commit"])
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("code", [0, 1, 2, 3, 4, 5, 8, 70, 127])
+def test_a_hook_says_by_whom_with_which_code_and_how_to_push_anyway_or_that_the_push_continues(
+    tmp_path: Path, source: str, strict: bool, code: int
+) -> None:
+    if code != 127:  # of a shell that finds no such program
+        (tmp_path / "twbuild").write_text(
+            f'#!/bin/sh\ntest "$1 $2" = "status {NAMED}"; exit {code}'
+        )
+        (tmp_path / "twbuild").chmod(0o755)
+    name = "pre-commit" if source == "pre-commit" else ".git/hooks/pre-push"
+    words = ["sh", "-c", STRICT if strict else FAIL_SAFE, name]
+    if source == "pre-commit":
+        words = [*shlex.split(FOR_PRE_COMMIT[strict]["entry"]), NAMED]
+    ended = run_words(words, env={"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    said = ended.stderr.splitlines()
+
+    assert max(map(len, said), default=0) <= 80
+    if code == 0 or (code == 8 and not strict):
+        assert (ended.code, said) == (0, [])
+    elif code in (3, 4, 5) and not strict:
+        assert ended.code == 0
+        assert said == [f"{name}: the status is unknown (exit code {code}). The push continues."]
+    else:
+        assert ended.code == 1
+        assert ended.stderr.endswith(f"{name}: {STOPPED.format(code)}")
+        assert (f"{name}: twbuild was not found" in said) is (code == 127)
 
 
 @pytest.mark.parametrize("hook", [FAIL_SAFE, STRICT])
@@ -124,7 +156,7 @@ def test_a_mistake_in_the_hook_itself_stops_the_push(
 
     assert not repository.pushed()
     assert ended.code == 1
-    assert STOPPED in ended.stderr
+    assert STOPPED.format(127 if "old" in becomes else 2) in ended.stderr
 
 
 def test_a_bad_address_stops_the_push(repository: Repository) -> None:
@@ -133,7 +165,7 @@ def test_a_bad_address_stops_the_push(repository: Repository) -> None:
     ended = repository.push(TWBUILD_API_URL="ftp://x")
 
     assert (ended.code, repository.pushed()) == (1, False), ended.stderr
-    assert STOPPED in ended.stderr
+    assert STOPPED.format(2) in ended.stderr
 
 
 def test_a_push_goes_past_the_hook_as_its_message_says(
@@ -320,10 +352,8 @@ def pre_commit_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_hooks_for_pre_commit_are_asked_before_a_push_only_and_get_no_file_names() -> None:
-    hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
-
-    assert [hook["id"] for hook in hooks] == ["twbuild", "twbuild-strict"]
-    for hook in hooks:
+    assert [hook["id"] for hook in FOR_PRE_COMMIT] == ["twbuild", "twbuild-strict"]
+    for hook in FOR_PRE_COMMIT:
         assert hook["language"] == "python"
         assert hook["stages"] == ["pre-push"]
         assert hook["pass_filenames"] is False
@@ -373,5 +403,5 @@ def test_pre_commit_stops_a_push_as_the_hook_promises(
 
     told = ended.stdout + ended.stderr
     assert repository.pushed() == pushes == (ended.code == 0), told
-    assert (f"pre-commit: {STOPPED}\n" in told) == (not pushes)
+    assert ("pre-commit: stopped by twbuild (" in told) == (not pushes)
     assert len(twilio.polls()) == (not usage_error)

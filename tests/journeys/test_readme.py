@@ -334,6 +334,17 @@ class TestPipelines:
         assert (ended.code, created_by_twilio_cli(shell)) == (code, created), ended.stderr
 
 
+def test_in_the_recipes_no_variable_can_be_an_option(twilio: Twilio, shell: dict[str, str]) -> None:
+    recipes = "\n".join(b.text for b in readme.blocks("sh", "bash", "yaml"))
+    waits = re.findall(r"(twbuild \w+ .*)\"\$", recipes)
+    twilio.says("failed", service="-h")
+
+    assert len(waits) == 3
+    assert [words for words in waits if " -- " not in words] == []
+    ended = bash(block("bash", "Bash"), {**shell, "SERVICE": "-h"})
+    assert (ended.code, created_by_twilio_cli(shell)) == (1, ["builds"]), ended.stderr
+
+
 @pytest.mark.parametrize("pipeline", ["GitHub Actions", "GitLab"])
 def test_a_pipeline_stops_where_no_build_could_be_created(
     shell: dict[str, str], pipeline: str

@@ -109,7 +109,7 @@ class Job:
             signal.signal(signum, handler)
             if self._continued:  # SIGCONT was forwarded
                 return
-            # Nobody could continue us, so that the kernel has not stopped us.
+            # No shell could continue us, so that the kernel has not stopped us.
             if signum in _FOR_THE_TERMINAL:
                 self._send(signal.SIGHUP)
         self._give_terminal()

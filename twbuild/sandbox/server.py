@@ -65,7 +65,7 @@ class Sandbox(ThreadingMixIn, TCPServer):
         """Nothing: clients may go at any time."""
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Serve a connection; where there are too many, the oldest stranger makes room."""
+        """Serve a connection; where there are too many strangers, the oldest is shut out."""
         with self._lock:
             self._strangers.append(request)
             if len(self._strangers) > MAX_STRANGERS:
