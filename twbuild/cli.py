@@ -4,7 +4,6 @@ import contextlib
 import io
 import os
 import re
-import shlex
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, cast
 
