@@ -419,12 +419,22 @@ def counted(text: str, signum: int) -> int:
     return len(re.findall(rf"(?m)^(?:\^[C\\])?{signum}$", text))
 
 
-def remembering(base: dict[str, str], rows: int = 24, around: str = "") -> Terminal:
+# What is forwarded comes late enough to be told apart from what was sent to COMMAND itself.
+LATE = """
+import os, time
+for name in ("kill", "killpg"):
+    def late(to, signum, send=getattr(os, name)):
+        time.sleep(0.1)
+        send(to, signum)
+    setattr(os, name, late)
+"""
+
+
+def remembering(base: dict[str, str], around: str) -> Terminal:
     """The sandbox at a terminal, with a COMMAND that prints each signal, once it is ready."""
     words = [TWBUILD, "sandbox", sys.executable, "-c", REMEMBER, "15"]
-    if around:
-        words = ["sh", "-c", f'{around} "$@"', "sh", *words]
-    terminal = Terminal(words, {**base, "TERM": "xterm"}, 200, rows)
+    words = ["sh", "-c", f'{around} "$@"', "sh", *words]
+    terminal = Terminal(words, {**base, "TERM": "xterm"}, 200, 60)
     terminal.see("ready ")
     return terminal
 
@@ -432,9 +442,9 @@ def remembering(base: dict[str, str], rows: int = 24, around: str = "") -> Termi
 def received(terminal: Terminal, signum: int, times: int) -> None:
     """Fail unless COMMAND has got the signal so many times, and no more."""
     terminal.see_that(lambda: counted(terminal.text, signum) >= times, f"a {signum}")
-    # Signals come in order of their numbers: one more would be here before the next.
-    os.kill(int(re.findall("ready ([0-9]+)", terminal.text)[0]), signal.SIGALRM)
+    # Signals are forwarded in their order: one more would be here before this one.
     alarms = counted(terminal.text, signal.SIGALRM)
+    os.kill(terminal.pid, signal.SIGALRM)
     terminal.see_that(lambda: counted(terminal.text, signal.SIGALRM) > alarms, "an alarm")
     assert counted(terminal.text, signum) == times
 
@@ -445,10 +455,12 @@ WITHOUT_TTY = "exec unshare -m sh -c 'mount --bind /dev/null /dev/tty && exec \"
 
 @pytest.mark.parametrize("around", ["exec", WITHOUT_TTY], ids=["", "no /dev/tty"])
 def test_each_signal_reaches_command_once_whoever_sent_it(
-    base: dict[str, str], around: str
+    base: dict[str, str], tmp_path: Path, around: str
 ) -> None:
-    with remembering(base, around=around) as terminal:
+    env = {**base, "PYTHONPATH": shim(tmp_path, LATE)}
+    with remembering(env, around) as terminal:
         pid = int(re.findall("ready ([0-9]+)", terminal.text)[0])
+        assert os.tcgetpgrp(terminal._master) == pid
         for times in (1, 3):
             for key, signum in (("\x03", 2), ("\x1c", 3)):
                 terminal.type(key)
@@ -465,15 +477,21 @@ def test_each_signal_reaches_command_once_whoever_sent_it(
 
 
 def test_a_signal_to_the_group_of_a_sandbox_without_a_terminal_reaches_command_once(
-    base: dict[str, str],
+    base: dict[str, str], tmp_path: Path
 ) -> None:
     words = [sys.executable, "-c", REMEMBER, "15"]
-    with start("sandbox", *words, env=base, start_new_session=True) as process:
+    env = {**base, "PYTHONPATH": shim(tmp_path, LATE)}
+    with start("sandbox", *words, env=env, start_new_session=True) as process:
         assert process.stdout
         assert process.stdout.readline().startswith("ready")
-        for signum in (signal.SIGINT, signal.SIGTERM):
+        for signum in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
             os.killpg(process.pid, signum)
-        assert process.stdout.read().split() == ["2", "15"]
+            assert process.stdout.readline() == f"{signum:d}\n"
+            process.send_signal(signal.SIGALRM)  # forwarded after any other
+            assert process.stdout.readline() == f"{signal.SIGALRM:d}\n"
+        os.killpg(process.pid, signal.SIGTERM)
+        assert process.stdout.readline() == f"{signal.SIGTERM:d}\n"
+        assert process.stdout.read() == ""
     assert process.returncode == -signal.SIGTERM
 
 

@@ -103,6 +103,7 @@ def test_anything_else_is_not_found_in_twilios_shape(building: Sandbox, path: st
 def test_a_connection_that_stays_idle_is_closed(
     building: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert server._Handler.timeout == server.MAX_IDLE_SECONDS > 60
     monkeypatch.setattr(server._Handler, "timeout", 0.05)
     threading.Thread(target=building.serve_forever, args=(0.02,), daemon=True).start()
     with socket.create_connection(("127.0.0.1", building.port), 20) as idle:
