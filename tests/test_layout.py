@@ -111,7 +111,7 @@ def test_a_broad_except_stands_only_where_everything_is_carried_on() -> None:
 
 
 # What they import in functions is imported before the wait, or has been by then.
-LOAD_BEFORE = re.compile(r"__main__|app|cli|options|config\..*|sandbox\..*")
+LOAD_BEFORE = re.compile(r"__main__|app|cli|completion|options|config\..*|sandbox\..*")
 LOADED_BEFORE = {
     ("api.connector", "import socks"),  # by requests, if it is installed
     ("output.stderr", "from twbuild.output import theme"),
