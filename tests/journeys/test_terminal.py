@@ -626,6 +626,18 @@ def test_a_message_from_the_server_is_shown_as_it_is(
     assert b"\x1b]0;" not in terminal.raw
 
 
+def test_a_job_in_the_background_of_a_namespace_without_its_group_draws_no_rows(
+    twilio: Twilio, environ: dict[str, str]
+) -> None:
+    twilio.says("building", 503, "completed")
+    apart = f"unshare {'' if os.geteuid() == 0 else '-r'} -pf --mount-proc {shlex.join(wait())}"
+    with Xterm(["bash", "-c", f"set -m; {apart} & wait $!"], environ) as terminal:
+        assert terminal.end() == 0
+    assert HIDE_CURSOR not in terminal.raw
+    assert "HTTP 503, retrying in" in terminal.text
+    assert "ready to deploy" in terminal.text
+
+
 @pytest.mark.parametrize("columns", [20, 40, 60, 100])
 def test_no_line_on_a_live_screen_in_githubs_log_begins_as_a_command(
     twilio: Twilio, environ: dict[str, str], columns: int

@@ -89,9 +89,12 @@ def speaks_escapes() -> bool:
 
 
 def in_foreground() -> bool:
-    """Whether we may draw on stderr's terminal; a job in the background may not."""
+    """Whether we may draw on stderr's terminal; a job in the background may not.
+
+    0 is any process group outside our namespace, so that two of them say nothing.
+    """
     try:
-        return os.tcgetpgrp(STDERR) == os.getpgrp()
+        return os.tcgetpgrp(STDERR) == (os.getpgrp() or None)
     except (OSError, AttributeError):
         return True  # not our controlling terminal, or Windows
 
