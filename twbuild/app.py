@@ -150,10 +150,8 @@ def _follow(
     with contextlib.closing(progress):
         for event in events:
             progress.show(event)
-            if isinstance(event, Finished):
-                result.take(event)
-            elif isinstance(event, Details):
-                result.take_details(event)
+            result.show(event)
+            if isinstance(event, Details):
                 builds[event.sid] = event.build
     return builds
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -9,13 +10,16 @@ import select
 import socket
 import struct
 import subprocess
+import termios
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pyte
 import pytest
 from werkzeug import Request, Response
 
@@ -180,42 +184,126 @@ def test_a_pipe_that_is_read_only_at_the_end_gets_everything(
     assert sorted(json.loads(line)["sid"] for line in stdout.splitlines()) == sids
 
 
-def test_a_stderr_that_is_never_read_delays_neither_timeout_nor_verdict(
-    twilio: Twilio, environ: dict[str, str]
-) -> None:
-    read_end, write_end = os.pipe()
-    fill(write_end)
-    for answer, code in (("building", 124), ("completed", 0)):
-        twilio.says("building", "building", "building", answer)
-        ended = run(
-            "wait", "-v", "-i", "200ms", "-t", "2s", SERVICE, BUILD, env=environ, stderr=write_end
-        )
-        assert ended.code == code
-        assert ended.seconds < 15
-    os.close(read_end)
-    os.close(write_end)
-
-
 SIDS = [f"ZB{number:032x}" for number in range(800)]
+ROOT = os.geteuid() == 0
+# Root may open any file, but for these two capabilities; anyone else may mount in a namespace.
+AS_OTHERS = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if ROOT else []
+MOUNTED_OVER = ["unshare", "-m" if ROOT else "-rm", "sh", "-c"]
+MOUNTED_OVER += ['mount -t tmpfs none /dev/pts && exec "$@"', "sh"]
+BAUD_9600 = 960  # bytes a second
 
 
-def test_thirty_builds_and_a_full_stderr_end_at_the_deadline(
+class Unread:
+    """A stream that is full from the start, or that is read with 9600 baud."""
+
+    STARTS: Mapping[str, Sequence[str]] = {
+        "pipe": [],
+        "terminal": [],
+        "another user's terminal": AS_OTHERS,
+        "terminal without a name": MOUNTED_OVER,
+        "slow terminal": [],
+        "another user's slow terminal": AS_OTHERS,
+    }
+
+    def __init__(self, kind: str) -> None:
+        self.start = self.STARTS[kind]
+        self.content = b""
+        self.rate = BAUD_9600 if "slow" in kind else 0
+        self._since = time.monotonic()
+        if kind == "pipe":
+            self._ours, self.end = os.pipe()
+        else:
+            self._ours, self.end = os.openpty()
+            fcntl.ioctl(self.end, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
+        if "another user" in kind:
+            os.fchmod(self.end, 0)
+        if not self.rate:
+            fill(self.end, 4096 if kind == "pipe" else 64)
+
+    def read(self, count: int = 0) -> None:
+        """Take so many bytes, or as many as the line has carried until now."""
+        count = count or int(self.rate * (time.monotonic() - self._since)) - len(self.content)
+        if count > 0 and select.select([self._ours], [], [], 0)[0]:
+            self.content += os.read(self._ours, count)
+
+    def until(self, so: Callable[[], object], what: str) -> None:
+        """Return as soon as `so()` is true; meanwhile it is read as a line carries it."""
+
+        def is_so() -> object:
+            self.read()
+            return so()
+
+        until(is_so, what)
+
+    def close(self) -> None:
+        """Nobody can read it any more."""
+        os.close(self._ours)
+        os.close(self.end)
+
+
+@pytest.mark.parametrize("moment", ["verdict", "signal", "deadline"])
+@pytest.mark.parametrize("kind", Unread.STARTS)
+def test_a_stream_that_nobody_reads_or_reads_slowly_delays_nothing(
+    twilio: Twilio, environ: dict[str, str], tmp_path: Path, kind: str, moment: str
+) -> None:
+    for sid in SIDS[:10]:
+        twilio.says("building", build=sid)
+    limit = 4.0 if moment == "deadline" else 60.0
+    words = [TWBUILD, "wait", "-i", "500ms", "-t", f"{limit}s", SERVICE, *SIDS[:10]]
+    env = {**environ, "TERM": "xterm"}
+    with closing(Unread(kind)) as stream, (tmp_path / "told").open("wb") as stdout:
+        process = subprocess.Popen(
+            [*stream.start, *words], env=env, stdout=stdout, stderr=stream.end
+        )
+        for _ in range(5):  # a start, and frames, for which there is never room enough
+            more = len(twilio.times) + 10
+            stream.until(lambda: len(twilio.times) >= more, "polls")  # noqa: B023
+            stream.read(0 if stream.rate else 700)
+        due = twilio.times[0] + limit
+        if moment != "deadline":
+            due = time.monotonic()
+        if moment == "signal":
+            process.terminate()
+        for sid in SIDS[:10] if moment == "verdict" else ():
+            twilio.says("completed", build=sid)
+        stream.until(lambda: process.poll() is not None, "the end")
+        seconds, at_the_end = time.monotonic() - due, len(stream.content)
+        for _ in range(9):
+            stream.read(1 << 16)
+    times = twilio.times
+    assert process.returncode == {"verdict": 0, "signal": -15, "deadline": 124}[moment]
+    assert seconds < (2 if moment == "verdict" else 1.5), "on a busy machine"
+    assert max(b - a for a, b in pairwise(times)) < 1.5, "no poll waits"
+    told = [f"{sid} completed" for sid in SIDS[:10]] if moment == "verdict" else []
+    assert sorted((tmp_path / "told").read_text().split("\n")[:-1]) == told
+    if "slow" in kind:
+        screen = pyte.Screen(80, 40)
+        pyte.ByteStream(screen).feed(stream.content)
+        assert not screen.cursor.hidden
+        assert "10 builds: " in "".join(screen.display)
+        assert len(stream.content) - at_the_end <= 2 * BAUD_9600
+
+
+def test_a_full_stdout_holds_up_no_poll_of_other_builds_and_gets_its_lines_when_it_is_read(
     twilio: Twilio, environ: dict[str, str]
 ) -> None:
-    for sid in SIDS[:30]:
-        twilio.says("building", build=sid)
+    twilio.says("building", "completed")
+    twilio.says("building", build=OTHER_BUILD)
     read_end, write_end = os.pipe()
     fill(write_end)
-    words = ["wait", "-v", "-t", "4s", SERVICE, *SIDS[:30]]
-    process = start(*words, env={**environ, "GITHUB_ACTIONS": "true"}, stderr=write_end)
-    until(lambda: process.poll() is not None, "the end")
-    seconds = time.monotonic() - twilio.times[0]
-    process.communicate()
-    os.close(read_end)
+    words = ["wait", "-i", "200ms", SERVICE, BUILD, OTHER_BUILD]
+    process = start(*words, env=environ, stdout=write_end)
     os.close(write_end)
-
-    assert process.returncode == 124
-    assert seconds < 4 + 1.5  # on a busy machine
+    until(lambda: len(twilio.polls()) == 2, "the verdict")
+    until_more(lambda: twilio.polls(OTHER_BUILD), 5)
+    with open(read_end, "rb") as stdout:
+        told = (line.lstrip(b"x") for line in stdout)
+        assert next(told) == f"{BUILD} completed\n".encode()
+        assert process.poll() is None
+        twilio.says("completed", build=OTHER_BUILD)
+        assert [*told] == [f"{OTHER_BUILD} completed\n".encode()]
+    process.communicate(timeout=30)
+    assert process.returncode == 0
 
 
 @pytest.mark.parametrize("github", ["", "true"])

@@ -422,7 +422,7 @@ def test_a_system_without_descriptors_left_leaves_the_status_unknown(
 ) -> None:
     twilio.says("completed")
     sids = " ".join(f"ZB{number:032x}" for number in range(12))
-    script = f"ulimit -n 6; exec twbuild wait -i 200ms -t 1s {SERVICE} {sids}"
+    script = f"ulimit -n 8; exec twbuild wait -i 200ms -t 1s {SERVICE} {sids}"
     few = run_words(["bash", "-c", script], env=environ)
     none = run("status", SERVICE, BUILD, env=environ, first=NO_PAIR)
 

@@ -32,13 +32,17 @@ def until_more(seen: Callable[[], Sized], more: int) -> None:
     until(lambda: len(seen()) >= before + more, f"{more} more")
 
 
-def fill(pipe: int) -> None:
-    """Fill the write end of a pipe that nobody reads."""
-    os.set_blocking(pipe, False)
-    with suppress(BlockingIOError):
-        while True:
-            os.write(pipe, b"x" * 4096)
-    os.set_blocking(pipe, True)
+def fill(stream: int, piece: int = 4096) -> None:
+    """Fill the write end of a pipe or a terminal that nobody reads, so many bytes at a time."""
+    os.set_blocking(stream, False)
+    found_room = True
+    while found_room:
+        found_room = False
+        with suppress(BlockingIOError):
+            while os.write(stream, b"x" * piece):
+                found_room = True
+        time.sleep(0.02)  # the system makes room as it moves bytes to a terminal's other end
+    os.set_blocking(stream, True)
 
 
 @contextmanager

@@ -10,6 +10,8 @@ go and how they are written is done here, as `rich.live.Live` cannot do it:
   erased into its scrollback, frame by frame.
 - It writes to a file and waits for it. Here a frame is written at once or not at all, and only by a
   process in the foreground.
+- It writes every row each time. Here a frame is what has changed, so that a slow terminal keeps
+  up, and now and then one row in turn, should something else have written on it.
 - It draws in a thread of its own, and leaves the cursor hidden when stopped by Ctrl-Z.
 """
 
@@ -96,6 +98,9 @@ class Live:
         self._start = clock()
         self._rows = {sid: Row(sid, self._start) for sid in sids}
         self._shown = False
+        self._drawn: list[theme.Row] = []  # as the screen shows them
+        self._size = (0, 0)
+        self._turn = 0  # of the row that is written whole
         self._stack = ExitStack()
         self._stack.enter_context(signals.stops_deferred())
 
@@ -124,28 +129,35 @@ class Live:
             text = line(event, now)
             if text and (self._verbose or not is_verbose(event)):
                 self._stderr.write((ERASE if self._shown else "") + self._stderr.text([text]))
+                self._drawn = []
                 self._tick(now)
 
     def _tick(self, now: float) -> None:
         if signals.stop_requested():
             self._erase()
             signals.stop()
-        elif terminal.in_foreground():
+        elif terminal.in_foreground() and self._stderr.is_ready_to_draw(whole=not self._drawn):
             self._draw(now)
 
     def _draw(self, now: float) -> None:
-        columns, height = window(STDERR)
-        rows = self._visible(height)
-        pictures = [row.picture(now) for row in rows]
-        if len(rows) < len(self._rows):
+        size = columns, height = window(STDERR)
+        visible = self._visible(height)
+        pictures = [row.picture(now) for row in visible]
+        if len(visible) < len(self._rows):
             finished = sum(row.finished_at is not None for row in self._rows.values())
-            hidden = len(self._rows) - finished - len(rows)
+            hidden = len(self._rows) - finished - len(visible)
             more = f"{hidden} more building; " if hidden else ""
             pictures.append(Text(f"  {more}{finished} of {len(self._rows)} finished", "detail"))
-        drawn = theme.rendered(Group(*pictures), columns, crop=True).splitlines()
-        up = f"\x1b[{len(drawn) - 1}A" if len(drawn) > 1 else ""
-        self._shown = True
-        self._stderr.draw("".join((HIDE_CURSOR, ERASE, "\r\n".join(drawn), up, "\r")))
+        rows = theme.rows(Group(*pictures), columns)
+        fits = size == self._size and len(rows) == len(self._drawn)
+        drawn = self._drawn if fits else [[]] * len(rows)
+        self._turn = (self._turn + 1) % (2 * len(rows))
+        if self._turn < len(rows):  # every other frame, as it costs a slow terminal more
+            drawn[self._turn] = []
+        changed = ("" if fits else ERASE) + theme.changed(drawn, rows)
+        up = f"\x1b[{len(rows) - 1}A" if len(rows) > 1 else ""
+        self._stderr.write(f"{HIDE_CURSOR}{changed}{up}\r")
+        self._shown, self._drawn, self._size = True, rows, size
 
     def _visible(self, height: int) -> list[Row]:
         """All rows while they fit, else those still building, one line left for the count."""
@@ -157,7 +169,7 @@ class Live:
     def _erase(self) -> None:
         if self._shown:
             self._stderr.write(ERASE + SHOW_CURSOR)
-            self._shown = False
+            self._shown, self._drawn = False, []
 
 
 def _problem_text(problem: Problem, now: float) -> str:

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import os
 import time
-from collections import deque
 from collections.abc import Sequence
 from itertools import accumulate
 
 from twbuild.output import github
 from twbuild.output.terminal import (
-    PIPE_BUF,
     STDERR,
-    encode,
+    Stream,
     in_foreground,
-    is_terminal,
     lift_pause,
     speaks_escapes,
-    takes_more,
-    unblocked,
     window,
 )
 from twbuild.text import Line, plain
@@ -30,6 +25,10 @@ AGENTS = ("AI_AGENT", "AGENT", "CLAUDECODE", "CURSOR_AGENT", "GEMINI_CLI", "CODE
 
 _MAX_WAITING_BYTES = 1 << 16
 _CLOSING_SECONDS = 0.2  # for all closing lines together, where nothing reads stderr
+# Frames are paced for 9600 baud: Linux does not tell how much of what was written the reader of a
+# pseudo-terminal has still to take.
+_FRAME_BYTES_PER_SECOND = 960
+_LONGEST_PACE_SECONDS = 1.0
 
 
 class Stderr:
@@ -40,27 +39,28 @@ class Stderr:
     """
 
     def __init__(self, progress: str = "auto") -> None:
-        self.is_terminal = is_terminal(STDERR)
+        self._stream = Stream(STDERR)
+        self.is_terminal = self._stream.is_terminal
         self.styled = self.is_terminal and _is_live(progress)
         self.annotates = github.is_wanted() and not self.styled
-        self._descriptor = unblocked(STDERR)
-        self._begun = b""  # the rest of a text that was written in part
-        self._waiting: deque[bytes] = deque()
         self._closing = False
         self._seconds_left = 0.0
+        self._paced_until = 0.0
 
-    def draw(self, frame: str) -> None:
-        """Write a frame, unless an earlier text still waits: the next frame replaces it."""
-        self._flush()
-        if not self._begun:
-            self.write(frame)
+    def is_ready_to_draw(self, *, whole: bool) -> bool:
+        """Whether all that was written has left, also through a slow terminal.
+
+        A frame that has to be drawn `whole` does not wait for a terminal that may not be slow.
+        """
+        return self._flush() and (whole or time.monotonic() >= self._paced_until)
 
     def write(self, text: str) -> None:
         """Write a text after what still waits; progress beyond a limit is dropped."""
-        content = encode(text, STDERR)
-        waiting = len(self._begun) + sum(map(len, self._waiting))
-        if self._closing or waiting + len(content) <= _MAX_WAITING_BYTES:
-            self._waiting.append(content)
+        waiting = sum(map(len, self._stream.waiting))
+        if self._closing or waiting + len(text) <= _MAX_WAITING_BYTES:
+            now = time.monotonic()
+            pace = max(now, self._paced_until) + self._stream.put(text) / _FRAME_BYTES_PER_SECOND
+            self._paced_until = min(pace, now + _LONGEST_PACE_SECONDS)
         self._flush()
 
     def say(self, lines: Sequence[Line]) -> None:
@@ -86,9 +86,9 @@ class Stderr:
             return
         self._closing = True
         self._seconds_left = _CLOSING_SECONDS
-        self._waiting.clear()
-        if self.is_terminal and in_foreground() and not takes_more(self._descriptor, 0):
-            lift_pause(self._descriptor)
+        self._stream.drop()
+        if self.is_terminal and in_foreground() and not self._stream.takes_more():
+            lift_pause(STDERR)
 
     def close(self, lines: Sequence[Line], parts: Sequence[Sequence[Line]] = ()) -> None:
         """Write the closing lines; where GitHub wants it, as its annotation.
@@ -104,24 +104,14 @@ class Stderr:
             self.say(lines)
         self.write(f"{annotation}\n")
 
-    def _flush(self) -> None:
-        while self._begun or self._waiting:
-            self._begun = self._begun or self._waiting.popleft()
-            try:
-                if not self._is_ready():
-                    return
-                self._begun = self._begun[os.write(self._descriptor, self._begun[:PIPE_BUF]) :]
-            except BlockingIOError:
-                return
-            except OSError:  # the reader has gone
-                self._begun = b""
-                self._waiting.clear()
-
-    def _is_ready(self) -> bool:
+    def _flush(self) -> bool:
         since = time.monotonic()
-        ready = takes_more(self._descriptor, max(0.0, self._seconds_left))
-        self._seconds_left -= time.monotonic() - since
-        return ready
+        try:
+            return self._stream.flush(self._seconds_left)
+        except OSError:  # the reader has gone
+            return True
+        finally:
+            self._seconds_left -= time.monotonic() - since
 
 
 def _shortened(lines: Sequence[Line]) -> Sequence[Line]:

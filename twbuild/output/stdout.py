@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import math
+import time
 
 from twbuild import signals
 from twbuild.api.models import Build
 from twbuild.errors import OutputError
 from twbuild.outcome import Outcome
 from twbuild.output import messages, terminal
-from twbuild.output.terminal import STDOUT, UnreadOutputError, window, write_line
+from twbuild.output.terminal import STDOUT, Stream, flush_result, window
 from twbuild.text import plain
-from twbuild.watch.events import Details, Finished
+from twbuild.watch.events import Details, Event, Finished
 
 LAST_SECONDS = 1.0  # for a stdout without a reader, after a signal or the deadline
+_SLICE_SECONDS = 0.05  # between two checks of that limit
 
 
 class Result:
     """Writes each result as it comes; on a terminal all of them at the end, in the order given.
+
+    What stdout does not take at once waits, and is written as events go on, or at the end.
 
     The JSON object of a failed build waits for the build's details. `deadline` is a time of
     `time.monotonic`.
@@ -26,48 +30,56 @@ class Result:
     deadline = math.inf
 
     def __init__(self, *, as_json: bool, several: bool, once: bool) -> None:
-        self.on_terminal = terminal.is_terminal(STDOUT)
+        self._stdout = Stream(STDOUT)
+        self.on_terminal = self._stdout.is_terminal
         self.styled = self.on_terminal and not as_json and terminal.speaks_escapes()
         self._as_json = as_json
         self._several = several
         self._once = once
         self._written: set[str | None] = set()
+        self._verdicts: list[bool] = []  # of each line whether it is one
         self._failed: dict[str | None, Finished] = {}
         self._builds: dict[str | None, Build] = {}
 
-    def take(self, finished: Finished) -> None:
-        """Write how one build ended. Raises OutputError."""
-        if self._as_json and finished.outcome is Outcome.FAILED:
-            self._failed[finished.sid] = finished
-        elif not self.on_terminal:
-            self._write(finished)
-            self._written.add(finished.sid)
-
-    def take_details(self, details: Details) -> None:
-        """Write the JSON that waited for the details of a failed build. Raises OutputError."""
-        if details.build:
-            self._builds[details.sid] = details.build
-        if self._as_json and not self.on_terminal:
-            self._write(self._failed[details.sid])
-            self._written.add(details.sid)
+    def show(self, event: Event) -> None:
+        """Write how a build ended, and what waits. Raises OutputError."""
+        if isinstance(event, Finished):
+            if self._as_json and event.outcome is Outcome.FAILED:
+                self._failed[event.sid] = event
+            elif not self.on_terminal:
+                self._write(event)
+        elif isinstance(event, Details):
+            if event.build:
+                self._builds[event.sid] = event.build
+            if self._as_json and not self.on_terminal:
+                self._write(self._failed[event.sid])
+        self._flush(0)
 
     def finish(self, endings: list[Finished]) -> None:
-        """Write what `take` has not written yet. Raises OutputError."""
+        """Write what has not been written yet, and wait for its reader. Raises OutputError."""
         for finished in endings:
             if finished.sid not in self._written:
                 self._write(finished)
+        while not self._flush(_SLICE_SECONDS) and time.monotonic() < self._limit():
+            pass
+        # The exit code says how a build without a verdict ended; a signal ends us anyway.
+        unread = len(self._stdout.waiting)
+        if unread and any(self._verdicts[-unread:]) and not signals.came():
+            raise OutputError("could not write the result to stdout: nothing reads it")
 
     def _write(self, finished: Finished) -> None:
-        is_verdict = finished.outcome.is_verdict
-        if not is_verdict and not self._as_json:
-            return
+        self._written.add(finished.sid)
+        if finished.outcome.is_verdict or self._as_json:
+            self._stdout.put(self._line(finished) + "\n")
+            self._verdicts.append(finished.outcome.is_verdict)
+
+    def _flush(self, seconds: float) -> bool:
         try:
-            write_line(self._line(finished), terminal=self.on_terminal, limit=self._limit)
-        except OutputError as error:
-            # The exit code says how a build without a verdict ended; a signal ends us anyway.
-            is_optional = isinstance(error, UnreadOutputError) and not is_verdict
-            if not is_optional and not signals.came():
+            return flush_result(self._stdout, seconds)
+        except OutputError:
+            if not signals.came():
                 raise
+            return True
 
     def _line(self, finished: Finished) -> str:
         if self._as_json:

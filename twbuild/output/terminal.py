@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import math
 import os
 import select
+import stat
 import sys
 import time
-from collections.abc import Callable
-from functools import lru_cache
+from collections import deque
+from collections.abc import Sequence
 
 from twbuild.errors import OutputError
 from twbuild.text import strerror
@@ -19,9 +19,9 @@ with contextlib.suppress(ImportError):  # Windows
     import termios
 
 STDIN, STDOUT, STDERR = 0, 1, 2
-PIPE_BUF = 512  # POSIX: a pipe that takes anything takes as much without blocking
+_PIPE_BUF = getattr(select, "PIPE_BUF", 512)  # a pipe takes as much in one piece
 _MARKS = str.maketrans({"✓": "+", "✗": "x", "•": "*"})
-_SLICE_SECONDS = 0.05  # between two checks of the limit of a full stdout
+_SLICE_SECONDS = 0.01  # until a stream that others filled first is tried again
 _GONE = (errno.EPIPE, errno.EBADF, errno.ECONNRESET, errno.ETIMEDOUT)  # sockets are reset
 _HUNG_UP = (errno.EIO, errno.ENXIO)  # of a terminal
 
@@ -106,23 +106,6 @@ def lift_pause(descriptor: int) -> None:
         termios.tcflow(descriptor, termios.TCOON)
 
 
-@lru_cache(maxsize=2)
-def unblocked(descriptor: int) -> int:
-    """Another descriptor of the same terminal, whose writes never block."""
-    try:
-        return os.open(os.ttyname(descriptor), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
-    except (OSError, AttributeError):
-        return descriptor  # not a terminal, or without a name here, or Windows
-
-
-def takes_more(descriptor: int, seconds: float) -> bool:
-    """Whether it can be written within so many seconds."""
-    try:
-        return bool(select.select([], [descriptor], [], seconds)[1])
-    except (OSError, ValueError):
-        return True  # Windows asks sockets only
-
-
 def window(descriptor: int) -> tuple[int, int]:
     """Columns and rows of a terminal, whatever COLUMNS says; 80 and 24 where it has none."""
     try:
@@ -132,34 +115,95 @@ def window(descriptor: int) -> tuple[int, int]:
     return columns or 80, rows or 24
 
 
-def _never() -> float:
-    return math.inf
+class Stream:
+    """stdout or stderr: what is put into it waits until it is taken; no write ever blocks."""
 
+    def __init__(self, descriptor: int) -> None:
+        self._number = descriptor
+        self.is_terminal = is_terminal(descriptor)
+        self._descriptor, self._at_once = _without_blocking(descriptor)
+        self._begun = b""  # the rest of a text that was written in part
+        self._waiting: deque[bytes] = deque()
 
-class UnreadOutputError(OutputError):
-    """Nothing read stdout before the limit."""
+    @property
+    def waiting(self) -> Sequence[bytes]:
+        """The texts that have not been written to their end."""
+        return [self._begun, *self._waiting] if self._begun else self._waiting
 
+    def put(self, text: str) -> int:
+        """Have a text wait for its turn; returns its size in bytes."""
+        content = encode(text, self._number)
+        self._waiting.append(content)
+        return len(content)
 
-def write_line(line: str, *, terminal: bool = False, limit: Callable[[], float] = _never) -> None:
-    """Write one line of the result to stdout, waiting for its reader until `limit()`.
+    def drop(self) -> None:
+        """Forget the texts of which nothing is written."""
+        self._waiting.clear()
 
-    `limit` is called repeatedly; it returns a time of `time.monotonic`. A reader that has gone,
-    or a `terminal` that hung up, is ignored. Raises UnreadOutputError after the limit, OutputError
-    for any other failure.
-    """
-    descriptor = unblocked(STDOUT)
-    rest = encode(line + "\n", STDOUT)
-    while rest:
+    def takes_more(self, seconds: float = 0) -> bool:
+        """Whether something can be written within so many seconds."""
         try:
-            if takes_more(descriptor, _SLICE_SECONDS):
-                rest = rest[os.write(descriptor, rest[:PIPE_BUF]) :]
-                continue
-        except BlockingIOError:
-            select.select([], [], [], _SLICE_SECONDS)
-        except OSError as error:
-            if error.errno in (*_GONE, *(_HUNG_UP if terminal else ())):
-                return
-            why = strerror(error.errno)
-            raise OutputError(f"could not write the result to stdout: {why}") from None
-        if time.monotonic() >= limit():
-            raise UnreadOutputError("could not write the result to stdout: nothing reads it")
+            return bool(select.select([], [self._descriptor], [], max(0.0, seconds))[1])
+        except (OSError, ValueError):
+            return True  # Windows asks sockets only
+
+    def flush(self, seconds: float = 0) -> bool:
+        """Write what waits, within so many seconds; whether all of it is written.
+
+        Each text is one write where the stream takes it whole. After an OSError nothing waits.
+        """
+        until = time.monotonic() + seconds
+        while self.waiting:
+            self._begun = self._begun or self._waiting.popleft()
+            try:
+                if not self.takes_more(until - time.monotonic()):
+                    return False
+                written = os.write(self._descriptor, self._begun[: self._at_once])
+                self._begun = self._begun[written:]
+            except BlockingIOError:  # another process was quicker
+                if time.monotonic() >= until:
+                    return False
+                select.select([], [], [], _SLICE_SECONDS)
+            except OSError:
+                self._begun = b""
+                self._waiting.clear()
+                raise
+        return True
+
+
+def _without_blocking(descriptor: int) -> tuple[int, int | None]:
+    """A descriptor of the same stream, and how many bytes a write of it never blocks on.
+
+    O_NONBLOCK belongs to all processes that share a stream: it is ours to set where the stream can
+    be opened again. Else a terminal that `select` calls writable takes one byte, which is all
+    that is certain, and anything else PIPE_BUF bytes.
+    """
+    if os.name == "nt" or stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor, None
+    for name in (os.ttyname, "/proc/self/fd/{}".format):
+        with contextlib.suppress(OSError):
+            return os.open(name(descriptor), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK), None
+    return descriptor, 1 if is_terminal(descriptor) else _PIPE_BUF
+
+
+def flush_result(stdout: Stream, seconds: float) -> bool:
+    """Write what waits for stdout, within so many seconds; whether all of it is written.
+
+    A reader that has gone, or a terminal that hung up, is ignored. Raises OutputError for any
+    other failure.
+    """
+    try:
+        return stdout.flush(seconds)
+    except OSError as error:
+        if error.errno in (*_GONE, *(_HUNG_UP if stdout.is_terminal else ())):
+            return True
+        why = strerror(error.errno)
+        raise OutputError(f"could not write the result to stdout: {why}") from None
+
+
+def write_line(line: str) -> None:
+    """Write one line to stdout, waiting for its reader. Raises OutputError."""
+    stdout = Stream(STDOUT)
+    stdout.put(line + "\n")
+    while not flush_result(stdout, 60):
+        pass

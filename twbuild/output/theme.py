@@ -1,17 +1,23 @@
-"""What rich draws with: the one theme, its console, and lines wrapped between words."""
+"""What rich draws with: the one theme, its console, rows of cells, lines wrapped between words."""
 
 from __future__ import annotations
 
 import io
 import re
+from collections.abc import Sequence
 from functools import lru_cache
+from itertools import groupby, zip_longest
 
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
+from rich.segment import Segment, Segments
+from rich.style import Style
 from rich.text import Text
 from rich.theme import Theme
 
 from twbuild.text import Line, plain
+
+Row = Sequence[tuple[str, Style | None]]  # the characters of a row, each one column wide
 
 THEME = Theme(
     {
@@ -35,34 +41,72 @@ def _console() -> Console:
     )
 
 
-def rendered(renderable: RenderableType, width: int, *, crop: bool = False) -> str:
-    """What rich makes of it in `width` columns; `crop` cuts off what is wider, else it stays."""
+def rows(renderable: RenderableType, width: int) -> list[Row]:
+    """What rich makes of it, row by row, cropped to `width` columns."""
     console = _console()
     console.size = (width, 1 << 16)
+    options = console.options.update(no_wrap=True, overflow="crop")
+    lines = console.render_lines(renderable, options, pad=False)
+    return [[(c, segment.style) for segment in line for c in segment.text] for line in lines]
+
+
+def changed(old: Sequence[Row], new: Sequence[Row]) -> str:
+    """What turns the rows on the screen into others, from the start of the first row on.
+
+    A row that is empty in `old` is cleared and written whole.
+    """
+    found: list[Segment] = []
+    for pair in zip(old, new, strict=True):
+        if found:
+            found.append(Segment("\r\n", found[-1].style))
+        found += _changes(*pair) or [Segment("")]
+    return _written(Segments(Segment.simplify(found)))
+
+
+def _changes(old: Row, new: Row) -> list[Segment]:
+    found = [] if old else [Segment("\x1b[K")]
+    skipped: list[Segment] = []
+    whole = [*new, *[(" ", None)] * (len(old) - len(new))]
+    for is_same, pairs in groupby(zip_longest(old, whole), lambda pair: pair[0] == pair[1]):
+        cells = [cell for _, cell in pairs]
+        if is_same:
+            skipped = [Segment(f"\x1b[{len(cells)}C")]
+            continue
+        runs = groupby(cells, lambda cell: cell[1])
+        found += skipped
+        found += [Segment("".join(c for c, _ in run), style) for style, run in runs]
+    return found
+
+
+def _written(renderable: RenderableType) -> str:
+    console = _console()
     with console.capture() as capture:
-        console.print(renderable, no_wrap=crop, overflow="crop" if crop else "ignore", crop=crop)
+        console.print(renderable, end="", no_wrap=True, overflow="ignore", crop=False)
     return capture.get()
 
 
 def wrapped(line: Line, width: int) -> str:
     """The line with its colours, wrapped between words below its own text.
 
-    The text begins behind the indent, or behind a word there that is set off by spaces.
+    The text begins behind the indent, or behind a word there that is set off by spaces; what a CI
+    system obeys at the start of a line is never moved there.
 
     What is to be copied stays in one piece: commands, and words longer than the window.
     """
     text, content = Text.assemble(*line), plain(line)
     begin = re.match(r" *(?:(?<= )\S+ {2,})?", content)
-    indent = begin.end() if begin else 0
+    start = begin.end() if begin else 0
+    indent = start or 2
     breaks = [0]
     for word in re.finditer(r"\S+", content):
         columns = width - (indent if breaks[-1] else 0)
-        if word.start() > indent and cell_len(content[breaks[-1] : word.end()]) > columns:
+        if word.start() > start and cell_len(content[breaks[-1] : word.end()]) > columns:
             breaks.append(word.start())
     if any(style == "command" for _, style in line):
         breaks = [0]
-    rows = text.divide(breaks[1:])
-    for row in rows:
-        row.rstrip()
-    shown = ("\n" + " " * indent).join(rendered(row, 1 << 16).strip("\n") for row in rows)
-    return re.sub("(?m)^( *):(?=:)", r"\1: ", shown)  # GitHub obeys a line that begins with ::
+    parts = text.divide(breaks[1:])
+    for part in parts:
+        part.rstrip()
+    shown = ("\n" + " " * indent).join(map(_written, parts))
+    # GitHub obeys :: behind spaces, too
+    return re.sub(r"(?m)^((?: |\x1b\[[0-9;]*m)*):(?=:)", r"\1: ", shown)

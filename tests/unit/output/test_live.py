@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -21,8 +20,7 @@ MANY = [f"ZB{number:032x}" for number in range(30)]
 
 def picture(row: Row, now: float, width: int = 100) -> str:
     """The row without colours, and without the frame of the spinner before it."""
-    drawn = theme.rendered(row.picture(now), width, crop=True)
-    return re.sub(r"\x1b\[[0-9;]*m", "", drawn).rstrip("\n")
+    return "".join(cell for cell, _ in theme.rows(row.picture(now), width)[0])
 
 
 def test_a_build_that_was_not_answered_for_yet_is_asking() -> None:
@@ -88,3 +86,17 @@ def test_closing_erases_the_rows_and_shows_the_cursor(
     live.close()
 
     assert capfd.readouterr().err == f"\r\x1b[K\x1b[C\x1b[J\r{SHOW_CURSOR}"
+
+
+def test_a_frame_is_what_has_changed_and_now_and_then_a_row_that_may_be_written_on(
+    live: Live, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Stderr, "is_ready_to_draw", lambda *_, **__: True)
+    live.show(Tick())
+    assert capfd.readouterr().err.count("asking") == 22
+    for _ in range(2 * 23):
+        live.show(Tick())
+
+    frames = capfd.readouterr().err.split(HIDE_CURSOR)[1:]
+    assert {frame.count("asking") for frame in frames} == {0, 1}
+    assert all("".join(frames).count(sid) == 1 for sid in MANY[:22])

@@ -13,7 +13,7 @@ import pytest
 from tests.support.moments import fill
 from twbuild.output import stderr
 from twbuild.output.stderr import Stderr
-from twbuild.output.terminal import STDERR
+from twbuild.output.terminal import STDERR, Stream
 from twbuild.text import Line, plain
 
 
@@ -171,7 +171,7 @@ def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, int]]:
     on_a_terminal(monkeypatch, False)
     read_end, write_end = os.pipe()
     fill(write_end)
-    monkeypatch.setattr(stderr, "unblocked", lambda _: write_end)
+    monkeypatch.setattr(stderr, "Stream", lambda _: Stream(write_end))
     yield read_end, write_end
     os.close(read_end)
     os.close(write_end)
@@ -204,17 +204,27 @@ def test_progress_that_nobody_reads_takes_no_time_and_only_so_much_memory(
     assert len(found) < 70_000
 
 
-def test_of_frames_that_nobody_reads_one_waits_and_the_newest_follows(
-    pipe: tuple[int, int],
+def test_no_frame_is_due_while_something_waits_or_may_still_be_on_its_way(
+    monkeypatch: pytest.MonkeyPatch, pipe: tuple[int, int]
 ) -> None:
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     stderr = Stderr()
-    for number in range(100):
-        stderr.draw(f"frame {number};")
+    stderr.write("x" * 96)
+    assert not stderr.is_ready_to_draw(whole=True)
 
     drain(pipe[0])
-    stderr.draw("newest;")
+    assert stderr.is_ready_to_draw(whole=True)
+    assert not stderr.is_ready_to_draw(whole=False)
+    now += 0.11
+    assert stderr.is_ready_to_draw(whole=False)
 
-    assert drain(pipe[0]) == b"frame 0;newest;"
+    stderr.write("x" * 9600)
+    drain(pipe[0])
+    now += 0.9
+    assert not stderr.is_ready_to_draw(whole=False)
+    now += 0.2
+    assert stderr.is_ready_to_draw(whole=False), "a fast terminal is not left for long"
 
 
 def test_closing_lines_share_one_budget(pipe: tuple[int, int]) -> None:

@@ -22,7 +22,7 @@ Stdout = pytest.CaptureFixture[str]
 
 def test_a_result_is_one_bare_word_and_is_written_once(capfd: Stdout) -> None:
     result = Result(as_json=False, several=False, once=False)
-    result.take(COMPLETED)
+    result.show(COMPLETED)
     assert capfd.readouterr().out == "completed\n"
 
     result.finish([COMPLETED])
@@ -31,7 +31,7 @@ def test_a_result_is_one_bare_word_and_is_written_once(capfd: Stdout) -> None:
 
 def test_of_several_builds_each_line_names_its_build_as_it_ends(capfd: Stdout) -> None:
     result = Result(as_json=False, several=True, once=False)
-    result.take(FAILED)
+    result.show(FAILED)
     assert capfd.readouterr().out == f"{OTHER_BUILD} failed\n"
 
     result.finish([COMPLETED, FAILED])
@@ -39,19 +39,19 @@ def test_of_several_builds_each_line_names_its_build_as_it_ends(capfd: Stdout) -
 
 
 def test_without_a_verdict_nothing_is_written_but_json(capfd: Stdout) -> None:
-    Result(as_json=False, several=False, once=False).take(TIMEOUT)
+    Result(as_json=False, several=False, once=False).show(TIMEOUT)
     assert capfd.readouterr().out == ""
 
-    Result(as_json=True, several=False, once=False).take(TIMEOUT)
+    Result(as_json=True, several=False, once=False).show(TIMEOUT)
     assert json.loads(capfd.readouterr().out)["outcome"] == "timeout"
 
 
 def test_the_json_of_a_failed_build_waits_for_its_details(capfd: Stdout) -> None:
     result = Result(as_json=True, several=False, once=False)
-    result.take(FAILED)
+    result.show(FAILED)
     assert capfd.readouterr().out == ""
 
-    result.take_details(Details(OTHER_BUILD, Build(OTHER_BUILD, "failed", runtime="node22")))
+    result.show(Details(OTHER_BUILD, Build(OTHER_BUILD, "failed", runtime="node22")))
     result.finish([FAILED])
 
     written = capfd.readouterr().out
@@ -61,7 +61,7 @@ def test_the_json_of_a_failed_build_waits_for_its_details(capfd: Stdout) -> None
 
 def test_the_json_of_a_failed_build_without_details_is_written_at_the_end(capfd: Stdout) -> None:
     result = Result(as_json=True, several=False, once=False)
-    result.take(FAILED)
+    result.show(FAILED)
     result.finish([FAILED])
 
     assert json.loads(capfd.readouterr().out)["build"] is None

@@ -5,18 +5,20 @@ from __future__ import annotations
 import fcntl
 import io
 import os
+import select
 import struct
 import sys
 import termios
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from tests.support.moments import fill
 from twbuild.output import terminal
-from twbuild.output.terminal import STDERR, STDOUT
+from twbuild.output.terminal import STDERR, STDOUT, Stream
 
 
 @pytest.mark.parametrize(
@@ -54,52 +56,75 @@ def test_a_stream_without_an_encoding_gets_utf_8(
     assert terminal.encode("✓", STDERR) == "✓".encode()
 
 
-@contextmanager
-def stdout_is_a_pipe(*, full: bool = False) -> Iterator[int]:
-    """A pipe in place of stdout; its other end."""
-    read_end, write_end = os.pipe()
-    if full:
-        fill(write_end)
-    kept = os.dup(STDOUT)
-    os.dup2(write_end, STDOUT)
-    os.close(write_end)
-    try:
-        yield read_end
-    finally:
-        os.dup2(kept, STDOUT)
-        os.close(kept)
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    """The two ends of a pipe."""
+    ends = os.pipe()
+    yield ends
+    for end in ends:
         with suppress(OSError):
-            os.close(read_end)
+            os.close(end)
 
 
-def test_a_result_whose_reader_has_gone_is_no_error() -> None:
-    with stdout_is_a_pipe() as read_end:
-        os.close(read_end)
-        terminal.write_line("completed")
+def test_a_write_does_not_block_where_another_process_was_quicker(
+    monkeypatch: pytest.MonkeyPatch, pipe: tuple[int, int]
+) -> None:
+    controller, terminal_end = os.openpty()
+    for descriptor, piece in ((pipe[1], 4096), (terminal_end, 64)):
+        stream = Stream(descriptor)
+        fill(descriptor, piece)
+        monkeypatch.setattr(stream, "takes_more", lambda _: True)
+        stream.put("x" * 200_000)
+        found: list[bool] = []
+        writer = threading.Thread(target=lambda: found.append(stream.flush()), daemon=True)  # noqa: B023
+        writer.start()
+        writer.join(10)
+        assert found == [False]
+    os.close(controller)
+    os.close(terminal_end)
 
 
-def test_a_result_that_nothing_reads_is_an_error_at_the_limit() -> None:
-    with (
-        stdout_is_a_pipe(full=True),
-        pytest.raises(terminal.UnreadOutputError, match="nothing reads it"),
-    ):
-        terminal.write_line("completed", limit=lambda: 0.0)
+@pytest.mark.parametrize("kind", ["file", "pipe"])
+def test_a_line_is_one_write_where_the_stream_takes_it_whole(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, pipe: tuple[int, int], kind: str
+) -> None:
+    real, written = os.write, []
+
+    def write(descriptor: int, content: bytes) -> int:
+        written.append(real(descriptor, content))
+        return written[-1]
+
+    sizes = [select.PIPE_BUF, 3000, *([60_000] if kind == "file" else [])]
+    with (tmp_path / "results.jsonl").open("ab") as file:
+        stream = Stream(file.fileno() if kind == "file" else pipe[1])
+        monkeypatch.setattr(os, "write", write)
+        for size in sizes:
+            stream.put("x" * (size - 1) + "\n")
+        assert stream.flush()
+    assert written == sizes
 
 
-def test_a_result_longer_than_a_pipe_is_written_whole() -> None:
-    found: list[bytes] = []
+def test_a_text_waits_until_it_is_taken_whole(pipe: tuple[int, int]) -> None:
+    read_end, write_end = pipe
+    stream = Stream(write_end)
+    stream.put("x" * 200_000)
+    stream.put("last\n")
+    found = b""
+    while not stream.flush():
+        found += os.read(read_end, 1 << 16)
+        assert stream.waiting
+    found += os.read(read_end, 1 << 17)
+    assert found == b"x" * 200_000 + b"last\n"
 
-    def read(read_end: int) -> None:
-        while not found or not found[-1].endswith(b"\n"):
-            found.append(os.read(read_end, 1 << 16))
 
-    with stdout_is_a_pipe() as read_end:
-        reader = threading.Thread(target=read, args=[read_end], daemon=True)
-        reader.start()
-        terminal.write_line("x" * 200_000)
-        reader.join(30)
-
-    assert b"".join(found) == b"x" * 200_000 + b"\n"
+def test_a_stream_whose_reader_has_gone_has_nothing_waiting(pipe: tuple[int, int]) -> None:
+    stream = Stream(pipe[1])
+    os.close(pipe[0])
+    stream.put("completed\n")
+    with pytest.raises(BrokenPipeError):
+        stream.flush()
+    assert not stream.waiting
+    assert terminal.flush_result(stream, 0)
 
 
 @pytest.mark.parametrize(("columns", "rows"), [(54, 7), (0, 0)])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
+import pyte
 import pytest
+from rich.console import Group
 from rich.text import Text
 
 from twbuild.output import theme
@@ -21,11 +23,11 @@ def shown(text: str) -> str:
     [
         ("one two three", 80, ["one two three"]),
         ("one two three", 13, ["one two three"]),
-        ("one two three", 12, ["one two", "three"]),
+        ("one two three", 12, ["one two", "  three"]),
         ("  one two three", 9, ["  one two", "  three"]),
         ("  one two six", 7, ["  one", "  two", "  six"]),
-        ("a " + "x" * 30 + " b", 10, ["a", "x" * 30, "b"]),
-        ("日本 語", 6, ["日本", "語"]),
+        ("a " + "x" * 30 + " b", 10, ["a", "  " + "x" * 30, "  b"]),
+        ("日本 語", 6, ["日本", "  語"]),
         ("日本 語", 7, ["日本 語"]),
         ("[bold]not markup[/bold]", 80, ["[bold]not markup[/bold]"]),
         ("", 80, [""]),
@@ -43,17 +45,60 @@ def test_a_command_stays_in_one_piece() -> None:
     assert shown(theme.wrapped(line, 10)) == "  twbuild wait my-service ZB1"
 
 
+@pytest.mark.parametrize("obeyed", ["+++ x", "--- x", "~~~ x", "^^^ +++", "##[x", "error: x"])
+def test_no_text_is_moved_to_the_first_column_where_ci_systems_obey_it(obeyed: str) -> None:
+    for width in range(1, 30):
+        first, *others = shown(theme.wrapped([(f"say it {obeyed} {obeyed}", "")], width)).split(
+            "\n"
+        )
+        assert first.startswith("say")
+        assert all(row.startswith("  ") for row in others)
+
+
 def test_no_row_begins_with_what_github_obeys() -> None:
-    assert shown(theme.wrapped([("say ::error::x", "")], 6)) == "say\n: :error::x"
+    assert shown(theme.wrapped([("say ::error::x", "")], 6)) == "say\n  : :error::x"
 
 
 def test_a_style_goes_on_in_the_next_row() -> None:
     first, second = theme.wrapped([("one two", "failed")], 5).split("\n")
 
-    assert first == theme.rendered(Text("one", "failed"), 80).rstrip("\n")
-    assert second == theme.rendered(Text("two", "failed"), 80).rstrip("\n")
+    assert first == theme.wrapped([("one", "failed")], 80)
+    assert second == "  " + theme.wrapped([("two", "failed")], 80)
 
 
-def test_a_cropped_row_ends_at_the_windows_edge_and_any_other_keeps_its_end() -> None:
-    assert shown(theme.rendered(Text("x" * 20), 10, crop=True)) == "x" * 10 + "\n"
-    assert shown(theme.rendered(Text("x" * 20), 10)) == "x" * 20 + "\n"
+def drawn(content: str) -> tuple[object, ...]:
+    """What a terminal of 12 columns and 4 rows has in its cells."""
+    screen = pyte.Screen(12, 4)
+    pyte.Stream(screen).feed(content)
+    return tuple(screen.buffer[y][x] for y in range(4) for x in range(12))
+
+
+ROWS = [
+    ["⠋ building 0:46", "⠋ asking", ""],
+    ["⠙ building 0:47", "⠋ asking", "a"],
+    ["✓ completed", "⠋ asking   503", "a b"],
+    ["", "x", "  x x x"],
+]
+
+
+@pytest.mark.parametrize("styles", [("", ""), ("building", "building"), ("building", "failed")])
+@pytest.mark.parametrize("old", ROWS)
+@pytest.mark.parametrize("new", ROWS)
+def test_rows_changed_in_place_are_as_drawn_anew(
+    styles: tuple[str, str], old: list[str], new: list[str]
+) -> None:
+    before, after = (
+        theme.rows(Group(*(Text.assemble((row[:1], style), row[1:]) for row in rows)), 12)
+        for rows, style in zip((old, new), styles, strict=True)
+    )
+    anew = theme.changed([[]] * 3, after)
+
+    assert drawn(theme.changed([[]] * 3, before) + "\x1b[H" + theme.changed(before, after)) == (
+        drawn(anew)
+    )
+    assert old != new or styles[0] != styles[1] or len(theme.changed(before, after)) < 9
+
+
+def test_a_row_is_cropped_at_the_windows_edge_and_a_line_keeps_its_end() -> None:
+    assert shown(theme.changed([[]], theme.rows(Text("x" * 20), 10))) == "\x1b[K" + "x" * 10
+    assert shown(theme.wrapped([("x" * 20, "")], 10)) == "x" * 20
