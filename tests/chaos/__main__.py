@@ -25,7 +25,7 @@ from pathlib import Path
 
 from tests.chaos.faulty import Faulty
 from tests.chaos.judge import Happened, Judgement, judge
-from tests.chaos.plan import STARVING, Plan, draw
+from tests.chaos.plan import SLOW, STARVING, Plan, draw
 from tests.support import processes
 from tests.support.command import ACCOUNT, TOKEN, Ended, base_environ, start
 from tests.support.moments import fill
@@ -72,7 +72,7 @@ def _started(
     plan: Plan, env: dict[str, str]
 ) -> tuple[subprocess.Popen[str], Callable[[], tuple[str, str]]]:
     """The wait, and what reads stdout and stderr to their ends; stderr may be a terminal."""
-    if plan.unread:
+    if plan.unread in ("stdout", "stderr"):
         return _started_unread(plan, env)
     if not plan.live:
         process = start(*plan.arguments, env=env)
@@ -81,7 +81,8 @@ def _started(
     process = start(*plan.arguments, env={**env, "TERM": "xterm-256color"}, stderr=theirs)
     os.close(theirs)
     drawn: list[bytes] = []
-    reader = threading.Thread(target=_drain, args=(ours, drawn), daemon=True)
+    pause = 0.1 if plan.unread == SLOW else 0.0
+    reader = threading.Thread(target=_drain, args=(ours, drawn, pause), daemon=True)
     reader.start()
 
     def read() -> tuple[str, str]:
@@ -110,10 +111,11 @@ def _started_unread(
     return process, read
 
 
-def _drain(descriptor: int, content: list[bytes]) -> None:
+def _drain(descriptor: int, content: list[bytes], pause: float) -> None:
     with contextlib.suppress(OSError):  # Linux: EIO once nobody holds the other end
-        while chunk := os.read(descriptor, 1 << 16):
+        while chunk := os.read(descriptor, 96 if pause else 1 << 16):
             content.append(chunk)
+            time.sleep(pause)
     os.close(descriptor)
 
 

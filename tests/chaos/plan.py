@@ -80,6 +80,7 @@ NONSENSE = (
 )
 CHUNK_SIZES = (b"-1", b"+5", b"0x5", b"1_0", b"", b"five", b"f" * 40)
 INTERIM = (100, 102, 103, 199)
+SLOW = "a terminal that is read with 9600 baud"
 RETRY_AFTER = ("", "0", "1", "2", "0.493", "soon", "-5", "999999", "Thu, 01 Jan 1970 00:00:01 GMT")
 
 
@@ -135,6 +136,7 @@ def draw(seed: int, number: int) -> Plan:
     words = ("wait", "-i", interval, "-t", f"{timeout}s", *options, SERVICE, *builds)
     steps = [_step(chance) for _ in range(chance.randrange(9))]
     env = {"GITHUB_ACTIONS": "true"} if chance.random() < 0.2 else {}
+    unread = chance.choices(("", "stderr", "stdout", SLOW), (8, 1, 1, 1))[0]
     return Plan(
         words,
         env,
@@ -142,9 +144,9 @@ def draw(seed: int, number: int) -> Plan:
         (*steps, _last(chance)),
         _trouble(chance),
         _acts(chance),
-        live=chance.random() < 0.25,
+        live=chance.random() < 0.25 or unread == SLOW,
         starving=chance.choice(("", "", "", "", *STARVING)),
-        unread=chance.choices(("", "stderr", "stdout"), (8, 1, 1))[0],
+        unread=unread,
     )
 
 
