@@ -31,7 +31,7 @@ def typed(*added: str) -> list[str]:
 def _with_python() -> list[str]:
     """Python, its own options, and the module or the file that it runs."""
     words: Sequence[str] = sys.orig_argv[: len(sys.orig_argv) - len(sys.argv) + 1]
-    if len(words) < 2 or "-c" in words:  # a launcher's own code, which nobody is to type
+    if len(words) < 2 or "-c" in words:  # a launcher's own code, not for a user to type
         words = [sys.executable or "python3", "-m", "twbuild"]
     return list(words)
 

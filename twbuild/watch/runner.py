@@ -1,7 +1,7 @@
 """The runner: the only place that waits. It owns all time; each request has a thread of its own.
 
 It sleeps on a socket, to which whatever is to wake it writes a byte: a thread that has a result, or
-a signal. Nobody holds a lock, so that a signal may come at any moment.
+a signal. No thread holds a lock, so that a signal may come at any moment.
 
 A request that takes too long is cancelled and its thread left to end by itself: requests has no
 limit for an answer as a whole. So DNS that hangs and a byte a second need no code of their own.
@@ -96,7 +96,7 @@ class Runner:
                     frame = self._clock() + self._frame_seconds
                     yield Tick()
                 self._wait(max(0.0, self._next_wake(frame) - self._clock()))
-                while self._results:  # before a signal: a verdict that was reached is told
+                while self._results:  # before a signal: a verdict that was reached counts
                     yield from self._take(*self._results.popleft())
 
     def _wait(self, seconds: float) -> None:
