@@ -21,30 +21,41 @@ class BuildList:
         self._pages = 0
 
     def add(self, page: BuildPage) -> None:
-        """Add one page. Raises PermanentError after too many: no newest build from a part."""
+        """Add one page. Raises PermanentError where the list cannot be relied on.
+
+        That is after too many pages, as a part has no newest build, and where a build has two
+        dates.
+        """
         self._pages += 1
-        self._builds.update((build.sid.lower(), build) for build in page.builds)
+        for build in page.builds:
+            known = self._builds.setdefault(build.sid.lower(), build)
+            if known.created != build.created:
+                raise _undecided(f"{printable(build.sid)} is listed with two dates")
+            self._builds[build.sid.lower()] = build
         if page.next_query is not None and self._pages >= MAX_PAGES:
             raise _undecided(f"the list of builds has more than {MAX_PAGES} pages")
 
     def newest(self, now: datetime, *, in_progress: bool) -> Selected:
         """The newest build, or the newest still building; `now` is the server's time.
 
-        Raises NotFoundError where there is none, PermanentError where a date is missing.
+        Raises NotFoundError where there is none, PermanentError where a date is missing or two
+        builds were created at the newest moment.
         """
         if not self._builds:
             raise NotFoundError("no builds", "the service has no builds")
+        if any(build.created is None for build in self._builds.values()):
+            raise _undecided("a build in the list has no date")
         building = [b for b in self._builds.values() if b.status == Status.BUILDING]
-        newest, created = _newest(self._builds.values())
+        candidates = building if in_progress and building else self._builds.values()
+        selected, created = _newest(candidates)
         if in_progress and not building:
             when = age((now - created).total_seconds())
-            state = f"{printable(newest.status)}, created {when}"
+            state = f"{printable(selected.status)}, created {when}"
             raise NotFoundError(
                 "none in progress",
-                f"no build in progress: the newest is {printable(newest.sid)} ({state})",
+                f"no build in progress: the newest is {printable(selected.sid)} ({state})",
                 "A build just created may not be listed yet. To wait for it, pass its Build SID.",
             )
-        selected, created = _newest(building) if in_progress else (newest, created)
         others = sum(build is not selected for build in building)
         seconds = (now - created).total_seconds()
         return Selected(selected.sid, selected.status, created, seconds, others)
@@ -52,10 +63,11 @@ class BuildList:
 
 def _newest(builds: Collection[Build]) -> tuple[Build, datetime]:
     """The newest of these, and when it was created."""
-    dated = [(build, build.created) for build in builds if build.created is not None]
-    if len(dated) < len(builds):
-        raise _undecided("a build in the list has no date")
-    return max(dated, key=lambda pair: pair[1])
+    created = max(build.created for build in builds if build.created is not None)
+    newest, *others = [build for build in builds if build.created == created]
+    if others:
+        raise _undecided(f"two builds were created at {created:%Y-%m-%d %H:%M:%S} UTC")
+    return newest, created
 
 
 def _undecided(why: str) -> PermanentError:

@@ -119,6 +119,53 @@ def test_a_build_without_its_time_leaves_it_open_which_is_the_newest(in_progress
     assert raised.value.hints == ("Pass a Build SID.",)
 
 
+TOKYO = timezone(timedelta(hours=9))
+
+
+@pytest.mark.parametrize(
+    ("statuses", "in_progress"),
+    [
+        (["building", "building"], True),
+        (["completed", "failed"], False),
+        (["completed", "failed"], True),
+        (["building", "failed"], False),
+    ],
+)
+@pytest.mark.parametrize("zone", [timezone.utc, TOKYO], ids=["one zone", "two zones"])
+def test_of_two_builds_created_at_the_same_moment_neither_is_the_newest(
+    statuses: list[str], in_progress: bool, zone: timezone
+) -> None:
+    one, other = (build(n, status) for n, status in enumerate(statuses))
+    moved = other._replace(created=NOON.astimezone(zone))
+    found = listing([one, build(7, "failed", 5)], [moved])
+
+    with pytest.raises(PermanentError) as raised:
+        found.newest(NOON, in_progress=in_progress)
+
+    assert raised.value.reason.startswith("two builds were created at 2026-11-24 ")
+    assert raised.value.hints == ("Pass a Build SID.",)
+
+
+def test_builds_created_at_the_same_moment_do_no_harm_where_neither_is_wanted() -> None:
+    newer = listing([build(1, "failed"), build(2, "completed"), build(3, minutes_ago=3)])
+    older = listing([build(1), build(2, minutes_ago=3), build(3, minutes_ago=3)])
+
+    assert newer.newest(NOON, in_progress=True).sid == build(3).sid
+    assert older.newest(NOON, in_progress=True).sid == build(1).sid
+
+
+@pytest.mark.parametrize("minutes_ago", [1, None])
+def test_a_build_that_is_listed_with_two_dates_leaves_it_open_which_is_the_newest(
+    minutes_ago: float | None,
+) -> None:
+    again = build(0xAB, minutes_ago=minutes_ago)._replace(sid=build(0xAB).sid.upper())
+
+    with pytest.raises(PermanentError, match="is listed with two dates") as raised:
+        listing([build(0xAB), build(1)], [again])
+
+    assert raised.value.hints == ("Pass a Build SID.",)
+
+
 def test_50_pages_are_read_and_a_51st_is_too_many() -> None:
     assert listing(*[[build(n, minutes_ago=n)] for n in range(50)]).newest(
         NOON, in_progress=True
