@@ -5,71 +5,107 @@ from __future__ import annotations
 import json
 import os
 import stat
+from collections.abc import Collection
 from typing import Any, NoReturn
 
 from twbuild.text import strerror
 
 MAX_FILE_BYTES = 1 << 20
+MAX_WIDE_BYTES = 2 << 20  # of JSON with characters that take up to 4 bytes each once decoded
 MAX_DEPTH = 100  # Twilio's answers and files have at most 5
 MAX_DIGITS = 4300  # Python's own limit, which its environment can lift: int() takes seconds then
-MAX_VALUES = 500_000  # a page of 20 builds of 1,050 versions of 16 values each has fewer
+MAX_VALUES = 10_000
 
 _NOT_STRUCTURE = bytes(set(range(256)) - set(b'"[]{}'))
+_PIECE_BYTES = 1 << 16
 
 
 class NotAnObjectError(ValueError):
     """Not one JSON object; its text says what is wrong and holds nothing of the content."""
 
 
-def parse(content: bytes) -> dict[str, Any]:
+def parse(
+    content: bytes | bytearray,
+    max_values: int = MAX_VALUES,
+    names: Collection[str] | None = None,
+) -> dict[str, Any]:
     """The JSON object (RFC 8259) that `content` is, in UTF-8 with or without a BOM.
 
+    `max_values` bounds the memory, at 60 bytes or more a value. Where `names` are given, each
+    object keeps its members of these names only. A bytearray is emptied once it is decoded.
     Raises NotAnObjectError; also where a name occurs twice in one object: which of both is meant
     would be a guess, and a guess must never become a verdict.
     """
     try:
-        text = content.decode("utf-8-sig")
-        if sum(map(content.count, (b",", b"[", b"{"))) > MAX_VALUES:
-            raise NotAnObjectError("JSON of too many values")  # each takes 60 bytes or more
-        if _is_too_deep(content):
-            raise NotAnObjectError("JSON nested too deep")
+        text = _decoded(content, max_values)
+        if isinstance(content, bytearray):
+            content.clear()
         value = json.loads(
-            text, object_pairs_hook=_unique, parse_int=_whole, parse_constant=_no_number
+            text,
+            object_pairs_hook=lambda pairs: _unique(pairs, names),
+            parse_int=_whole,
+            parse_constant=_no_number,
         )
     except NotAnObjectError:
         raise
     except UnicodeDecodeError:
         raise NotAnObjectError("not UTF-8") from None
     except ValueError:
-        raise NotAnObjectError("empty" if not content.strip() else "not JSON") from None
+        raise NotAnObjectError("empty" if not text.strip() else "not JSON") from None
     if not isinstance(value, dict):
         raise NotAnObjectError("JSON, but not an object")
     return value
 
 
-def _is_too_deep(content: bytes) -> bool:
-    """Whether JSON in UTF-8 opens more than MAX_DEPTH brackets inside each other.
+def _decoded(content: bytes | bytearray, max_values: int) -> str:
+    """The text, unless parsing it could take more memory than a legitimate one does."""
+    _check_depth(content, max_values)
+    values = sum(map(content.count, (b",", b"[", b"{")))
+    if values > max_values or content.count(b"{") > max_values // 8:  # an object takes the most
+        raise NotAnObjectError("JSON of too many values")
+    if len(content) > MAX_WIDE_BYTES and (not content.isascii() or b"\\u" in content):
+        raise NotAnObjectError("JSON of too much text that is not ASCII")
+    return content.decode("utf-8-sig")
+
+
+def _check_depth(content: bytes | bytearray, max_values: int) -> None:
+    """Refuse JSON in UTF-8 that opens more than MAX_DEPTH brackets inside each other.
 
     json's scanner calls itself for each level, and in a thread with a small stack that ends the
     process. What follows a mistake in the JSON may be counted wrongly, but is never read.
     """
-    unescaped = content.replace(b"\\\\", b"").replace(b'\\"', b"")
-    level, in_string = 0, False
-    for byte in unescaped.translate(None, delete=_NOT_STRUCTURE):
-        if byte in b'"':
-            in_string = not in_string
-        elif not in_string:
-            level += 1 if byte in b"[{" else -1
-            if level > MAX_DEPTH:
-                return True
-    return False
+    level, in_string, start, seen = 0, False, 0, 0
+    while start < len(content):
+        end = _end_of_piece(content, start)
+        piece = content[start:end].replace(b"\\\\", b"").replace(b'\\"', b"")
+        structure = piece.translate(None, delete=_NOT_STRUCTURE)
+        for byte in structure:
+            if byte in b'"':
+                in_string = not in_string
+            elif not in_string:
+                level += 1 if byte in b"[{" else -1
+                if level > MAX_DEPTH:
+                    raise NotAnObjectError("JSON nested too deep")
+        start, seen = end, seen + len(structure)
+        if seen > 6 * max_values:  # a member has four quotation marks, a container two brackets
+            raise NotAnObjectError("JSON of too many values")
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _end_of_piece(content: bytes | bytearray, start: int) -> int:
+    """Where a piece ends that begins at `start`: behind a whole escape, so that none is cut."""
+    at = min(start + _PIECE_BYTES, len(content)) - 1
+    while content[at : at + 1] == b"\\":
+        at += 1
+    return min(at + 1, len(content))
+
+
+def _unique(pairs: list[tuple[str, Any]], names: Collection[str] | None) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise NotAnObjectError("JSON with a name that occurs twice in one object")
-    return found
+    if names is None:
+        return found
+    return {name: value for name, value in found.items() if name in names}
 
 
 def _whole(digits: str) -> int:

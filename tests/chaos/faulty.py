@@ -61,16 +61,25 @@ class Faulty:
         connection.settimeout(30)
         try:
             with connection, connection.makefile("rb") as lines:
+                late, is_first = None, True
                 while target := lines.readline():
                     while lines.readline() not in (b"\r\n", b""):
                         pass
-                    if not self._answer(connection, target.decode().split(" ")[1]):
+                    if late:
+                        http, body = late
+                        connection.sendall(_head(body, http) + body)
+                        continue
+                    kept, late = self._answer(connection, target.decode().split(" ")[1], is_first)
+                    if not kept:
                         return
+                    is_first = False
         except OSError:
             return  # the client has gone, or was reset
 
-    def _answer(self, connection: socket.socket, path: str) -> bool:
-        """Follow the next step; whether the connection is kept."""
+    def _answer(
+        self, connection: socket.socket, path: str, is_first: bool
+    ) -> tuple[bool, tuple[int, bytes] | None]:
+        """Follow the next step; whether the connection is kept, and what comes late on it."""
         with self._lock:
             self.first = self.first or time.monotonic()
             if path.endswith(f"/Builds/{BUILD}"):
@@ -83,7 +92,11 @@ class Faulty:
                 body = page({**build_body(status="building"), "date_created": now})
                 self._steps.insert(0, step)  # that was no Status: it is still to come
                 step = step._replace(says="building")
-        return self._follow(connection, step, json.dumps(body).encode())
+        said = len(self.said)
+        kept = self._follow(connection, step, json.dumps(body).encode())
+        if not is_first and _is_asked_again(step):
+            del self.said[said:]
+        return kept, step.late
 
     def _follow(self, connection: socket.socket, step: Step, body: bytes) -> bool:
         if step.how == "silence":
@@ -164,6 +177,11 @@ class Faulty:
             return _reset(connection) if step.http < 500 else False
         connection.sendall(_head(body + b" ") + body)
         return False
+
+
+def _is_asked_again(step: Step) -> bool:
+    """Whether this counts only as the first answer on its connection."""
+    return step.how in ("missing", "anonymous") or (step.how == "error" and not _passes(step.http))
 
 
 def _good(how: str, body: bytes) -> bytes:

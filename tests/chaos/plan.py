@@ -73,10 +73,23 @@ NONSENSE = (
     b'{"status": "completed", "sid": "%s"}' % OTHER_BUILD.encode(),
     b'{"status": "failed", "sid": "%s"}' % OTHER_BUILD.encode(),
     b'{"status": "completed", "sid": null, "url": "https://x/Builds/%s"}' % OTHER_BUILD.encode(),
+    b'{"status": "completed", "url": "https://x/Builds/%s"}' % OTHER_BUILD.lower().encode(),
+    b'{"status": "failed", "url": "https://x/Builds/%%5AB%s"}' % OTHER_BUILD[2:].encode(),
+    b'{"status": "completed", "service_sid": "ZS%s"}' % (b"9" * 32),
     b'{"status": "completed", "sid": "%s"}' % TOKEN.encode(),
     b'{"status": "%s"}' % TOKEN.encode(),
     b'{"status": "completed"' + b" " * (1 << 20) + b"}",
     b'{"status": "completed", "more": [%s]}' % b",".join([b"{}"] * 300_000),
+)
+# What may come late, in the place of the answer to the next request: HTTP status and body.
+LATE = (
+    (200, b'{"status": "completed", "sid": null, "url": null}'),
+    (200, b'{"status": "failed"}'),
+    (200, b'{"status": "completed", "sid": "%s"}' % OTHER_BUILD.encode()),
+    (200, b'{"builds": [], "meta": {}}'),
+    (401, b'{"code": 20003, "message": "Authenticate", "status": 401}'),
+    (404, b'{"code": 20404, "message": "not found", "status": 404}'),
+    (400, b""),
 )
 CHUNK_SIZES = (b"-1", b"+5", b"0x5", b"1_0", b"", b"five", b"f" * 40)
 INTERIM = (100, 102, 103, 199)
@@ -88,7 +101,8 @@ class Step(NamedTuple):
     """What the server does with one request.
 
     `says` is a status, or none; `how` is how that, or the trouble, is brought about. `http` is the
-    HTTP status, of a good answer that of the interim ones before or behind it.
+    HTTP status, of a good answer that of the interim ones before or behind it. `late` is what
+    comes in the place of the connection's next answer.
     """
 
     how: str
@@ -97,6 +111,7 @@ class Step(NamedTuple):
     body: bytes = b""
     retry_after: str = ""
     seconds: float = 0.0
+    late: tuple[int, bytes] | None = None
 
 
 class Act(NamedTuple):
@@ -184,7 +199,8 @@ def _good(chance: random.Random, status: str) -> Step:
     )
     behind = ("extra", "half an extra", "late extra", "interim behind")
     how = chance.choice((*hows, "anonymous", "cookies", *behind))
-    return Step(how, status, chance.choice(INTERIM), seconds=chance.uniform(0.2, 2))
+    late = chance.choice(LATE) if chance.random() < 0.2 else None
+    return Step(how, status, chance.choice(INTERIM), seconds=chance.uniform(0.2, 2), late=late)
 
 
 def _trouble(chance: random.Random) -> Step:

@@ -3,7 +3,7 @@
 That holds for statuses, and for errors that end the watch of a build. Random requests about several
 builds go over kept connections to a server that says 1xx at any moment, answers late, frames and
 closes in every way, names no build, and sends answers that no request asked for. Each answer is
-unique, and the server notes which build it was given for.
+unique, and the server notes which build it was given for, and which ones no request asked for.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ HABITS = st.builds(
             "keep-alive\r\nConnection: close",
         ]
     ),
-    named=st.sampled_from(["sid", "url", "nothing", "nothing"]),
+    named=st.sampled_from(["sid", "url", "escaped", "nothing", "nothing"]),
     extra=st.sampled_from(
         [
             "none",
@@ -68,6 +68,7 @@ HABITS = st.builds(
             "soon",
             "with the next",
             "before the next",
+            "in the next one's place",
         ]
     ),
     status=st.sampled_from([200, 200, 200, 200, 404, 401, 503]),
@@ -75,18 +76,26 @@ HABITS = st.builds(
 
 
 class Awkward:
-    """The server; `given` says for which build each answer was."""
+    """The server; `given` says for which build each answer was.
+
+    `nameless` are those that no request asked for and that do not say what they answer.
+    """
 
     def __init__(self) -> None:
         self.habits: deque[Habit] = deque()
+        self.nameless: set[str] = set()
         self.given: dict[str, str] = {}
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
 
     def handle(self, connection: Connection) -> None:
         late: list[bytes] = []
+        in_place: list[bytes] = []
         while True:
             sid = connection.request().split(b"/Builds/")[1].split(b"/")[0].decode()
+            if in_place:
+                connection.send(in_place.pop())
+                continue
             with self._lock:
                 habit = (
                     self.habits.popleft()
@@ -94,7 +103,7 @@ class Awkward:
                     else Habit(0, 0, "length", None, "sid", "none", 200)
                 )
             answer = self.answer(sid, habit)
-            extra = self.answer(sid, habit._replace(status=min(habit.status, 404)))
+            extra = self.extra(sid, habit._replace(status=min(habit.status, 404)))
             for content in late:
                 connection.send(content)
             late = []
@@ -106,27 +115,41 @@ class Awkward:
                 answer, late = answer + extra[:25], [extra[25:]]
             elif habit.extra == "before the next":
                 late = [extra]
+            elif habit.extra == "in the next one's place":
+                in_place = [extra]
             connection.send(answer)
-            if habit.extra == "soon":
-                connection.pause(0.002)
-                connection.send(extra)
-            if habit.framing == "end of connection":
-                raise Gone
-            if habit.extra == "with the next":
-                connection.request()
-                connection.send(extra)
+            self.go_on(connection, habit, extra)
+
+    def go_on(self, connection: Connection, habit: Habit, extra: bytes) -> None:
+        """What comes behind an answer."""
+        if habit.extra == "soon":
+            connection.pause(0.002)
+            connection.send(extra)
+        if habit.framing == "end of connection":
+            raise Gone
+        if habit.extra == "with the next":
+            connection.request()
+            connection.send(extra)
+
+    def extra(self, sid: str, habit: Habit) -> bytes:
+        """An answer that no request asked for."""
+        before = set(self.given)
+        answer = self.answer(sid, habit)
+        if habit.named == "nothing" or habit.status != 200:
+            self.nameless |= set(self.given) - before
+        return answer
 
     def answer(self, sid: str, habit: Habit) -> bytes:
         """One of a kind, which its account tells."""
         account = f"AC{next(self._numbers):032x}"
         self.given[account] = sid
+        urls = {"url": sid.lower(), "escaped": f"%5a%42{sid[2:]}"}
+        named = urls.get(habit.named)
         body = json.dumps(
             {
                 "sid": sid if habit.named == "sid" else None,
                 "account_sid": account,
-                "url": f"https://x/v1/Services/y/Builds/{sid}/Status"
-                if habit.named == "url"
-                else None,
+                "url": f"https://x/v1/Services/y/Builds/{named}/Status" if named else None,
                 "status": "completed",
                 "code": 20000,
                 "message": account,
@@ -170,6 +193,7 @@ class Requests(RuleBasedStateMachine):
         else:
             assert isinstance(answer, BuildStatus)
             told = answer.account_sid
+        assert not [account for account in self.awkward.nameless if account in str(told)]
         given = [sid for account, sid in list(self.awkward.given.items()) if account in str(told)]
         assert set(given) <= {build}
 

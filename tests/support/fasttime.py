@@ -72,12 +72,15 @@ _made: list[Fetcher] = []
 
 
 def fetcher(
-    url: str, environ: Mapping[str, str] | None = None, way: network.Network | None = None
+    url: str,
+    environ: Mapping[str, str] | None = None,
+    way: network.Network | None = None,
+    service: str = SERVICE,
 ) -> Fetcher:
     """A fetcher for `url`, with good credentials; `close_fetchers` closes its connections."""
     given = {"TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": TOKEN, "TWBUILD_API_URL": url}
     found = endpoint.load({**given, **(environ or {})}, None)
-    made = Fetcher(found, way or network.network_for(found.base_url), SERVICE)
+    made = Fetcher(found, way or network.network_for(found.base_url), service)
     _made.append(made)
     return made
 

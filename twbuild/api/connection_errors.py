@@ -217,7 +217,7 @@ def _of_answer(attempt: Attempt, causes: list[BaseException]) -> Words:
     if _has(causes, http.client.RemoteDisconnected):
         return ("connection lost",)
     if _has(causes, http.client.LineTooLong):
-        return ("the answer has a header line of over 64 KiB",)
+        return ("the answer has a head of over 64 KiB",)
     if _has(causes, http.client.BadStatusLine, http.client.UnknownProtocol):
         return ("the answer is not HTTP",)
     if _has(causes, urllib3.exceptions.InvalidHeader):

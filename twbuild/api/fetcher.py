@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from urllib.parse import urlsplit
 
 from twbuild.api import connection_errors, http_errors, parsing
 from twbuild.api.models import Answer, Request, Resource, Response
 from twbuild.api.network import Network
-from twbuild.api.redaction import Redactor
+from twbuild.api.redaction import Redactor, secrets
 from twbuild.api.transport import Session, TransportError
 from twbuild.config.endpoint import Settings
 from twbuild.errors import FetchError, TransientError
@@ -16,7 +15,6 @@ from twbuild.errors import FetchError, TransientError
 MIB = 1 << 20
 MAX_ERROR_BYTES = MIB
 MAX_BYTES = {Resource.STATUS: MIB, Resource.BUILD: 2 * MIB, Resource.PAGE: 8 * MIB}
-SHOWN_HEADERS = ("Content-Type", "Twilio-Request-Id")
 PAGE_SIZE = 20  # a build may list 1,050 versions, so that 50 builds can exceed 10 MiB
 
 
@@ -27,9 +25,9 @@ class Fetcher:
         self._settings = settings._replace(base_url=network.base_url)
         self._network = network
         self._builds_url = f"{network.base_url}/v1/Services/{service}/Builds"
+        self._service = service
         found = settings.credentials
-        basic = base64.b64encode(f"{found.username}:{found.password}".encode()).decode()
-        self._redactor = Redactor(found.password, basic, *network.secrets)
+        self._redactor = Redactor(*secrets(found, network.secrets))
         self._session = Session(network, (found.username, found.password))
 
     def url(self, request: Request) -> str:
@@ -44,8 +42,8 @@ class Fetcher:
         Sources: https://www.twilio.com/docs/serverless/api/resource/build-status and
         https://www.twilio.com/docs/serverless/api/resource/build
         """
-        answer, is_first = self._fetch(request)
-        if not is_first and _may_be_anothers(answer):
+        answer, is_certain = self._fetch(request)
+        if not is_certain:
             self._session.drop()
             answer, _ = self._fetch(request)
         if isinstance(answer, FetchError):
@@ -63,47 +61,49 @@ class Fetcher:
     def _shown_tail(self, request: Request) -> str:
         """The end of the URL; only the query of a page came from the server."""
         tail = _tail(request)
-        return str(self._redactor.redacted(tail)) if request.query else tail
+        return self._redactor.redacted(tail) if request.query else tail
 
     def _fetch(self, request: Request) -> tuple[Answer | FetchError, bool]:
-        """What one GET comes to, and whether it was the first on its connection."""
+        """What one GET comes to, and whether that is certainly the answer to it."""
         sent = self._sent(request)
         url = self._builds_url + _tail(request)
         try:
             response = self._session.exchange(url, MAX_BYTES[request.resource], MAX_ERROR_BYTES)
         except TransportError as error:
             raise connection_errors.from_exception(self._attempt(request), error) from None
-        shown = {n: self._redactor.redacted(response.headers.get(n, "")) for n in SHOWN_HEADERS}
-        response.headers.update(shown)
-        return self._read(request, sent, response), response.is_first
+        answer, is_named = self._read(sent, response)
+        return answer, is_named or response.is_first
 
     def _sent(self, request: Request) -> http_errors.SentRequest:
         path = urlsplit(self._builds_url).path + self._shown_tail(request)
-        return http_errors.SentRequest(path, self._settings, self._network.proxy_name)
+        return http_errors.SentRequest(
+            request,
+            self._service,
+            path,
+            self._settings,
+            self._network.proxy_name,
+            self._redactor.redacted,
+        )
 
     def _attempt(self, request: Request) -> connection_errors.Attempt:
         sent = self._sent(request)
         return connection_errors.Attempt(sent, self._network, self._session.phase)
 
     def _read(
-        self, request: Request, sent: http_errors.SentRequest, response: Response
-    ) -> Answer | FetchError:
-        if response.status != 200:
-            body = self._redactor.redacted_body(response.body)
-            return http_errors.from_response(sent, response._replace(body=body))
+        self, sent: http_errors.SentRequest, response: Response
+    ) -> tuple[Answer | FetchError, bool]:
+        """What a response comes to, and whether it says itself what it answers."""
+        content = parsing.content(response, sent.request.resource)
+        if response.status != 200 or http_errors.is_error(content):
+            refused = http_errors.from_response(sent, response, content)
+            return refused, isinstance(refused, TransientError)
         try:
-            if response.defect:
-                raise ValueError(response.defect)
-            return parsing.read(request, response, self._redactor.redacted)
+            if content.defect:
+                raise ValueError(content.defect)
+            return parsing.read(sent, response, content.found)
         except ValueError as error:
-            why, *hints = map(self._redactor.redacted, error.args)
-            return http_errors.from_invalid_answer(sent, response, why, *hints)
-
-
-def _may_be_anothers(answer: Answer | FetchError) -> bool:
-    if isinstance(answer, FetchError):
-        return not isinstance(answer, TransientError)
-    return not parsing.is_named(answer)
+            self._session.drop()  # what follows may be late answers, too
+            return http_errors.from_invalid_answer(sent, response, content, *error.args), True
 
 
 def _tail(request: Request) -> str:

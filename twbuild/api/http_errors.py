@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from twbuild import strict_json
-from twbuild.api.models import Response
+from twbuild.api.models import Content, Request, Response
 from twbuild.config.endpoint import Settings
 from twbuild.errors import (
     FetchError,
@@ -19,7 +18,7 @@ from twbuild.errors import (
     TransientError,
     UnauthorizedError,
 )
-from twbuild.text import duration, printable
+from twbuild.text import MAX_CHARACTERS, duration, printable
 
 MAX_RETRY_AFTER = 300.0
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -27,6 +26,7 @@ TEST_CREDENTIALS = 20008
 # Other APIs answer in the same shape, with their own numbers or the HTTP status as `code`.
 # Source: https://www.twilio.com/docs/api/errors
 TWILIO_CODES = range(10_000, 1_000_000)
+MAX_TEXT = 10_000  # characters of a text from a server that are looked at
 PORTAL = "A captive portal, a proxy or a gateway may have answered instead of Twilio."
 PROXY_LOGIN = "Check the user name and password in the proxy's address: USER:PASSWORD@HOST:PORT."
 
@@ -37,11 +37,25 @@ def is_transient(status: int) -> bool:
 
 
 class SentRequest(NamedTuple):
-    """A request as errors describe it: its path, the account, the proxy."""
+    """A request as errors describe it: its path, the account, the proxy.
 
+    `redacted` removes secrets from a text of the server's.
+    """
+
+    request: Request
+    service: str
     path: str
     settings: Settings
     proxy: str | None
+    redacted: Callable[[str], str]
+
+    def text(self, value: object) -> str | None:
+        """A text of the server's without secrets, None for any other value."""
+        return self.redacted(value[:MAX_TEXT]) if isinstance(value, str) else None
+
+    def shown(self, text: str, limit: int = MAX_CHARACTERS) -> str:
+        """A text of the server's without secrets, to be printed."""
+        return printable(self.redacted(text[:MAX_TEXT]), limit)
 
     @property
     def host(self) -> str:
@@ -62,10 +76,9 @@ class SentRequest(NamedTuple):
 
     @property
     def resource(self) -> str:
-        """What the path names: a build of a service, or a service."""
-        match = re.search(r"/Services/([^/?]+)/Builds(?:/([^/?]+))?", self.path)
-        service, sid = match.groups() if match else ("", None)
-        return f"build {sid} in service {service}" if sid else f"service {service}"
+        """What was asked for: a build of a service, or a service."""
+        sid = self.request.sid
+        return f"build {sid} in service {self.service}" if sid else f"service {self.service}"
 
     @property
     def description(self) -> str:
@@ -83,10 +96,10 @@ class SentRequest(NamedTuple):
         return f"as {found.shown_name}{account}, from {found.source}"
 
 
-def request_id(response: Response) -> str | None:
+def request_id(sent: SentRequest, response: Response) -> str | None:
     """Twilio's id of the request; some answers carry it twice, joined by a comma."""
     found = response.headers.get("Twilio-Request-Id", "").partition(",")[0].strip()
-    return printable(found, 100) or None
+    return sent.shown(found, 100) or None
 
 
 def date_of(response: Response) -> datetime | None:
@@ -94,15 +107,20 @@ def date_of(response: Response) -> datetime | None:
     return _date(response.headers.get("Date", ""))
 
 
+def is_error(content: Content) -> bool:
+    """Whether a body is one of Twilio's errors, whatever its HTTP status."""
+    is_resource = isinstance(content.found.get("status"), str)
+    return not is_resource and _code(content.found) is not None
+
+
 def from_invalid_answer(
-    sent: SentRequest, response: Response, why: str, *hints: str
+    sent: SentRequest, response: Response, content: Content, why: str, *hints: str
 ) -> TransientError:
     """An answer with HTTP 200 that is not what the API promises."""
-    kind = response.headers.get("Content-Type", "").partition(";")[0].strip()
-    if not response.defect and "json" not in kind.lower() and _is_markup(kind, response.body):
-        why = f"HTML came instead of JSON ({_size(response.body, kind)})"
+    if content.kind:
+        why = f"{content.kind} came instead of JSON ({_size(sent, response, content)})"
         hints = (PORTAL,)
-    found_id = request_id(response)
+    found_id = request_id(sent, response)
     return TransientError(
         why,
         f"HTTP {response.status}, but {why}",
@@ -114,15 +132,15 @@ def from_invalid_answer(
     )
 
 
-def from_response(sent: SentRequest, response: Response) -> FetchError:
-    """A response whose HTTP status is not 200."""
+def from_response(sent: SentRequest, response: Response, content: Content) -> FetchError:
+    """A response whose HTTP status is not 200, or whose body is one of Twilio's errors."""
     status = response.status
-    code, text = _twilio_error(response.body)
+    code = _code(content.found)
     is_from_twilio = code is not None
-    kind = response.headers.get("Content-Type", "").partition(";")[0].strip()
-    reason = f"HTTP {status}"
-    what = text or (_size(response.body, kind) if response.body else "")
-    message = f"{reason}, {what}" if what else reason
+    text = f"code {code}: {_text(sent, content.found)}" if is_from_twilio else ""
+    reason = f"HTTP {status} with an error inside" if status == 200 else f"HTTP {status}"
+    what = text or (_size(sent, response, content) if content.size else "")
+    message = f"{reason}{':' if status == 200 else ','} {what}" if what else reason
     error: type[FetchError] = PermanentError
     hints: list[str] = []
     twilio_says: list[str] = []
@@ -133,7 +151,7 @@ def from_response(sent: SentRequest, response: Response) -> FetchError:
         twilio_says = [text]
     elif is_transient(status):
         error = TransientError
-        hints = _not_twilio(sent) if status == 404 else []
+        hints = {404: _not_twilio(sent), 511: [PORTAL]}.get(status, [])
     elif status in (401, 403) and is_from_twilio:
         error = UnauthorizedError
         message = f"Twilio refused the credentials ({reason})"
@@ -145,11 +163,11 @@ def from_response(sent: SentRequest, response: Response) -> FetchError:
     elif status == 407:
         hints = [PROXY_LOGIN]
     elif status in REDIRECTS:
-        message = f"{reason}, a redirect"
-        hints = ["Redirects are not followed: the credentials would go with them."]
+        message = f"{reason}, a redirect{_target(sent, response)}"
+        hints = [PORTAL, "Redirects are not followed: the credentials would go with them."]
     elif status < 400:
         message = f"unexpected {reason}"
-    found_id = request_id(response)
+    found_id = request_id(sent, response)
     retry_after = _retry_after(response) if error in (TransientError, NotFoundError) else 0
     if retry_after:
         hints.append(f"The server asks to retry after {duration(retry_after)} (Retry-After).")
@@ -163,6 +181,15 @@ def from_response(sent: SentRequest, response: Response) -> FetchError:
         request_id=found_id,
         retry_after=retry_after,
     )
+
+
+def _target(sent: SentRequest, response: Response) -> str:
+    """The host that a redirect leads to, and no more of its address."""
+    try:
+        host = urlsplit(sent.redacted(response.headers.get("Location", ""))).hostname
+    except ValueError:
+        host = None
+    return f" to {printable(host, 100)}" if host else ""
 
 
 def _not_twilio(sent: SentRequest) -> list[str]:
@@ -185,33 +212,33 @@ def _refusal(sent: SentRequest, code: int | None) -> Iterator[str]:
         yield hint
 
 
-def _twilio_error(body: bytes) -> tuple[int | None, str]:
-    """Code and text, if the body has one of Twilio's two error shapes.
+def _code(found: dict[str, Any]) -> int | None:
+    """The code of one of Twilio's two error shapes, None for anything else.
 
     `{code, message, more_info, status}`, or RFC 9457's `{type, title, status, code, detail}`.
     """
-    try:
-        found = strict_json.parse(body)
-    except strict_json.NotAnObjectError:
-        return None, ""
     code = found.get("code")
     if isinstance(code, str) and re.fullmatch(r"[0-9]{1,9}", code):
         code = int(code)
+    is_code = isinstance(code, int) and code in TWILIO_CODES
+    return code if is_code and any(_texts(found)) else None
+
+
+def _texts(found: dict[str, Any]) -> list[str]:
     texts = [found.get(name) for name in ("message", "title", "detail")]
-    text = ": ".join(printable(text) for text in texts if isinstance(text, str) and text)
-    if not isinstance(code, int) or code not in TWILIO_CODES or not text:
-        return None, ""
+    return [text for text in texts if isinstance(text, str) and text]
+
+
+def _text(sent: SentRequest, found: dict[str, Any]) -> str:
+    """Twilio's own words, and the address of their explanation."""
     more = found.get("more_info") or found.get("moreInfo") or found.get("type")
-    link = f" ({printable(more)})" if isinstance(more, str) else ""
-    return code, f"code {code}: {text}{link}"
+    link = f" ({sent.shown(more)})" if isinstance(more, str) else ""
+    return ": ".join(map(sent.shown, _texts(found))) + link
 
 
-def _size(body: bytes, kind: str) -> str:
-    return f"{printable(kind, 60) or 'a body of no type'}, {len(body)} bytes"
-
-
-def _is_markup(kind: str, body: bytes) -> bool:
-    return "html" in kind.lower() or body.lstrip()[:1] == b"<"
+def _size(sent: SentRequest, response: Response, content: Content) -> str:
+    kind = response.headers.get("Content-Type", "").partition(";")[0].strip()
+    return f"{sent.shown(kind, 60) or 'a body of no type'}, {content.size} bytes"
 
 
 def _retry_after(response: Response) -> float:

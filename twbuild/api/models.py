@@ -5,10 +5,10 @@ Named tuples: each frozen dataclass costs a start about ten times as much.
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Status(str, Enum):
@@ -46,9 +46,21 @@ class Response(NamedTuple):
     """
 
     status: int
-    headers: MutableMapping[str, str]
-    body: bytes
+    headers: Mapping[str, str]
+    body: bytearray
     is_first: bool
+    defect: str = ""
+
+
+class Content(NamedTuple):
+    """A body as it was read, once: the JSON object in it, or {} and why there is none.
+
+    `kind` is "HTML" or "text" where the body is no JSON at all, else "".
+    """
+
+    found: dict[str, Any]
+    size: int
+    kind: str = ""
     defect: str = ""
 
 
@@ -72,7 +84,7 @@ class Dependency(NamedTuple):
 
 
 class Build(NamedTuple):
-    """What the Build resource says of a build beyond its status; None where it says nothing.
+    """What the Build resource says of a build; None where it says nothing.
 
     Source: https://www.twilio.com/docs/serverless/api/resource/build
     """

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
+from urllib.parse import unquote
 
 from twbuild import strict_json
 from twbuild.api import http_errors
+from twbuild.api.http_errors import MAX_TEXT, SentRequest
 from twbuild.api.models import (
     Answer,
     Build,
     BuildPage,
     BuildStatus,
+    Content,
     Dependency,
-    Request,
     Resource,
     Response,
     Status,
@@ -23,105 +24,150 @@ from twbuild.api.models import (
 from twbuild.config import sids
 from twbuild.text import printable
 
-BUILD_SID = re.compile(sids.BUILD)
+BUILD_SID, SERVICE_SID = re.compile(sids.BUILD), re.compile(sids.SERVICE)
+
+# A build has at most 1,000 versions of assets, each of 8 members, and 50 of functions, of 10; a
+# page has 20 builds. Source: https://www.twilio.com/docs/serverless/api/resource/build
+MAX_VALUES = {Resource.STATUS: 1_000, Resource.BUILD: 20_000, Resource.PAGE: 220_000}
+
+# All that is read of an answer, wherever in it.
+_OF_A_STATUS = ("sid", "account_sid", "service_sid", "url", "status")
+_OF_A_BUILD = ("date_created", "date_updated", "runtime", "dependencies", "name", "version")
+_OF_A_PAGE = ("builds", "function_versions", "asset_versions", "meta", "next_page_url")
+_OF_AN_ERROR = ("code", "message", "more_info", "moreInfo", "type", "title", "detail")
+_NAMES = frozenset((*_OF_A_STATUS, *_OF_A_BUILD, *_OF_A_PAGE, *_OF_AN_ERROR))
+
+_SIDS_IN_URL = re.compile("Z[BS][0-9a-f]{32,}", re.ASCII | re.IGNORECASE)
+_TIME = re.compile(
+    "([0-9]{4})-?([0-9]{2})-?([0-9]{2})T([0-9]{2}):?([0-9]{2})(?::?([0-9]{2})(?:[.,]([0-9]+))?)?"
+    "(?:Z|([+-][0-9]{2})(?::?([0-9]{2}))?)?"
+)
 
 
-def read(
-    request: Request,
-    response: Response,
-    redacted: Callable[[Any], Any],
-) -> Answer:
-    """The model in a body; where there is none, raises ValueError of a reason and hints.
-
-    `redacted` takes secrets out of what is shown; the status is read from what was sent.
-    """
+def content(response: Response, resource: Resource) -> Content:
+    """The JSON in a body, which is emptied."""
+    size, start = len(response.body), bytes(response.body[:100]).lstrip(b"\xef\xbb\xbf \t\r\n")
+    most = MAX_VALUES[resource if response.status == 200 else Resource.STATUS]
+    if response.defect:
+        return Content({}, size, defect=response.defect)
     try:
-        sent = strict_json.parse(response.body)
+        return Content(strict_json.parse(response.body, most, _NAMES), size)
     except strict_json.NotAnObjectError as error:
-        raise ValueError(f"the answer is {error}") from None
-    found = redacted(sent)
-    request_id = http_errors.request_id(response)
-    if request.resource is Resource.PAGE:
-        return _page(sent, found, response, request_id)
-    sid = _matching_sid(request.sid, sent, redacted)
-    if request.resource is Resource.BUILD:
-        return _build({**found, "sid": request.sid})._replace(request_id=request_id)
-    status = sent.get("status")
-    if not isinstance(status, str) or status not in [s.value for s in Status]:
-        shown = printable(repr(redacted(status)), 60)
-        raise ValueError(f"unknown build status {shown}", "Update twbuild, or report it.")
-    account, service, url = (_text(found.get(n)) for n in ("account_sid", "service_sid", "url"))
+        kind = ""
+        if start and start[:1] not in b"{[":
+            is_typed = "html" in response.headers.get("Content-Type", "").lower()
+            is_html = start[:1] == b"<" or is_typed
+            kind = "HTML" if is_html else "text" if str(error) == "not JSON" else ""
+        return Content({}, size, kind, f"the answer is {error}")
+
+
+def read(sent: SentRequest, response: Response, found: dict[str, Any]) -> tuple[Answer, bool]:
+    """The model in a body, and whether the body names its build.
+
+    Raises ValueError of a reason and hints where there is none. Secrets are removed from what is
+    given on; statuses and names are compared as they were sent.
+    """
+    request_id = http_errors.request_id(sent, response)
+    if sent.request.resource is Resource.PAGE:
+        date = http_errors.date_of(response) or datetime.now(timezone.utc)
+        page = _page(sent, found, date)
+        return page._replace(request_id=request_id), bool(page.builds)
+    is_named = names_build(sent, found, sent.request.sid)
+    if sent.request.resource is Resource.BUILD:
+        build = _build(sent, {**found, "sid": sent.request.sid})
+        return build._replace(request_id=request_id), is_named
+    status = found.get("status")
+    if not isinstance(status, str) or status not in list(Status):
+        raise ValueError(
+            f"unknown build status {_quoted(sent, status)}", "Update twbuild, or report it."
+        )
+    account, service, url = (sent.text(found.get(n)) for n in ("account_sid", "service_sid", "url"))
     from_sandbox = response.headers.get("Server", "").startswith("twbuild-sandbox/")
-    return BuildStatus(Status(status), sid, account, service, url, request_id, from_sandbox)
+    return BuildStatus(
+        Status(status), found.get("sid"), account, service, url, request_id, from_sandbox
+    ), is_named
 
 
-def is_named(answer: Answer) -> bool:
-    """Whether the answer itself names its build."""
-    return isinstance(answer, BuildStatus) and bool(answer.sid or _builds_in(answer.url))
+def names_build(sent: SentRequest, found: dict[str, Any], sid: str) -> bool:
+    """Whether a Status or Build says that it is about the build `sid`.
+
+    Raises ValueError where anything in it names another build or, where the service was given as
+    a SID, another service.
+    """
+    url, service = found.get("url"), found.get("service_sid")
+    in_url = _sids_in(url) if isinstance(url, str) else []
+    builds = [name for name in in_url if name[1] in "Bb"]
+    if found.get("sid") is not None:
+        builds.append(found["sid"])
+    _check(sent, "", builds, sid)
+    services = [name for name in in_url if name[1] in "Ss"]
+    if isinstance(service, str):
+        services.append(service)
+    if SERVICE_SID.fullmatch(sent.service):
+        _check(sent, "service ", services, sent.service)
+    return bool(builds)
 
 
-def _matching_sid(asked: str, sent: dict[str, Any], redacted: Callable[[Any], Any]) -> str | None:
-    """The sid as sent; ValueError where it, or a `url` in its place, is another build's."""
-    sid = sent.get("sid")
-    named = _builds_in(sent.get("url")) if sid is None else [sid]
-    for name in named:
+def _sids_in(url: str) -> list[str]:
+    if len(url) > MAX_TEXT:
+        raise ValueError(f"the answer has a URL of over {MAX_TEXT:,} characters")
+    return _SIDS_IN_URL.findall(unquote(url))
+
+
+def _check(sent: SentRequest, kind: str, names: list[Any], asked: str) -> None:
+    for name in names:
         if not isinstance(name, str) or not name.isascii() or name.lower() != asked.lower():
-            raise ValueError(f"the answer is about {printable(redacted(name))}, not {asked}")
-    return sid
+            raise ValueError(f"the answer is about {kind}{sent.shown(str(name))}, not {asked}")
 
 
-def _builds_in(url: object) -> list[str]:
-    return BUILD_SID.findall(url) if isinstance(url, str) else []
-
-
-def _page(
-    sent: dict[str, Any],
-    found: dict[str, Any],
-    response: Response,
-    request_id: str | None,
-) -> BuildPage:
-    builds, meta = found.get("builds"), sent.get("meta")
+def _page(sent: SentRequest, found: dict[str, Any], date: datetime) -> BuildPage:
+    builds, meta = found.get("builds"), found.get("meta")
     if not isinstance(builds, list) or not isinstance(meta, dict):
         raise ValueError("the answer is not a page of Builds")  # noqa: TRY004 - the answer's type, not ours
-    if not all(isinstance(build, dict) and _is_listed(build) for build in builds):
-        raise ValueError("the answer lists a Build without its SID or status")
-    for build, as_sent in zip(builds, sent["builds"], strict=True):
-        if as_sent["status"] in [s.value for s in Status]:
-            build["status"] = as_sent["status"]
+    for build in builds:
+        if not isinstance(build, dict) or not _is_listed(sent, build):
+            raise ValueError("the answer lists a Build without its SID or status")
+        names_build(sent, build, build["sid"])
     next_url = meta.get("next_page_url")
-    if next_url is not None and not isinstance(next_url, str):
-        raise ValueError("the answer's next_page_url is not a text")
-    query = next_url.partition("#")[0].partition("?")[2] if next_url else None
-    date = http_errors.date_of(response) or datetime.now(timezone.utc)
-    return BuildPage(tuple(map(_build, builds)), query, date, request_id)
+    query = None
+    if next_url is not None:
+        path, _, query = str(next_url).partition("#")[0].partition("?")
+        if not isinstance(next_url, str) or not query:
+            raise ValueError("the answer's next_page_url is not a URL with a query")
+        names_build(sent, {"url": path[:MAX_TEXT]}, "")
+    return BuildPage(tuple(_build(sent, build) for build in builds), query, date)
 
 
-def _is_listed(build: dict[str, Any]) -> bool:
-    sid, status = build.get("sid"), build.get("status")
-    return isinstance(sid, str) and bool(BUILD_SID.fullmatch(sid)) and isinstance(status, str)
+def _is_listed(sent: SentRequest, build: dict[str, Any]) -> bool:
+    sid = sent.text(build.get("sid"))
+    return bool(sid and BUILD_SID.fullmatch(sid)) and isinstance(build.get("status"), str)
 
 
-def _build(found: dict[str, Any]) -> Build:
+def _build(sent: SentRequest, found: dict[str, Any]) -> Build:
     listed = found.get("dependencies")
     dependencies = [d for d in listed if isinstance(d, dict)] if isinstance(listed, list) else []
+    status = found.get("status")
     return Build(
         sid=found["sid"],
-        status=_text(found.get("status")) or "",
+        status=status if status in list(Status) else sent.text(status) or "",
         created=_time(found.get("date_created")),
         updated=_time(found.get("date_updated")),
-        runtime=_text(found.get("runtime")),
+        runtime=sent.text(found.get("runtime")),
         functions=_count(found.get("function_versions")),
         assets=_count(found.get("asset_versions")),
         dependencies=tuple(
-            Dependency(name, _text(d.get("version")))
+            Dependency(name, sent.text(d.get("version")))
             for d in dependencies
-            if (name := _text(d.get("name")))
+            if (name := sent.text(d.get("name")))
         ),
     )
 
 
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+def _quoted(sent: SentRequest, value: object) -> str:
+    """A value of the server's as Python writes it, without secrets."""
+    if isinstance(value, str):
+        return printable(repr(sent.text(value)), 60)
+    return sent.shown(repr(value), 60)
 
 
 def _count(value: object) -> int | None:
@@ -129,11 +175,14 @@ def _count(value: object) -> int | None:
 
 
 def _time(value: object) -> datetime | None:
-    """An ISO 8601 time; Python 3.10 reads no Z."""
+    """An ISO 8601 date with a time; what fromisoformat reads is another in each Python."""
+    match = _TIME.fullmatch(value) if isinstance(value, str) else None
+    if not match:
+        return None
+    *numbers, fraction, hours, minutes = match.groups(default="0")
+    offset = timedelta(hours=int(hours), minutes=int(hours[0] + minutes))
     try:
-        found = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
-        return (found if found.tzinfo else found.replace(tzinfo=timezone.utc)).astimezone(
-            timezone.utc
-        )
+        found = datetime(*map(int, numbers), tzinfo=timezone(offset))  # type: ignore[misc,arg-type]
+        return found.replace(microsecond=int(f"{fraction:0<6}"[:6])).astimezone(timezone.utc)
     except (ValueError, OverflowError):
         return None

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
+import base64
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
 from urllib.parse import quote, unquote
 
-from twbuild import strict_json
+from twbuild.config.credentials import Credentials
 
 REDACTED = "[secret]"
 SHORT, BEGINNING = 6, 8  # characters of a secret
-_ENTITIES = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
-_ESCAPE = (
-    r"(?:\\u00|\\x|&#[xX]0{0,4})([0-9a-fA-F]{2});?|&#0{0,4}([0-9]{2,3});?"
-    rf"|&({'|'.join(_ENTITIES)});|\\([^ux])"
-)
+
+
+def secrets(credentials: Credentials, of_proxy: Iterable[str]) -> list[str]:
+    """All that is secret in a run: the credentials' secret, their Basic form, the proxy's."""
+    pair = f"{credentials.username}:{credentials.password}"
+    return [credentials.password, base64.b64encode(pair.encode()).decode(), *of_proxy]
 
 
 class Redactor:
@@ -25,23 +25,10 @@ class Redactor:
     def __init__(self, *secrets: str) -> None:
         self._secrets = _any_of(*secrets)
 
-    def redacted(self, value: Any) -> Any:
-        """`value` as JSON has it, its texts without the secrets."""
-        if isinstance(value, str):
-            text = self._secrets.sub(REDACTED, value)
-            return REDACTED if any(map(self._secrets.search, _readings(text))) else text
-        if isinstance(value, list):
-            return [self.redacted(item) for item in value]
-        if isinstance(value, dict):
-            return {name: self.redacted(item) for name, item in value.items()}
-        return value
-
-    def redacted_body(self, body: bytes) -> bytes:
-        """A body of JSON, its texts without the secrets; any other body as it is."""
-        try:
-            return json.dumps(self.redacted(strict_json.parse(body))).encode()
-        except strict_json.NotAnObjectError:
-            return body
+    def redacted(self, text: str) -> str:
+        """`text` without the secrets; [secret] alone where one is hidden in an encoding."""
+        text = self._secrets.sub(REDACTED, text)
+        return REDACTED if any(map(self._secrets.search, _readings(text))) else text
 
 
 def _any_of(*secrets: str) -> re.Pattern[str]:
@@ -67,19 +54,11 @@ def _any_of(*secrets: str) -> re.Pattern[str]:
 
 
 def _readings(text: str) -> Iterator[str]:
-    """How else a text can be read: escaped as in URLs, JSON and HTML, once or twice."""
-    if any(character in text for character in "%\\&"):
-        for _ in range(2):
-            text = re.sub(_ESCAPE, _character, unquote(text))
-        yield text
+    """How else a text can be read: escaped as in URLs, once or twice; the other Base64."""
+    if "%" in text:
+        yield (once := unquote(text))
+        yield unquote(once)
     if "-" in text or "_" in text:
-        yield text.replace("-", "+").replace("_", "/")  # the other Base64
+        yield text.replace("-", "+").replace("_", "/")
     if "+" in text:
         yield text.replace("+", " ")
-
-
-def _character(escape: re.Match[str]) -> str:
-    hexadecimal, decimal, entity, character = escape.groups()
-    if entity or character:
-        return _ENTITIES[entity] if entity else str(character)
-    return chr(int(hexadecimal, 16) if hexadecimal else int(decimal))

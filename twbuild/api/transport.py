@@ -7,13 +7,9 @@ and all connections share one SSLContext.
 
 from __future__ import annotations
 
-import http.client
-import re
-import socket
 import ssl
 import time
 import zlib
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
@@ -23,6 +19,7 @@ from urllib3.util.connection import allowed_gai_family
 
 from twbuild import __version__
 from twbuild.api.connector import REQUEST_SECONDS, Connector, Phase
+from twbuild.api.framing import Answer
 from twbuild.api.models import Response
 from twbuild.api.network import Network
 
@@ -64,7 +61,6 @@ class Session(requests.Session):
         self._last_used = time.monotonic()
         self.trust_env = False  # `network_for` has read it, and .netrc is never read
         self.proxies.update(network.proxies)
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("http://", "https://"):
             self.mount(scheme, _Adapter(self._connector, network.context))
 
@@ -96,7 +92,7 @@ class Session(requests.Session):
         try:
             with self._get(url) as answer:
                 is_first = self._connector.is_new
-                response = Response(answer.status_code, answer.headers, b"", is_first)
+                response = Response(answer.status_code, answer.headers, bytearray(), is_first)
                 body = _read(answer.raw, limit if response.status == 200 else error_limit)
             kept = answer.raw._original_response.is_last  # type: ignore[union-attr]  # noqa: SLF001
             return response._replace(body=body)
@@ -125,7 +121,7 @@ class Session(requests.Session):
                     raise
 
 
-def _read(raw: urllib3.HTTPResponse, limit: int) -> bytes:
+def _read(raw: urllib3.HTTPResponse, limit: int) -> bytearray:
     """The whole body; urllib3 says that it was cut short only to a second read."""
     body = bytearray()
     while chunk := raw.read(1 << 16, decode_content=False):
@@ -134,11 +130,11 @@ def _read(raw: urllib3.HTTPResponse, limit: int) -> bytes:
             raise _DefectError("the answer is larger than any that Twilio gives")
     encoding = raw.headers.get("Content-Encoding", "").strip().lower()
     if encoding in ("", "identity"):
-        return bytes(body)
-    return _decompressed(bytes(body), encoding, limit)
+        return body
+    return bytearray(_decompressed(body, encoding, limit))
 
 
-def _decompressed(body: bytes, encoding: str, limit: int) -> bytes:
+def _decompressed(body: bytearray, encoding: str, limit: int) -> bytes:
     """A body in an encoding that was not asked for, as some gateways send it all the same."""
     if encoding not in ("gzip", "x-gzip", "deflate"):
         raise _DefectError("the answer is encoded in a way that was not asked for")
@@ -173,10 +169,10 @@ class _Adapter(requests.adapters.HTTPAdapter):
 
 
 def _connection_class(base: Any, connector: Connector, context: ssl.SSLContext | None) -> Any:
-    """`base`, one of urllib3's or of its SOCKS classes, with the shared context and `_Answer`."""
+    """`base`, one of urllib3's or of its SOCKS classes, with the shared context and `Answer`."""
 
     class Connection(base):  # type: ignore[misc]
-        response_class = _Answer
+        response_class = Answer
         is_ours = True
 
         def __init__(self, *args: Any, **options: Any) -> None:
@@ -216,60 +212,3 @@ def _with_context(options: dict[str, Any], context: ssl.SSLContext | None) -> di
     if proxy_config := options.get("proxy_config"):
         options["proxy_config"] = proxy_config._replace(ssl_context=context)
     return options
-
-
-class _Answer(http.client.HTTPResponse):
-    """One final answer; `is_last` once its body is read, if nothing is known to follow it.
-
-    http.client takes every interim answer but 100 for a final one, and drops what follows.
-    """
-
-    is_last = False
-
-    def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
-        super().__init__(sock, *args, **options)
-        self._connection = sock
-
-    def begin(self) -> None:
-        super().begin()
-        while 100 <= self.status < 200:
-            self.headers = self.msg = None  # type: ignore[assignment]
-            super().begin()
-
-    def _read_next_chunk_size(self) -> int:
-        # http.client reads it with int(), which takes signs, underscores and spaces.
-        line = self.fp.readline(1 << 10)
-        digits = line.partition(b";")[0].strip()
-        if not line.endswith(b"\n") or not re.fullmatch(rb"[0-9a-fA-F]{1,15}", digits):
-            raise ValueError("not a chunk size")
-        return int(digits, 16)
-
-    def _close_conn(self) -> None:
-        self.is_last = self._is_framed() and self._is_quiet()
-        super()._close_conn()  # type: ignore[misc]
-
-    def _is_framed(self) -> bool:
-        """Whether it is beyond doubt where the body ends, and the connection stays open."""
-        if self.headers is None or self.will_close:
-            return False
-        if any("close" in value.lower() for value in self.headers.get_all("Connection", [])):
-            return False
-        lengths = self.headers.get_all("Content-Length", [])
-        codings = self.headers.get_all("Transfer-Encoding", [])
-        if codings:
-            return not lengths and len(codings) == 1 and self.chunked
-        return len(lengths) == 1 and bool(re.fullmatch("[0-9]+", lengths[0].strip()))
-
-    def _is_quiet(self) -> bool:
-        """Whether nothing has come behind the body."""
-        try:
-            timeout = self._connection.gettimeout()
-            self._connection.settimeout(0)
-            try:
-                return not self.fp.peek(1)
-            except ssl.SSLWantReadError:
-                return True
-            finally:
-                self._connection.settimeout(timeout)
-        except OSError:
-            return False

@@ -18,7 +18,7 @@ import requests
 import trustme
 import urllib3
 
-from tests.support.command import ACCOUNT, TOKEN
+from tests.support.command import ACCOUNT, SERVICE, TOKEN
 from tests.support.fasttime import fetcher
 from tests.support.secrets import PROXY_PASSWORD, shown
 from tests.support.sockets import (
@@ -320,7 +320,7 @@ def from_exception(raised: Exception, phase: Phase) -> FetchError:
     error.__cause__ = raised
     url = "http://127.0.0.1:1"
     given = {"TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": TOKEN, "TWBUILD_API_URL": url}
-    sent = SentRequest("/v1", endpoint.load(given, None), None)
+    sent = SentRequest(STATUS, SERVICE, "/v1", endpoint.load(given, None), None, str)
     attempt = connection_errors.Attempt(sent, network.network_for(url), phase)
     return connection_errors.from_exception(attempt, error)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -17,7 +17,7 @@ from tests.support.sockets import (
     good,
     http,
 )
-from tests.support.twilio import Twilio, build_body, page
+from tests.support.twilio import Twilio, build_body, page, status_body
 from tests.unit.api.fetching import DETAILS, MIB, PAGE, STATUS, anonymous, body, refusal
 from twbuild import __version__
 from twbuild.api.models import BuildPage, BuildStatus, Request, Resource, Status
@@ -141,31 +141,65 @@ def test_the_next_page_is_asked_for_at_the_same_url_whatever_its_query(query: st
 
 
 OTHER = Request(Resource.STATUS, OTHER_BUILD)
+LATE: Mapping[str, bytes] = {
+    "completed": anonymous("completed"),
+    "failed": anonymous("failed"),
+    "401": http(b'{"code": 20003, "message": "x"}', "401 Unauthorized"),
+    "404": http(b'{"code": 20404, "message": "x"}', "404 Not Found"),
+    "400": http(b"", "400 Bad Request"),
+    "a redirect": http(b"", "302 Found"),
+    "an empty list": http(json.dumps(page()).encode()),
+}
 
 
-@pytest.mark.parametrize(
-    "late", [anonymous("completed"), http(b'{"code": 20404, "message": "x"}', "404 Not Found")]
-)
-def test_a_late_answer_to_one_build_is_never_taken_for_anothers(late: bytes) -> None:
-    """The second answer comes once the next request is there, so that nothing tells it apart."""
+@pytest.mark.parametrize("row", LATE)
+@pytest.mark.parametrize("before", [OTHER, STATUS], ids=["another build", "the same build"])
+def test_a_late_answer_to_one_request_is_never_taken_for_the_next_ones(
+    before: Request, row: str
+) -> None:
+    """It comes once the next request is there, so that nothing but its text tells it apart."""
+    question = PAGE if row == "an empty list" else STATUS
+    answer = http(json.dumps(page(build_body())).encode()) if question is PAGE else good()
 
     def handle(connection: sockets.Connection) -> None:
-        head = connection.request()
-        if OTHER_BUILD.encode() in head:
-            connection.send(http(body(sid=OTHER_BUILD)))
+        connection.request()
+        if connection.number == 1:
+            connection.send(http(json.dumps(status_body(before.sid)).encode()))
             connection.request()
-            connection.send(late)
+            connection.send(LATE[row])
         else:
-            connection.send(anonymous("building"))
+            connection.send(answer)
         connection.request()
 
     with Server(handle) as server:
         client = fetcher(server.url)
-        client.fetch(OTHER)
-        found = client.fetch(STATUS)
+        client.fetch(before)
+        found = client.fetch(question)
 
+        assert server.accepted == 2
+    if isinstance(found, BuildPage):
+        assert [build.sid for build in found.builds] == [BUILD]
+    else:
         assert isinstance(found, BuildStatus)
         assert found.status is Status.BUILDING
+
+
+def test_after_an_answer_that_makes_no_sense_the_next_request_takes_a_new_connection() -> None:
+    """A connection whose answers are late by one would make none again."""
+
+    def handle(connection: sockets.Connection) -> None:
+        connection.request()
+        connection.send(good())
+        while connection.request():
+            connection.send(http(json.dumps(status_body(OTHER_BUILD)).encode()))
+
+    with Server(handle) as server:
+        client = fetcher(server.url)
+        client.fetch(STATUS)
+        with pytest.raises(TransientError, match=f"about {OTHER_BUILD}, not {BUILD}"):
+            client.fetch(STATUS)
+        assert client.fetch(STATUS)
+
         assert server.accepted == 2
 
 

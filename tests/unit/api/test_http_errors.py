@@ -226,6 +226,48 @@ def test_a_page_of_html_is_told_by_type_and_size_alone(twilio: Twilio, status: i
     assert "Sorry" not in told
 
 
+PORTALS: Mapping[str, tuple[bytes, str]] = {
+    "HTML": (
+        http(b"<p>Log in</p>", "200 OK", "Content-Type: text/html"),
+        "HTML came instead of JSON (text/html, 13 bytes)",
+    ),
+    "HTML called JSON": (
+        http(b" <p>Log in</p>"),
+        "HTML came instead of JSON (application/json, 14 bytes)",
+    ),
+    "HTML in Latin-1": (
+        http(b"<p>\xe9</p>", "200 OK", "Content-Type: text/html"),
+        "HTML came instead of JSON (text/html, 8 bytes)",
+    ),
+    "a text": (
+        http(b"Log in first", "200 OK", "Content-Type: text/plain"),
+        "text came instead of JSON (text/plain, 12 bytes)",
+    ),
+    "511": (http(b"<p>Log in</p>", "511 Log in"), "HTTP 511"),
+    "a redirect": (
+        http(b"", "302 Found", "Location: https://u:p@Login.Example:8443/secret?of=you"),
+        "HTTP 302, a redirect to login.example",
+    ),
+    "a redirect with the token": (
+        http(b"", "302 Found", f"Location: https://{TOKEN}.example/"),
+        "HTTP 302, a redirect",
+    ),
+}
+
+
+@pytest.mark.parametrize("row", PORTALS)
+def test_a_login_or_block_page_gets_the_same_hint_in_every_form(row: str) -> None:
+    answer, words = PORTALS[row]
+    with Server(answering(answer)) as server, pytest.raises(FetchError) as refused:
+        fetcher(server.url).fetch(STATUS)
+
+    told = " ".join([refused.value.message, *refused.value.hints])
+    assert words in refused.value.message
+    assert "A captive portal, a proxy or a gateway may have answered instead of Twilio." in told
+    for detail in ("Log in", "/secret", "8443", "u:p", TOKEN):
+        assert detail not in told
+
+
 @pytest.mark.parametrize("kind", ["", "application/octet-stream", "a\x1b[1m/b" + "x" * 500])
 def test_a_body_of_any_type_is_told_in_a_short_printable_way(twilio: Twilio, kind: str) -> None:
     refused = refusal(twilio, Response(b"\0\1\2", 500, {"Content-Type": kind}))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from urllib.parse import quote
 
 import pytest
@@ -16,8 +15,6 @@ FORMS = {
     "as it is": SECRET,
     "in a URL": quote(SECRET, safe=""),
     "in a URL three times": quote(quote(quote(SECRET, safe=""), safe=""), safe=""),
-    "in JSON": SECRET.replace("/", "\\/"),
-    "in HTML": SECRET.replace("+", "&#43;"),
     "URL-safe Base64": SECRET.replace("+", "-").replace("/", "_"),
     "without padding": SECRET.rstrip("="),
 }
@@ -31,15 +28,6 @@ def test_a_secret_is_removed_in_any_form(form: str) -> None:
     assert "5ecre7" not in found
 
 
-def test_a_secret_is_removed_wherever_json_has_it() -> None:
-    value = {"a": [SECRET, 7, None], "b": {"c": f"x {SECRET}"}}
-
-    assert Redactor(SECRET).redacted(value) == {
-        "a": [REDACTED, 7, None],
-        "b": {"c": f"x {REDACTED}"},
-    }
-
-
 def test_the_beginning_of_a_long_secret_is_enough() -> None:
     long = base64.b64encode(b"AC0123456789:5ecre7").decode()
 
@@ -50,10 +38,3 @@ def test_a_short_secret_is_removed_as_a_word_only() -> None:
     redactor = Redactor("build")
 
     assert redactor.redacted("the build of a builder") == f"the {REDACTED} of a builder"
-
-
-def test_only_a_body_of_json_is_rewritten() -> None:
-    redactor = Redactor(SECRET)
-
-    assert redactor.redacted_body(json.dumps({"m": SECRET}).encode()) == b'{"m": "[secret]"}'
-    assert redactor.redacted_body(b"<html>") == b"<html>"

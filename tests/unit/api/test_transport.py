@@ -56,7 +56,7 @@ BROKEN: Mapping[str, tuple[Handler, str]] = {
     "Content-Length too small": (closing(http(body(), length=9)), "not JSON"),
     "Content-Length no number": (
         closing(b"HTTP/1.1 200 OK\r\nContent-Length: soon\r\n\r\nx"),
-        "not JSON",
+        "text came instead of JSON",
     ),
     "chunked and cut": (
         closing(
@@ -120,7 +120,7 @@ BROKEN: Mapping[str, tuple[Handler, str]] = {
     ),
     "a header of 100,000 bytes": (
         closing(http(body(), "200 OK", "X: " + "y" * 100_000)),
-        "a header line of over 64 KiB",
+        "a head of over 64 KiB",
     ),
     "204": (closing(http(b"", "204 No Content")), "HTTP 204"),
     "202 with a good body": (closing(http(body(status="completed"), "202 Accepted")), "HTTP 202"),
