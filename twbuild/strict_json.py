@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from collections.abc import Collection
 from typing import Any, NoReturn
@@ -17,6 +18,7 @@ MAX_DIGITS = 4300  # Python's own limit, which its environment can lift: int() t
 MAX_VALUES = 500_000
 
 _NOT_STRUCTURE = bytes(set(range(256)) - set(b'"[]{}'))
+_BACKSLASHES = re.compile(rb"\\*")
 _PIECE_BYTES = 1 << 16
 
 
@@ -94,9 +96,8 @@ def _check_depth(content: bytes | bytearray, max_values: int) -> None:
 def _end_of_piece(content: bytes | bytearray, start: int) -> int:
     """Where a piece ends that begins at `start`: behind a whole escape, so that none is cut."""
     at = min(start + _PIECE_BYTES, len(content)) - 1
-    while content[at : at + 1] == b"\\":
-        at += 1
-    return min(at + 1, len(content))
+    backslashes = _BACKSLASHES.match(content, at)
+    return min((backslashes.end() if backslashes else at) + 1, len(content))
 
 
 def _unique(pairs: list[tuple[str, Any]], names: Collection[str] | None) -> dict[str, Any]:
