@@ -114,6 +114,8 @@ def test_a_broad_except_stands_only_where_everything_is_carried_on() -> None:
 LOAD_BEFORE = re.compile(r"__main__|app|cli|completion|options|config\..*|sandbox\..*")
 LOADED_BEFORE = {
     ("api.connector", "import socks"),  # by requests, if it is installed
+    ("output.report", "from twbuild.output import theme"),
+    ("output.report", "from twbuild.output.live import Live"),
     ("output.stderr", "from twbuild.output import theme"),
     ("output.stdout", "from twbuild.output import theme"),
     ("signals", "import resource"),

@@ -99,12 +99,9 @@ def _show_warnings(verbose: bool) -> None:
 def _close(error: BaseException) -> int | None:
     """Write the message of an error of ours; returns its exit code, None for any other error."""
     from twbuild.errors import TwbuildError
-    from twbuild.output.stderr import Stderr
+    from twbuild.output import report
 
-    if not isinstance(error, TwbuildError):
-        return None
-    Stderr(error.progress).close(error.lines, [[line] for line in error.lines])
-    return error.exit_code
+    return report.refuse(error) if isinstance(error, TwbuildError) else None
 
 
 def _explain(error: BaseException, verbose: bool) -> int:

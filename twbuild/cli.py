@@ -83,7 +83,9 @@ def _wait(
     timeout: options.Timeout = "10m",  # type: ignore[assignment]
 ) -> Action:
     shows = progress or options.default_progress()
-    asked = WatchOptions(profile, json, quiet, verbose, shows, interval, timeout)
+    asked = WatchOptions(
+        profile, "json" if json else None, quiet, verbose, shows, interval, timeout
+    )
     return Action(lambda: _watch([service, *(builds or ())], asked), verbose)
 
 
@@ -98,7 +100,9 @@ def _status(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> Action:
-    asked = WatchOptions(profile, json, quiet, verbose, options.default_progress(), once=True)
+    asked = WatchOptions(
+        profile, "json" if json else None, quiet, verbose, options.default_progress(), once=True
+    )
     return Action(lambda: _watch([service, build], asked), verbose)
 
 

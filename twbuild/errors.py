@@ -27,13 +27,9 @@ def _hint_line(hint: str) -> Line:
 
 
 class TwbuildError(Exception):
-    """What happened in one line, then hints: what to do next; then details of the request.
-
-    `progress` is the value of `--progress`, which decides how the error is shown.
-    """
+    """What happened in one line, then hints: what to do next; then details of the request."""
 
     exit_code = ExitCode.UNAVAILABLE
-    progress = "auto"
 
     def __init__(self, message: str, *hints: str, details: Sequence[str] = ()) -> None:
         super().__init__(message)
@@ -72,12 +68,6 @@ class CredentialsError(TwbuildError):
     """No usable credentials; nothing was sent."""
 
     exit_code = ExitCode.CREDENTIALS
-
-
-class InternalError(TwbuildError):
-    """A bug in twbuild, or a broken installation."""
-
-    exit_code = ExitCode.BUG
 
 
 class OutputError(TwbuildError):

@@ -9,10 +9,14 @@ TIMEOUT_SECONDS = 600.0  # of wait
 
 
 class WatchOptions(NamedTuple):
-    """The options of `status`, with `once`, and of `wait`. A timeout of 0 seconds is none."""
+    """The options of `status`, with `once`, and of `wait`.
+
+    `format` is a name in report.FORMATS, None for the human-readable one. A timeout of 0 seconds
+    is none.
+    """
 
     profile: str | None
-    json: bool
+    format: str | None
     quiet: bool
     verbose: bool
     progress: str = "auto"
@@ -21,10 +25,15 @@ class WatchOptions(NamedTuple):
     once: bool = False
 
     @property
+    def command(self) -> str:
+        """The command that has these options."""
+        return "status" if self.once else "wait"
+
+    @property
     def words(self) -> list[str]:
         """The options that differ from their defaults, as words of a command."""
         words = ["-p", self.profile] if self.profile else []
-        flags = {"--json": self.json, "-q": self.quiet, "-v": self.verbose}
+        flags = {f"--{self.format}": self.format, "-q": self.quiet, "-v": self.verbose}
         words += [flag for flag, is_set in flags.items() if is_set]
         if self.once:
             return words

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 import pytest
 
 from tests.support.command import BUILD, OTHER_BUILD, SERVICE
 from twbuild import app
-from twbuild.errors import CredentialsError, UsageError
 from twbuild.watch_options import WatchOptions
 
-WAIT = WatchOptions(profile=None, json=False, quiet=False, verbose=False, progress="plain")
+WAIT = WatchOptions(profile=None, format=None, quiet=False, verbose=False, progress="plain")
 
 
 @pytest.fixture(autouse=True)
@@ -23,30 +21,16 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TWILIO_CONFIG_DIR", "/no/such/folder")
 
 
-def test_status_of_several_builds_is_refused_with_the_command_for_them() -> None:
-    with pytest.raises(UsageError, match="status checks one build") as refused:
-        app.run([SERVICE, BUILD, OTHER_BUILD], WAIT._replace(once=True))
-
-    assert refused.value.hints == (
-        f"To wait for several: twbuild wait {SERVICE} {BUILD} {OTHER_BUILD}",
-    )
-
-
-def test_an_error_knows_how_it_is_to_be_shown() -> None:
-    with pytest.raises(UsageError) as refused:
-        app.run(["null"], WAIT)
-
-    assert refused.value.progress == "plain"
+def test_a_mistake_in_the_arguments_is_2_and_named(capfd: pytest.CaptureFixture[str]) -> None:
+    assert app.run(["null"], WAIT) == 2
+    assert capfd.readouterr().err.startswith("twbuild: error: SERVICE is 'null'")
 
 
 def test_without_credentials_each_build_has_its_json_object(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    with pytest.raises(CredentialsError):
-        app.run([SERVICE, BUILD, OTHER_BUILD], WAIT._replace(json=True))
+    assert app.run([SERVICE, BUILD, OTHER_BUILD], WAIT._replace(format="json")) == 4
 
-    objects = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
-    assert [(found["sid"], found["outcome"]) for found in objects] == [
-        (BUILD, "unauthorized"),
-        (OTHER_BUILD, "unauthorized"),
-    ]
+    out, err = capfd.readouterr()
+    assert [line.count('"unauthorized"') for line in out.splitlines()] == [1, 1]
+    assert err.startswith("twbuild: error: no credentials found")

@@ -14,7 +14,6 @@ from twbuild.outcome import Outcome, most_urgent
         (errors.UsageError("x"), 2),
         (errors.CredentialsError("x"), 4),
         (errors.OutputError("x"), 3),
-        (errors.InternalError("x"), 70),
         (errors.TwbuildError("x"), 3),
     ],
 )

@@ -51,7 +51,7 @@ def parse(
     SIDs that the arguments contain.
     """
     try:
-        return _parse(arguments)
+        parsed = _parse(arguments)
     except UsageError as error:
         words = _named_in(arguments)
         if not words:
@@ -62,6 +62,10 @@ def parse(
         typed = pasteable(["twbuild", command, *options, *dashes, *words])
         meant = CommandHint("Did you mean: ", typed)
         raise UsageError(error.message, *error.hints, meant) from None
+    if command == "status" and len(parsed.builds) > 1:
+        typed = pasteable(["twbuild", "wait", *options, *arguments])
+        raise UsageError("status checks one build", CommandHint("To wait for several: ", typed))
+    return parsed
 
 
 def _parse(arguments: Sequence[str]) -> Arguments:

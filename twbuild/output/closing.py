@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from twbuild.api.models import Build
-from twbuild.outcome import Outcome
 from twbuild.output import messages
-from twbuild.output.stderr import Stderr
 from twbuild.text import Line, plain
-from twbuild.watch.events import Details, Finished
-from twbuild.watch_options import WatchOptions
+from twbuild.watch.events import Finished
 
 
 class Closing(NamedTuple):
@@ -53,52 +49,3 @@ class Closing(NamedTuple):
             for finished, _ in self.headlines
             if finished.sid and finished.sid not in resumed
         ]
-
-
-def closing(
-    endings: Sequence[Finished],
-    builds: Mapping[str, Build | None],
-    service: str,
-    options: WatchOptions,
-    stderr: Stderr,
-    *,
-    repeats: bool,
-) -> Closing:
-    """What neither stdout nor a line of progress has said already; `builds` are failed ones.
-
-    `repeats` says whether the lines repeat the result.
-    """
-    several, live = len(endings) > 1, stderr.styled and not options.once
-    is_in_progress_lines = several and not live and not options.quiet
-
-    def is_unsaid(finished: Finished) -> bool:
-        outcome = finished.outcome
-        if stderr.annotates and outcome not in (Outcome.COMPLETED, Outcome.BUILDING):
-            return True
-        if not outcome.is_verdict:
-            return not is_in_progress_lines
-        if options.quiet or options.once:
-            return repeats and outcome is Outcome.FAILED and not options.quiet
-        return repeats and not is_in_progress_lines
-
-    is_detailed = stderr.annotates or not options.quiet
-    command = ["twbuild", "wait", *(["-p", options.profile] if options.profile else [])]
-    command += ["--", service] if service.startswith("-") else [service]
-    return Closing(
-        headlines=[(f, messages.headline(f, once=options.once)) for f in endings if is_unsaid(f)],
-        summary=[messages.summary(endings)] if several and is_detailed else [],
-        hints=messages.hints(endings),
-        resume=messages.resume(endings, command),
-        requests=messages.details(endings),
-        builds=_failed_builds(endings, builds) if is_detailed else [],
-    )
-
-
-def _failed_builds(
-    endings: Sequence[Finished], builds: Mapping[str, Build | None]
-) -> list[list[Line]]:
-    return [
-        messages.failed_build(Details(f.sid, builds.get(f.sid)), several=len(endings) > 1)
-        for f in endings
-        if f.sid and f.outcome is Outcome.FAILED
-    ]

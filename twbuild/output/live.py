@@ -28,7 +28,7 @@ from rich.text import Text
 from twbuild import signals
 from twbuild.outcome import Outcome
 from twbuild.output import terminal, theme
-from twbuild.output.plain import is_verbose, line
+from twbuild.output.plain import line
 from twbuild.output.stderr import Stderr
 from twbuild.output.terminal import STDERR, encode, window
 from twbuild.text import clock as clock_text
@@ -80,7 +80,7 @@ class Row:
 
 
 class Live:
-    """Draws frames on stderr until it is closed."""
+    """Draws frames on stderr until it is closed; `is_shown` says which events have a line."""
 
     frame_seconds = 0.11
 
@@ -88,12 +88,11 @@ class Live:
         self,
         stderr: Stderr,
         sids: Sequence[str | None],
-        *,
-        verbose: bool = False,
+        is_shown: Callable[[Event], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._stderr = stderr
-        self._verbose = verbose
+        self._is_shown = is_shown
         self._clock = clock
         self._start = clock()
         self._rows = {sid: Row(sid, self._start) for sid in sids}
@@ -127,7 +126,7 @@ class Live:
                 if terminal.in_foreground():
                     return  # its row shows it
             text = line(event, now)
-            if text and (self._verbose or not is_verbose(event)):
+            if text and self._is_shown(event):
                 self._stderr.write((ERASE if self._shown else "") + self._stderr.text([text]))
                 self._drawn = []
                 self._tick(now)

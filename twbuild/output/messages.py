@@ -1,17 +1,14 @@
-"""The wording of endings: a word, a line, next steps, the command to resume, JSON.
+"""The wording of endings: a word, a line, next steps, the command to resume.
 
 Nothing is written here.
 """
 
 from __future__ import annotations
 
-import json
-import re
 import textwrap
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timezone
-from typing import Any
 
 from twbuild.api.models import Build, Dependency, Status
 from twbuild.errors import TwbuildError
@@ -67,7 +64,7 @@ def is_error(finished: Finished) -> bool:
     return not (finished.outcome.is_verdict or finished.outcome.is_cut_short)
 
 
-def details(endings: Sequence[Finished]) -> list[Line]:
+def requests(endings: Sequence[Finished]) -> list[Line]:
     """The requests whose errors ended watches, each once."""
     errors = [finished.error for finished in endings if is_error(finished) and finished.error]
     lines = (line for error in errors for line in error.detail_lines)
@@ -174,52 +171,3 @@ def _times(build: Build) -> str | None:
     if build.updated is None or build.updated <= build.created:
         return created
     return f"{created}, failed after {duration((build.updated - build.created).total_seconds())}"
-
-
-def as_json(finished: Finished, build: Build | None = None) -> str:
-    """One object on one line of ASCII that strict parsers read, with the facts of a failed `build`.
-
-    There is no `##` in it, which GitHub and Azure obey anywhere in a line. A lone surrogate is
-    U+FFFD: RFC 8259, section 8.2, lets parsers refuse it.
-    """
-    answer = finished.answer
-    found: dict[str, Any] = {
-        "sid": (answer and answer.sid) or finished.sid,
-        "account_sid": answer and answer.account_sid,
-        "service_sid": answer and answer.service_sid,
-        "status": answer and answer.status.value,
-        "url": answer and answer.url,
-        "outcome": finished.outcome.value,
-        "waited_seconds": round(finished.waited_seconds, 3),
-        "polls": finished.polls,
-        "error": _error(finished.error),
-        "build": build and _build_facts(build),
-    }
-    text = re.sub("[\ud800-\udfff]", "\ufffd", json.dumps(found, ensure_ascii=False))
-    return json.dumps(json.loads(text)).replace("##", "#\\u0023").replace("\x7f", "\\u007f")
-
-
-def _build_facts(build: Build) -> Mapping[str, Any]:
-    return {
-        "runtime": build.runtime,
-        "functions": build.functions,
-        "assets": build.assets,
-        "dependencies": [dependency._asdict() for dependency in build.dependencies],
-        "date_created": build.created and _iso(build.created),
-        "date_updated": build.updated and _iso(build.updated),
-    }
-
-
-def _iso(time: datetime) -> str:
-    """A time in UTC as Twilio writes it."""
-    return time.isoformat().replace("+00:00", "Z")
-
-
-def _error(error: TwbuildError | None) -> Mapping[str, Any] | None:
-    if error is None:
-        return None
-    known = {n: getattr(error, n, None) for n in ("http_status", "code", "request_id")}
-    return {
-        "message": error.message,
-        **{n: value for n, value in known.items() if value is not None},
-    }

@@ -19,6 +19,7 @@ from twbuild.watch.events import (
     Problem,
     RequestEnded,
     Selected,
+    Started,
     Tick,
 )
 
@@ -40,7 +41,7 @@ class Progress(Protocol):
 class Plain:
     """A line at the start, for every change and problem, and one now and then.
 
-    `quiet` leaves out all but what `-v` adds; without `repeats`, verdicts are left to stdout.
+    `is_shown` says which events have a line, a Tick for the line now and then.
     """
 
     frame_seconds = 1.0
@@ -49,16 +50,11 @@ class Plain:
         self,
         stderr: Stderr,
         sids: Sequence[str | None],
-        *,
-        quiet: bool = False,
-        verbose: bool = False,
-        repeats: bool = True,
+        is_shown: Callable[[Event], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._stderr = stderr
-        self._quiet = quiet
-        self._verbose = verbose
-        self._repeats = repeats
+        self._is_shown = is_shown
         self._clock = clock
         self._start = self._last = clock()
         self._states: dict[str | None, str] = dict.fromkeys(sids, "asking")
@@ -69,10 +65,7 @@ class Plain:
         self._stderr.begin_closing()
 
     def show(self, event: Event) -> None:
-        """Write the event's line, if it has one and it is asked for."""
-        if isinstance(event, Tick):
-            self._beat()
-            return
+        """Write the event's line, if it has one and it is shown."""
         if isinstance(event, Selected):
             self._states = {event.sid: self._states.get(None, "asking")}
         elif isinstance(event, Building):
@@ -81,37 +74,32 @@ class Plain:
             self._states[event.sid] = event.reason
         elif isinstance(event, Finished):
             self._states.pop(event.sid, None)
-            if not self._several or (not self._repeats and event.outcome.is_verdict):
-                return  # a closing line, or stdout, says it
-        text = line(event, self._clock())
-        wanted = self._verbose if is_verbose(event) else not self._quiet
-        if text and wanted:
+        now = self._clock()
+        text = self._heartbeat(now) if isinstance(event, Tick) else line(event, now)
+        if text and self._is_shown(event):
             self._stderr.say([text])
             self._last = self._clock()
 
-    def _beat(self) -> None:
-        now = self._clock()
-        if self._quiet or not self._states or now - self._last < HEARTBEAT_SECONDS:
-            return
-        self._last = now
-        waited = duration(now - self._start)
+    def _heartbeat(self, now: float) -> Line | None:
+        if not self._states or now - self._last < HEARTBEAT_SECONDS:
+            return None
         if self._several:
             text = f"waiting for {counted(len(self._states), 'build')}"
         else:
             sid, state = next(iter(self._states.items()))
             text = f"{state}  {sid or 'the newest build'}"
-        self._stderr.say([[(f"{text}  ({waited})", "")]])
-
-
-def is_verbose(event: Event) -> bool:
-    """Whether only `-v` shows it."""
-    return isinstance(event, RequestEnded) or (isinstance(event, Notice) and event.verbose)
+        return [(f"{text}  ({duration(now - self._start)})", "")]
 
 
 def line(event: Event, now: float) -> Line | None:
     """The event in one line; None where another line says it."""
     if isinstance(event, Notice):
         return [(event.text, "detail")]
+    if isinstance(event, Started):
+        builds = counted(len(event.sids), "build")
+        if len(event.sids) < 2:
+            builds = event.sids[0] if event.sids else "the newest build"
+        return [(f"waiting for {builds} in {event.service}", "detail")]
     if isinstance(event, RequestEnded):
         request = f", request {event.request_id}" if event.request_id else ""
         took = f"{round(event.seconds * 1000)} ms"

@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from itertools import accumulate
 
-from twbuild.output import github
 from twbuild.output.terminal import (
     STDERR,
     Stream,
@@ -41,8 +40,7 @@ class Stderr:
     def __init__(self, progress: str = "auto") -> None:
         self._stream = Stream(STDERR)
         self.is_terminal = self._stream.is_terminal
-        self.styled = self.is_terminal and _is_live(progress)
-        self.annotates = github.is_wanted() and not self.styled
+        self.is_live = self.is_terminal and _is_live(progress)
         self._closing = False
         self._seconds_left = 0.0
         self._paced_until = 0.0
@@ -69,7 +67,7 @@ class Stderr:
 
     def text(self, lines: Sequence[Line]) -> str:
         """The lines as stderr shows them."""
-        if not self.styled:
+        if not self.is_live:
             return "".join(f"{PREFIX}{plain(line)}\n" for line in _shortened(lines))
 
         from twbuild.output import theme
@@ -90,19 +88,10 @@ class Stderr:
         if self.is_terminal and in_foreground() and not self._stream.takes_more():
             lift_pause(STDERR)
 
-    def close(self, lines: Sequence[Line], parts: Sequence[Sequence[Line]] = ()) -> None:
-        """Write the closing lines; where GitHub wants it, as its annotation.
-
-        Where they do not fit into it, they stand above it, and it shows the most important `parts`.
-        """
+    def close(self, lines: Sequence[Line]) -> None:
+        """Write the closing lines."""
         self.begin_closing()
-        if not (parts and self.annotates):
-            self.say(lines)
-            return
-        annotation, is_whole = github.annotation(lines, parts)
-        if not is_whole:
-            self.say(lines)
-        self.write(f"{annotation}\n")
+        self.say(lines)
 
     def _flush(self) -> bool:
         since = time.monotonic()

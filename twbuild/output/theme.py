@@ -41,6 +41,11 @@ def _console() -> Console:
     )
 
 
+def load() -> None:
+    """Have rich load what it loads when it is first needed, its table of widths among it."""
+    wrapped([("✓ ✗", "")], 1)
+
+
 def rows(renderable: RenderableType, width: int) -> list[Row]:
     """What rich makes of it, row by row, cropped to `width` columns."""
     console = _console()

@@ -17,6 +17,13 @@ class Notice(NamedTuple):
     verbose: bool = False
 
 
+class Started(NamedTuple):
+    """The watch of these builds begins; of the newest build where none are given."""
+
+    service: str
+    sids: tuple[str, ...]
+
+
 class RequestEnded(NamedTuple):
     """A request has ended. `result` is its HTTP status, or why there is none."""
 
@@ -73,4 +80,4 @@ class Tick(NamedTuple):
 
 
 BuildEvent = Selected | Building | Problem | Finished | Details
-Event = BuildEvent | Notice | RequestEnded | Tick
+Event = BuildEvent | Notice | Started | RequestEnded | Tick

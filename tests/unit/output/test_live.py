@@ -59,7 +59,7 @@ def test_a_narrow_window_crops_a_row_and_never_wraps_it() -> None:
 @pytest.fixture
 def live() -> Iterator[Live]:
     """Rows of 30 builds, drawn where no terminal is, in a window of 24 rows."""
-    with closing(Live(Stderr("live"), MANY, clock=lambda: START)) as screen:
+    with closing(Live(Stderr("live"), MANY, lambda _: True, clock=lambda: START)) as screen:
         yield screen
 
 

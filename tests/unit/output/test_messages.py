@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import re
 import shlex
 import subprocess
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.command import ACCOUNT, BUILD, SERVICE
@@ -161,7 +159,7 @@ class TestHints:
         ]
 
         assert text(messages.hints(ended)) == "  is the key active?\n  is it another account's?"
-        assert text(messages.details(ended)) == "  request RQ1"
+        assert text(messages.requests(ended)) == "  request RQ1"
 
     @pytest.mark.parametrize("outcome", [Outcome.TIMEOUT, Outcome.INTERRUPTED])
     def test_of_the_trouble_at_the_end_of_a_wait_that_was_cut_short(self, outcome: Outcome) -> None:
@@ -447,7 +445,7 @@ class TestStyles:
             (f"  {BUILD}", ""),
         ]
         assert messages.hints([ended]) == error.hint_lines
-        assert messages.details([ended]) == error.detail_lines
+        assert messages.requests([ended]) == error.detail_lines
 
     def test_of_a_verdict(self) -> None:
         assert messages.headline(finished(Outcome.COMPLETED, 3), once=False) == [
@@ -475,106 +473,6 @@ class TestStyles:
         assert [[style for _, style in line] for line in lines] == [[""], ["detail", ""], [""]]
 
 
-class TestJson:
-    @pytest.mark.parametrize("outcome", Outcome)
-    def test_the_fields_and_their_order(self, outcome: Outcome) -> None:
-        found = json.loads(messages.as_json(finished(outcome, 12.34567, 4)))
-
-        assert list(found) == [
-            *("sid", "account_sid", "service_sid", "status", "url"),
-            *("outcome", "waited_seconds", "polls", "error", "build"),
-        ]
-        assert found == {
-            "sid": BUILD,
-            "account_sid": ACCOUNT,
-            "service_sid": SERVICE,
-            "status": "building",
-            "url": URL,
-            "outcome": outcome.value,
-            "waited_seconds": 12.346,
-            "polls": 4,
-            "error": None,
-            "build": None,
-        }
-
-    def test_what_is_unknown_is_null(self) -> None:
-        unknown = {"account_sid": None, "service_sid": None, "status": None, "url": None}
-
-        found = json.loads(messages.as_json(finished(Outcome.TIMEOUT, answer=None)))
-        assert unknown.items() <= found.items()
-        assert found["sid"] == BUILD
-        found = json.loads(messages.as_json(finished(Outcome.TIMEOUT, answer=None, sid=None)))
-        assert found["sid"] is None
-
-    def test_fields_are_as_sent_and_the_sid_that_was_asked_where_none_was(self) -> None:
-        shouted = BUILD.upper()
-        answers = [BuildStatus(Status.FAILED, sid) for sid in (shouted, None)]
-
-        found = [json.loads(messages.as_json(finished(Outcome.FAILED, answer=a))) for a in answers]
-
-        assert [(one["sid"], one["status"]) for one in found] == [
-            (shouted, "failed"),
-            (BUILD, "failed"),
-        ]
-
-    @pytest.mark.parametrize(
-        ("error", "told"),
-        [
-            (CredentialsError("none", "hint"), {"message": "none"}),
-            (
-                TransientError("HTTP 503", "m", http_status=503),
-                {"message": "m", "http_status": 503},
-            ),
-            (
-                UnauthorizedError("r", "m", http_status=401, code=20003, request_id="RQ1"),
-                {"message": "m", "http_status": 401, "code": 20003, "request_id": "RQ1"},
-            ),
-            (
-                TransientError("r", "m", http_status=500, code=0),
-                {"message": "m", "http_status": 500, "code": 0},
-            ),
-        ],
-    )
-    def test_an_error_tells_what_is_known(self, error: Any, told: dict[str, object]) -> None:
-        assert (
-            json.loads(messages.as_json(finished(Outcome.UNAVAILABLE, error=error)))["error"]
-            == told
-        )
-
-    def test_a_failed_build_comes_with_what_twilio_tells_of_it(self) -> None:
-        build = Build(
-            BUILD,
-            "failed",
-            created=CREATED,
-            updated=CREATED + timedelta(seconds=36),
-            runtime="node24",
-            functions=12,
-            assets=0,
-            dependencies=(Dependency("lodash", "4.17.21"), Dependency("odd")),
-            request_id="RQ1",
-        )
-
-        assert json.loads(messages.as_json(finished(Outcome.FAILED), build))["build"] == {
-            "runtime": "node24",
-            "functions": 12,
-            "assets": 0,
-            "dependencies": [
-                {"name": "lodash", "version": "4.17.21"},
-                {"name": "odd", "version": None},
-            ],
-            "date_created": "2026-11-24T14:02:11Z",
-            "date_updated": "2026-11-24T14:02:47Z",
-        }
-
-    def test_what_twilio_does_not_tell_of_a_failed_build_is_null(self) -> None:
-        found = json.loads(messages.as_json(finished(Outcome.FAILED), Build(BUILD, "failed")))
-
-        assert found["build"] == {
-            **dict.fromkeys(["runtime", "functions", "assets", "date_created", "date_updated"]),
-            "dependencies": [],
-        }
-
-
 def test_a_build_of_today_is_told_without_its_date() -> None:
     now = datetime.now(timezone.utc)
     lines = messages.failed_build(
@@ -592,24 +490,3 @@ def test_each_line_of_a_log_is_one_line() -> None:
     lines += [*messages.hints(ended), *messages.resume(ended, ["twbuild", "wait", "two\nlines"])]
 
     assert all(plain(line).isprintable() for line in lines)
-
-
-@example("\x7f##")
-@example("\ud800")
-@example("\ud83d\ude00")
-@example("\\ud800")
-@given(st.text(st.characters(exclude_categories=()) | st.sampled_from("#\n\r\x1b\x7f\ud800[]\\")))
-def test_one_line_that_no_log_obeys_and_that_strict_parsers_read_back(foreign: str) -> None:
-    answer = BuildStatus(Status.FAILED, BUILD, foreign, None, f"##{foreign}##")
-    build = Build(BUILD, "failed", runtime=foreign, dependencies=(Dependency(foreign, foreign),))
-
-    line = messages.as_json(finished(Outcome.FAILED, answer=answer), build)
-
-    assert "##" not in line
-    assert line.isascii()
-    assert line.isprintable()
-    sent = re.sub("[\ud800-\udfff]", "\ufffd", foreign)
-    found = json.loads(line)
-    assert (found["account_sid"], found["url"]) == (sent, f"##{sent}##")
-    assert found["build"]["runtime"] == sent
-    assert found["build"]["dependencies"] == [{"name": sent, "version": sent}]

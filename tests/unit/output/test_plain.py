@@ -58,11 +58,9 @@ def test_each_event_has_its_line(event: Event, text: str | None) -> None:
 class Watched:
     """Plain progress whose clock the test moves."""
 
-    def __init__(self, *sids: str, quiet: bool = False, verbose: bool = False) -> None:
+    def __init__(self, *sids: str) -> None:
         self.now = 0.0
-        self.progress = Plain(
-            Stderr("plain"), sids, quiet=quiet, verbose=verbose, clock=lambda: self.now
-        )
+        self.progress = Plain(Stderr("plain"), sids, lambda _: True, clock=lambda: self.now)
 
     def show(self, *events: Event, after: float = 0.0) -> None:
         self.now += after
@@ -93,17 +91,3 @@ def test_of_several_builds_that_line_counts_those_that_are_not_finished(
     watched.show(Tick(), after=30)
 
     assert capfd.readouterr().err.endswith("twbuild: waiting for 1 build  (30s)\n")
-
-
-@pytest.mark.parametrize(
-    ("quiet", "verbose", "written"),
-    [(False, False, "b"), (False, True, "ab"), (True, False, ""), (True, True, "a")],
-)
-def test_quiet_leaves_out_all_but_what_verbose_adds(
-    capfd: pytest.CaptureFixture[str], quiet: bool, verbose: bool, written: str
-) -> None:
-    watched = Watched(BUILD, quiet=quiet, verbose=verbose)
-    watched.show(Notice("a", verbose=True), Notice("b"))
-    watched.show(Tick(), after=29)
-
-    assert capfd.readouterr().err == "".join(f"twbuild: {text}\n" for text in written)

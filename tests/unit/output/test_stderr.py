@@ -73,7 +73,7 @@ def test_who_watches_gets_styled_lines(
 ) -> None:
     on_a_terminal(monkeypatch, True, **environ)
 
-    assert Stderr(progress).styled is styled
+    assert Stderr(progress).is_live is styled
 
 
 @pytest.mark.parametrize("progress", ["auto", "live", "plain"])
@@ -82,25 +82,7 @@ def test_nothing_makes_a_stderr_that_is_no_terminal_a_terminal(
 ) -> None:
     on_a_terminal(monkeypatch, False, TERM="xterm", FORCE_COLOR="1", TTY_COMPATIBLE="1")
 
-    assert not Stderr(progress).styled
-
-
-@pytest.mark.parametrize(
-    ("terminal", "value", "github"),
-    [
-        (False, "true", True),
-        (False, "", False),
-        (False, "false", False),
-        (False, "1", False),
-        (True, "true", False),
-    ],
-)
-def test_github_is_told_where_it_runs_us_and_nobody_watches(
-    monkeypatch: pytest.MonkeyPatch, terminal: bool, value: str, github: bool
-) -> None:
-    on_a_terminal(monkeypatch, terminal, TERM="xterm", GITHUB_ACTIONS=value)
-
-    assert Stderr().annotates is github
+    assert not Stderr(progress).is_live
 
 
 LINES = [[("error:", "failed"), (" 100% wrong", "")], [("  a hint", "")]]
@@ -127,25 +109,12 @@ def test_styled_lines_begin_with_what_they_say(
     assert b"".join(written) == b"plain\n"
 
 
-def test_githubs_annotation_is_one_line_escaped_as_it_demands(
-    monkeypatch: pytest.MonkeyPatch, written: list[bytes]
-) -> None:
-    on_a_terminal(monkeypatch, False, GITHUB_ACTIONS="true")
-
-    lines = [*LINES, [("carriage\rreturn", "")]]
-    Stderr().close(lines, [lines])
-
-    assert b"".join(written) == (
-        b"::error title=twbuild::error: 100%25 wrong%0A  a hint%0Acarriage%0Dreturn\n"
-    )
-
-
-def test_elsewhere_the_closing_lines_are_lines_like_others(
+def test_the_closing_lines_are_lines_like_others(
     monkeypatch: pytest.MonkeyPatch, written: list[bytes]
 ) -> None:
     on_a_terminal(monkeypatch, False)
 
-    Stderr().close(LINES, [LINES])
+    Stderr().close(LINES)
 
     assert b"".join(written) == b"twbuild: error: 100% wrong\ntwbuild:   a hint\n"
 
@@ -231,9 +200,8 @@ def test_closing_lines_share_one_budget(pipe: tuple[int, int]) -> None:
     stderr = Stderr()
     stderr.say(LINES)
     since = time.monotonic()
-    for _ in range(5):
+    for _ in range(6):
         stderr.close(LINES)
-    stderr.close(LINES, [LINES])
     assert 0.2 <= time.monotonic() - since < 0.5
 
 
@@ -278,13 +246,12 @@ def test_a_line_begun_is_ended_before_the_closing_lines_and_one_not_begun_is_dro
     ],
     ids=["one line", "many lines", "many long lines"],
 )
-@pytest.mark.parametrize("github", ["", "true"])
 def test_a_text_of_any_length_is_told_within_what_a_pipe_holds(
-    monkeypatch: pytest.MonkeyPatch, written: list[bytes], lines: list[Line], github: str
+    monkeypatch: pytest.MonkeyPatch, written: list[bytes], lines: list[Line]
 ) -> None:
-    on_a_terminal(monkeypatch, False, GITHUB_ACTIONS=github)
+    on_a_terminal(monkeypatch, False)
 
-    Stderr().close(lines, [[line] for line in lines])
+    Stderr().close(lines)
 
     found = b"".join(written)
     first, last = plain(lines[0]).encode(), plain(lines[-1]).encode()

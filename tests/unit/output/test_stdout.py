@@ -1,67 +1,65 @@
-"""The result on stdout: once, nothing else, and in time."""
+"""Lines on stdout wait for their reader, and are never written twice."""
 
 from __future__ import annotations
 
-import json
+import os
+import time
+from collections.abc import Iterator
 
 import pytest
 
-from tests.support.command import BUILD, OTHER_BUILD
-from twbuild.api.models import Build
-from twbuild.errors import TransientError
-from twbuild.outcome import Outcome
-from twbuild.output.stdout import Result
-from twbuild.watch.events import Details, Finished
-
-COMPLETED = Finished(BUILD, Outcome.COMPLETED, None, 5.0, 5)
-FAILED = Finished(OTHER_BUILD, Outcome.FAILED, None, 6.0, 6)
-TIMEOUT = Finished(BUILD, Outcome.TIMEOUT, None, 9.0, 9, TransientError("x", "x"))
-
-Stdout = pytest.CaptureFixture[str]
+from twbuild.errors import OutputError
+from twbuild.output import stdout
+from twbuild.output.stdout import Stdout
 
 
-def test_a_result_is_one_bare_word_and_is_written_once(capfd: Stdout) -> None:
-    result = Result(as_json=False, several=False, once=False)
-    result.show(COMPLETED)
+@pytest.fixture
+def unread(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """A full pipe as stdout; the end from which nobody has read yet."""
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    while True:
+        try:
+            os.write(write_end, bytes(1 << 16))
+        except BlockingIOError:
+            break
+    os.set_blocking(write_end, True)
+    monkeypatch.setattr(stdout, "STDOUT", write_end)
+    monkeypatch.setattr(stdout, "LAST_SECONDS", 0.1)
+    yield read_end
+    os.close(write_end)
+    os.close(read_end)
+
+
+def test_a_line_is_written_once(capfd: pytest.CaptureFixture[str]) -> None:
+    out = Stdout()
+    out.put("completed", is_verdict=True)
+    assert out.flush()
+    out.finish(time.monotonic())
+
     assert capfd.readouterr().out == "completed\n"
 
-    result.finish([COMPLETED])
-    assert capfd.readouterr().out == ""
+
+def test_a_verdict_that_is_not_read_by_the_deadline_is_an_error(unread: int) -> None:
+    out = Stdout()
+    out.put("completed", is_verdict=True)
+    assert not out.flush()
+
+    with pytest.raises(OutputError, match="nothing reads it"):
+        out.finish(time.monotonic())
 
 
-def test_of_several_builds_each_line_names_its_build_as_it_ends(capfd: Stdout) -> None:
-    result = Result(as_json=False, several=True, once=False)
-    result.show(FAILED)
-    assert capfd.readouterr().out == f"{OTHER_BUILD} failed\n"
+def test_what_is_no_verdict_may_stay_unread(unread: int) -> None:
+    out = Stdout()
+    out.put("{}", is_verdict=False)
 
-    result.finish([COMPLETED, FAILED])
-    assert capfd.readouterr().out == f"{BUILD} completed\n"
+    out.finish(time.monotonic())
 
 
-def test_without_a_verdict_nothing_is_written_but_json(capfd: Stdout) -> None:
-    Result(as_json=False, several=False, once=False).show(TIMEOUT)
-    assert capfd.readouterr().out == ""
+def test_a_line_that_waits_is_written_once_it_is_read(unread: int) -> None:
+    out = Stdout()
+    out.put("completed", is_verdict=True)
+    while not out.flush():
+        os.read(unread, 1 << 12)
 
-    Result(as_json=True, several=False, once=False).show(TIMEOUT)
-    assert json.loads(capfd.readouterr().out)["outcome"] == "timeout"
-
-
-def test_the_json_of_a_failed_build_waits_for_its_details(capfd: Stdout) -> None:
-    result = Result(as_json=True, several=False, once=False)
-    result.show(FAILED)
-    assert capfd.readouterr().out == ""
-
-    result.show(Details(OTHER_BUILD, Build(OTHER_BUILD, "failed", runtime="node22")))
-    result.finish([FAILED])
-
-    written = capfd.readouterr().out
-    assert written.count("\n") == 1
-    assert json.loads(written)["build"]["runtime"] == "node22"
-
-
-def test_the_json_of_a_failed_build_without_details_is_written_at_the_end(capfd: Stdout) -> None:
-    result = Result(as_json=True, several=False, once=False)
-    result.show(FAILED)
-    result.finish([FAILED])
-
-    assert json.loads(capfd.readouterr().out)["build"] is None
+    assert os.read(unread, 1 << 20).endswith(b"\0completed\n")

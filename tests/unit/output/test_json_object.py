@@ -1,0 +1,154 @@
+"""The JSON object of one build: its fields, and one line that every strict parser reads."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tests.support.command import ACCOUNT, BUILD, SERVICE
+from twbuild.api.models import Build, BuildStatus, Dependency, Status
+from twbuild.errors import CredentialsError, TransientError, UnauthorizedError
+from twbuild.outcome import Outcome
+from twbuild.output import json_object
+from twbuild.watch.events import Details, Finished
+
+URL = f"https://serverless.twilio.com/v1/Services/{SERVICE}/Builds/{BUILD}/Status"
+ANSWER = BuildStatus(Status.BUILDING, BUILD, ACCOUNT, SERVICE, URL)
+CREATED = datetime(2026, 11, 24, 14, 2, 11, tzinfo=timezone.utc)
+
+
+def finished(outcome: Outcome, waited: float = 0.0, polls: int = 2, **more: Any) -> Finished:
+    known = more.pop("answer", ANSWER)
+    return Finished(more.pop("sid", BUILD), outcome, known, waited, polls, more.pop("error", None))
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_the_fields_and_their_order(outcome: Outcome) -> None:
+    found = json.loads(json_object.line(finished(outcome, 12.34567, 4)))
+
+    assert list(found) == [
+        *("sid", "account_sid", "service_sid", "status", "url"),
+        *("outcome", "waited_seconds", "polls", "error", "build"),
+    ]
+    assert found == {
+        "sid": BUILD,
+        "account_sid": ACCOUNT,
+        "service_sid": SERVICE,
+        "status": "building",
+        "url": URL,
+        "outcome": outcome.value,
+        "waited_seconds": 12.346,
+        "polls": 4,
+        "error": None,
+        "build": None,
+    }
+
+
+def test_what_is_unknown_is_null() -> None:
+    unknown = {"account_sid": None, "service_sid": None, "status": None, "url": None}
+
+    found = json.loads(json_object.line(finished(Outcome.TIMEOUT, answer=None)))
+    assert unknown.items() <= found.items()
+    assert found["sid"] == BUILD
+    found = json.loads(json_object.line(finished(Outcome.TIMEOUT, answer=None, sid=None)))
+    assert found["sid"] is None
+
+
+def test_fields_are_as_sent_and_the_sid_that_was_asked_where_none_was() -> None:
+    shouted = BUILD.upper()
+    answers = [BuildStatus(Status.FAILED, sid) for sid in (shouted, None)]
+
+    found = [json.loads(json_object.line(finished(Outcome.FAILED, answer=a))) for a in answers]
+
+    assert [(one["sid"], one["status"]) for one in found] == [
+        (shouted, "failed"),
+        (BUILD, "failed"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (CredentialsError("none", "hint"), {"message": "none"}),
+        (
+            TransientError("HTTP 503", "m", http_status=503),
+            {"message": "m", "http_status": 503},
+        ),
+        (
+            UnauthorizedError("r", "m", http_status=401, code=20003, request_id="RQ1"),
+            {"message": "m", "http_status": 401, "code": 20003, "request_id": "RQ1"},
+        ),
+        (
+            TransientError("r", "m", http_status=500, code=0),
+            {"message": "m", "http_status": 500, "code": 0},
+        ),
+    ],
+)
+def test_an_error_tells_what_is_known(error: Any, told: dict[str, object]) -> None:
+    assert json.loads(json_object.line(finished(Outcome.UNAVAILABLE, error=error)))["error"] == told
+
+
+def test_a_failed_build_comes_with_what_twilio_tells_of_it() -> None:
+    build = Build(
+        BUILD,
+        "failed",
+        created=CREATED,
+        updated=CREATED + timedelta(seconds=36),
+        runtime="node24",
+        functions=12,
+        assets=0,
+        dependencies=(Dependency("lodash", "4.17.21"), Dependency("odd")),
+        request_id="RQ1",
+    )
+
+    assert json.loads(json_object.line(finished(Outcome.FAILED), Details(BUILD, build)))[
+        "build"
+    ] == {
+        "runtime": "node24",
+        "functions": 12,
+        "assets": 0,
+        "dependencies": [
+            {"name": "lodash", "version": "4.17.21"},
+            {"name": "odd", "version": None},
+        ],
+        "date_created": "2026-11-24T14:02:11Z",
+        "date_updated": "2026-11-24T14:02:47Z",
+    }
+
+
+def test_what_twilio_does_not_tell_of_a_failed_build_is_null() -> None:
+    found = json.loads(
+        json_object.line(finished(Outcome.FAILED), Details(BUILD, Build(BUILD, "failed")))
+    )
+
+    assert found["build"] == {
+        **dict.fromkeys(["runtime", "functions", "assets", "date_created", "date_updated"]),
+        "dependencies": [],
+    }
+
+
+@example("\x7f##")
+@example("\ud800")
+@example("\ud83d\ude00")
+@example("\\ud800")
+@given(st.text(st.characters(exclude_categories=()) | st.sampled_from("#\n\r\x1b\x7f\ud800[]\\")))
+def test_one_line_that_no_log_obeys_and_that_strict_parsers_read_back(foreign: str) -> None:
+    answer = BuildStatus(Status.FAILED, BUILD, foreign, None, f"##{foreign}##")
+    build = Build(BUILD, "failed", runtime=foreign, dependencies=(Dependency(foreign, foreign),))
+
+    line = json_object.line(finished(Outcome.FAILED, answer=answer), Details(BUILD, build))
+
+    assert "##" not in line
+    assert line.isascii()
+    assert line.isprintable()
+    sent = re.sub("[\ud800-\udfff]", "\ufffd", foreign)
+    found = json.loads(line)
+    assert (found["account_sid"], found["url"]) == (sent, f"##{sent}##")
+    assert found["build"]["runtime"] == sent
+    assert found["build"]["dependencies"] == [{"name": sent, "version": sent}]

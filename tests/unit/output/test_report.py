@@ -1,0 +1,246 @@
+"""Who says what: each fact once, on the stream and in the form of whoever reads it."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Sequence
+
+import pytest
+
+from tests.support.command import BUILD, OTHER_BUILD, SERVICE
+from twbuild.api.models import Build
+from twbuild.errors import CredentialsError, TransientError, UsageError
+from twbuild.outcome import Outcome
+from twbuild.output import report
+from twbuild.output.report import Report
+from twbuild.watch.events import Building, Details, Event, Finished, Notice, Started, Tick
+from twbuild.watch_options import WatchOptions
+
+WAIT = WatchOptions(profile=None, format=None, quiet=False, verbose=False, progress="plain")
+JSON = WAIT._replace(format="json")
+QUIET = WAIT._replace(quiet=True)
+STATUS = WAIT._replace(once=True)
+ERROR = TransientError("HTTP 503", "HTTP 503", "Try again later.", details=["request RQ1"])
+COMPLETED = Finished(BUILD, Outcome.COMPLETED, None, 5.0, 5)
+FAILED = Finished(OTHER_BUILD, Outcome.FAILED, None, 6.0, 6)
+BUILDING = Finished(BUILD, Outcome.BUILDING, None, 0.2, 1)
+TIMEOUT = Finished(BUILD, Outcome.TIMEOUT, None, 5.0, 5)
+UNAVAILABLE = Finished(BUILD, Outcome.UNAVAILABLE, None, 120.0, 9, ERROR)
+LINE = f"twbuild: ✓ completed  {BUILD}  ready to deploy (waited 5s)\n"
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Neither a terminal nor GitHub."""
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    return monkeypatch
+
+
+class Shown:
+    """What a report has written on stdout and stderr since the last look."""
+
+    def __init__(
+        self,
+        capfd: pytest.CaptureFixture[str],
+        options: WatchOptions = WAIT,
+        sids: Sequence[str] = (BUILD,),
+    ) -> None:
+        self.report = Report(options)
+        self.report.begin(sids)
+        self._capfd = capfd
+
+    def of(self, *events: Event) -> tuple[str, str]:
+        """The two streams after these events."""
+        for event in events:
+            self.report.show(event)
+        out, err = self._capfd.readouterr()
+        return out, err
+
+    def end(self, *endings: Finished) -> tuple[str, str]:
+        """The two streams after the end."""
+        self.report.close()
+        self.code = self.report.finish(endings, SERVICE, math.inf)
+        out, err = self._capfd.readouterr()
+        return out, err
+
+
+Capture = pytest.CaptureFixture[str]
+
+
+def test_a_result_is_one_bare_word_and_is_written_once(capfd: Capture) -> None:
+    shown = Shown(capfd)
+
+    assert shown.of(COMPLETED) == ("completed\n", "")
+    assert shown.end(COMPLETED) == ("", LINE)
+    assert shown.code == 0
+
+
+def test_of_several_builds_each_line_names_its_build_as_it_ends(capfd: Capture) -> None:
+    shown = Shown(capfd, sids=(BUILD, OTHER_BUILD))
+
+    assert shown.of(FAILED) == (
+        f"{OTHER_BUILD} failed\n",
+        f"twbuild: ✗ failed     {OTHER_BUILD}  (waited 6s)\n",
+    )
+    out, err = shown.end(COMPLETED, FAILED)
+    assert out == f"{BUILD} completed\n"
+    assert err.startswith("twbuild: 2 builds: 1 completed, 1 failed (waited 6s)\n")
+    assert shown.code == 1
+
+
+def test_without_a_verdict_nothing_is_on_stdout_but_json(capfd: Capture) -> None:
+    assert Shown(capfd).of(TIMEOUT) == ("", "")
+
+    out, _ = Shown(capfd, JSON).of(TIMEOUT)
+    assert json.loads(out)["outcome"] == "timeout"
+
+
+def test_the_json_of_a_failed_build_waits_for_its_details(capfd: Capture) -> None:
+    shown = Shown(capfd, JSON, (OTHER_BUILD,))
+    assert shown.of(FAILED)[0] == ""
+
+    details = Details(OTHER_BUILD, Build(OTHER_BUILD, "failed", runtime="node22"))
+    out, _ = shown.of(details)
+
+    assert json.loads(out)["build"]["runtime"] == "node22"
+    assert shown.end(FAILED)[0] == ""
+
+
+def test_the_json_of_a_failed_build_without_details_is_written_at_the_end(capfd: Capture) -> None:
+    shown = Shown(capfd, JSON, (OTHER_BUILD,))
+    shown.of(FAILED)
+
+    assert json.loads(shown.end(FAILED)[0])["build"] is None
+
+
+@pytest.mark.parametrize("terminals", [{1}, {2}, {1, 2}], ids=str)
+def test_a_verdict_is_repeated_on_stderr_only_where_stdout_is_elsewhere(
+    elsewhere: pytest.MonkeyPatch, capfd: Capture, terminals: set[int]
+) -> None:
+    elsewhere.setattr(os, "isatty", terminals.__contains__)
+    elsewhere.setenv("TERM", "dumb")
+    shown = Shown(capfd)
+    shown.of(COMPLETED)
+
+    assert shown.end(COMPLETED)[1] == ("" if terminals == {1, 2} else LINE)
+
+
+@pytest.mark.parametrize(
+    ("options", "ended", "is_repeated"),
+    [
+        (WAIT, COMPLETED, True),
+        (WAIT, FAILED, True),
+        (QUIET, COMPLETED, False),
+        (QUIET, FAILED, False),
+        (QUIET, UNAVAILABLE, True),
+        (STATUS, COMPLETED, False),
+        (STATUS, BUILDING, False),
+        (STATUS, FAILED, True),
+        (STATUS, UNAVAILABLE, True),
+        (STATUS._replace(quiet=True), FAILED, False),
+    ],
+)
+def test_the_last_line_repeats_what_a_reader_of_stderr_must_know(
+    capfd: Capture, options: WatchOptions, ended: Finished, is_repeated: bool
+) -> None:
+    shown = Shown(capfd, options, (str(ended.sid),))
+    shown.of(ended)
+
+    assert (shown.end(ended)[1] != "") is is_repeated
+
+
+@pytest.mark.parametrize(
+    ("quiet", "verbose", "written"),
+    [(False, False, "b"), (False, True, "ab"), (True, False, ""), (True, True, "a")],
+)
+def test_quiet_leaves_out_all_but_what_verbose_adds(
+    capfd: Capture, quiet: bool, verbose: bool, written: str
+) -> None:
+    shown = Shown(capfd, WAIT._replace(quiet=quiet, verbose=verbose))
+
+    _, err = shown.of(Notice("a", verbose=True), Notice("b"), Tick())
+
+    assert err == "".join(f"twbuild: {text}\n" for text in written)
+
+
+def test_only_a_wait_in_plain_lines_says_that_it_begins(capfd: Capture) -> None:
+    begins: list[Event] = [Started(SERVICE, (BUILD,)), Building(BUILD)]
+
+    assert f"waiting for {BUILD} in {SERVICE}\n" in Shown(capfd).of(*begins)[1]
+    for options in (QUIET, STATUS):
+        assert "waiting" not in Shown(capfd, options).of(*begins)[1]
+
+
+ALWAYS = (Outcome.FAILED, Outcome.TIMEOUT, Outcome.UNAVAILABLE)
+
+
+@pytest.mark.parametrize(
+    "options", [WAIT, QUIET, STATUS, JSON], ids=["wait", "-q", "status", "json"]
+)
+@pytest.mark.parametrize(
+    "ended", [COMPLETED, FAILED, TIMEOUT, UNAVAILABLE], ids=lambda e: e.outcome.value
+)
+def test_github_gets_one_annotation_in_place_of_the_closing_lines_of_what_went_wrong(
+    elsewhere: pytest.MonkeyPatch, capfd: Capture, options: WatchOptions, ended: Finished
+) -> None:
+    elsewhere.setenv("GITHUB_ACTIONS", "true")
+    shown = Shown(capfd, options, (str(ended.sid),))
+    shown.of(ended)
+    _, err = shown.end(ended)
+
+    if ended.outcome in ALWAYS:
+        assert err.startswith("::error title=twbuild::")
+        assert err.count("\n") == 1
+        assert str(ended.sid) in err
+    else:
+        assert "::error" not in err
+
+
+def test_an_annotation_that_not_all_fits_into_stands_below_the_lines(
+    elsewhere: pytest.MonkeyPatch, capfd: Capture
+) -> None:
+    elsewhere.setenv("GITHUB_ACTIONS", "true")
+
+    report.refuse(UsageError("m", *(f"hint {number}" for number in range(1000))))
+
+    lines = capfd.readouterr().err.splitlines()
+    assert lines[0] == "twbuild: error: m"
+    assert lines[1000] == "twbuild:   hint 999"
+    assert lines[1001].startswith("::error title=twbuild::")
+    assert len(lines) == 1002
+
+
+@pytest.mark.parametrize(
+    ("terminal", "github", "is_annotated"),
+    [(False, "true", True), (False, "", False), (False, "1", False), (True, "true", False)],
+)
+def test_a_refusal_is_annotated_where_github_runs_it_and_no_terminal_shows_it(
+    elsewhere: pytest.MonkeyPatch, capfd: Capture, terminal: bool, github: str, is_annotated: bool
+) -> None:
+    elsewhere.setattr(os, "isatty", lambda descriptor: terminal and descriptor == 2)
+    elsewhere.setenv("GITHUB_ACTIONS", github)
+
+    assert report.refuse(UsageError("m"), "live") == 2
+    assert ("::error" in capfd.readouterr().err) is is_annotated
+
+
+def test_without_credentials_each_build_has_its_object_and_the_error_is_said_once(
+    capfd: Capture,
+) -> None:
+    code = Report(JSON).refuse(CredentialsError("no credentials"), [BUILD, OTHER_BUILD])
+
+    out, err = capfd.readouterr()
+    objects = [json.loads(line) for line in out.splitlines()]
+    assert code == 4
+    assert [(found["sid"], found["outcome"]) for found in objects] == [
+        (BUILD, "unauthorized"),
+        (OTHER_BUILD, "unauthorized"),
+    ]
+    assert err == "twbuild: error: no credentials\n"
+
+
+def test_a_usage_error_has_no_object(capfd: Capture) -> None:
+    assert Report(JSON).refuse(UsageError("m"), [BUILD]) == 2
+    assert capfd.readouterr().out == ""

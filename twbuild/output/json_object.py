@@ -1,0 +1,62 @@
+"""The JSON object of one build, as `--json` prints it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from twbuild.api.models import Build
+from twbuild.errors import TwbuildError
+from twbuild.watch.events import Details, Finished
+
+
+def line(finished: Finished, details: Details | None = None) -> str:
+    """One object on one line of ASCII that strict parsers read; `details` are a failed build's.
+
+    There is no `##` in it, which GitHub and Azure obey anywhere in a line. A lone surrogate is
+    U+FFFD: RFC 8259, section 8.2, lets parsers refuse it.
+    """
+    answer = finished.answer
+    found: dict[str, Any] = {
+        "sid": (answer and answer.sid) or finished.sid,
+        "account_sid": answer and answer.account_sid,
+        "service_sid": answer and answer.service_sid,
+        "status": answer and answer.status.value,
+        "url": answer and answer.url,
+        "outcome": finished.outcome.value,
+        "waited_seconds": round(finished.waited_seconds, 3),
+        "polls": finished.polls,
+        "error": _error(finished.error),
+        "build": details and details.build and _build_facts(details.build),
+    }
+    text = re.sub("[\ud800-\udfff]", "\ufffd", json.dumps(found, ensure_ascii=False))
+    return json.dumps(json.loads(text)).replace("##", "#\\u0023").replace("\x7f", "\\u007f")
+
+
+def _build_facts(build: Build) -> Mapping[str, Any]:
+    return {
+        "runtime": build.runtime,
+        "functions": build.functions,
+        "assets": build.assets,
+        "dependencies": [dependency._asdict() for dependency in build.dependencies],
+        "date_created": build.created and _iso(build.created),
+        "date_updated": build.updated and _iso(build.updated),
+    }
+
+
+def _iso(time: datetime) -> str:
+    """A time in UTC as Twilio writes it."""
+    return time.isoformat().replace("+00:00", "Z")
+
+
+def _error(error: TwbuildError | None) -> Mapping[str, Any] | None:
+    if error is None:
+        return None
+    known = {n: getattr(error, n, None) for n in ("http_status", "code", "request_id")}
+    return {
+        "message": error.message,
+        **{n: value for n, value in known.items() if value is not None},
+    }
