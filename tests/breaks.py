@@ -54,7 +54,7 @@ LIVE, REPORT, STDERR, STDOUT, TERMINAL = (
     "output/report",
     "output/stderr",
     "output/stdout",
-    "output/terminal",
+    "output/streams",
 )
 SIGNALS, APP, JSON, FRAMING = "signals", "app", "strict_json", "api/framing"
 
@@ -649,7 +649,7 @@ BREAKS = [
     ),
     Break(
         LIVE,
-        "elif terminal.in_foreground() and ",
+        "elif streams.in_foreground() and ",
         "elif ",
         "journeys/signals",
         "may_not_draw",

@@ -56,7 +56,7 @@ def test_only_the_runner_waits() -> None:
     assert importing("queue") == set()
     assert calling("recv(_into)?") == {"watch.runner"}
     # A stream whose reader is slow, within its limit; and the sandbox's command.
-    assert calling("select|poll|epoll|kqueue|sigwait(info)?") == {"output.terminal"}
+    assert calling("select|poll|epoll|kqueue|sigwait(info)?") == {"output.streams"}
     assert calling(r"wait(pid|id|3|4)?|communicate|subprocess\.(run|call|check_\w+)") == {
         "sandbox.command",
         "sandbox.job",
@@ -114,10 +114,10 @@ def test_a_broad_except_stands_only_where_everything_is_carried_on() -> None:
 LOAD_BEFORE = re.compile(r"__main__|app|cli|completion|options|config\..*|sandbox\..*")
 LOADED_BEFORE = {
     ("api.connector", "import socks"),  # by requests, if it is installed
-    ("output.report", "from twbuild.output import theme"),
+    ("output.report", "from twbuild.output import rendering"),
     ("output.report", "from twbuild.output.live import Live"),
-    ("output.stderr", "from twbuild.output import theme"),
-    ("output.stdout", "from twbuild.output import theme"),
+    ("output.stderr", "from twbuild.output import rendering"),
+    ("output.stdout", "from twbuild.output import rendering"),
     ("signals", "import resource"),
 }
 

@@ -73,9 +73,9 @@ def _clean_up() -> None:
 
 
 def _prepared(arguments: list[str]) -> "Action":
-    from twbuild.output import terminal
+    from twbuild.output import streams
 
-    terminal.open_closed_descriptors()
+    streams.open_closed_descriptors()
     _show_warnings(verbose=False)
     from twbuild import cli
 

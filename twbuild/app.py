@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from twbuild import signals
 from twbuild.api import lean_imports
-from twbuild.config import endpoint, target
-from twbuild.config.endpoint import Settings
+from twbuild.config import target
+from twbuild.config.settings import Settings, load_settings
 from twbuild.config.target import Target
 from twbuild.errors import TwbuildError
 from twbuild.outcome import ExitCode
@@ -45,7 +45,7 @@ def run(arguments: Sequence[str], options: WatchOptions) -> ExitCode:
         sids = named.builds or sids
         signals.leave_no_core()
         with lean_imports():
-            settings = endpoint.load(os.environ, options.profile)
+            settings = load_settings(os.environ, options.profile)
             goal = target.locate(named, os.environ, settings)
             network, fetcher = _load(settings)
         settings = settings._replace(base_url=network.base_url)  # as it was checked
@@ -78,7 +78,7 @@ def _watch(
             for event in chain(_first_events(goal, settings), runner.run()):
                 report.show(event)
         now = time.monotonic()
-        endings = [watch.interrupt(now) for watch in watches]
+        endings = [watch.ending(now) for watch in watches]
         return report.finish(endings, goal.service, deadline)
 
 
@@ -95,7 +95,7 @@ def _load(settings: Settings) -> tuple[Network, type[Fetcher]]:
 
 
 def _first_events(goal: Target, settings: Settings) -> Iterator[Event]:
-    if settings.replaced:
+    if settings.is_custom:
         yield Notice(f"using {printable(settings.base_url)}, not Twilio (TWBUILD_API_URL)")
     yield Notice(f"credentials: {settings.credentials.source}", verbose=True)
     if goal.source:

@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, cast
 
 from twbuild import completion, options
+from twbuild.durations import DURATION_FORMS
 from twbuild.errors import CommandHint, UsageError
 from twbuild.options import environment, typer
 from twbuild.outcome import ExitCode
-from twbuild.output import terminal
-from twbuild.text import DURATION_FORMS, pasteable, printable, visible
+from twbuild.output import streams
+from twbuild.text import pasteable, printable, visible
 from twbuild.watch_options import WatchOptions
 
 # No `from __future__ import annotations`: Typer would compile each annotation twice.
@@ -64,7 +65,7 @@ app = typer.Typer(
 
 
 @app.callback()
-def _main(version: options.Version = False) -> None:
+def _main(version: options.VersionOption = False) -> None:
     pass
 
 
@@ -72,15 +73,15 @@ def _main(version: options.Version = False) -> None:
     "wait", help="Wait until every named build is completed or failed.", epilog=WAIT_EXAMPLES
 )
 def _wait(
-    service: options.Service = None,
-    builds: options.Builds = None,
-    profile: options.Profile = None,
-    json: options.Json = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
-    progress: options.Progress = None,
-    interval: options.Interval = "1s",  # type: ignore[assignment]
-    timeout: options.Timeout = "10m",  # type: ignore[assignment]
+    service: options.ServiceArgument = None,
+    builds: options.BuildsArgument = None,
+    profile: options.ProfileOption = None,
+    json: options.JsonOption = False,
+    quiet: options.QuietOption = False,
+    verbose: options.VerboseOption = False,
+    progress: options.ProgressOption = None,
+    interval: options.IntervalOption = "1s",  # type: ignore[assignment]
+    timeout: options.TimeoutOption = "10m",  # type: ignore[assignment]
 ) -> Action:
     shows = progress or options.default_progress()
     asked = WatchOptions(
@@ -93,12 +94,12 @@ def _wait(
     "status", help="Print a build's status and exit with a matching code.", epilog=STATUS_EXAMPLES
 )
 def _status(
-    service: options.Service = None,
-    build: options.Build = None,
-    profile: options.Profile = None,
-    json: options.Json = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
+    service: options.ServiceArgument = None,
+    build: options.BuildArgument = None,
+    profile: options.ProfileOption = None,
+    json: options.JsonOption = False,
+    quiet: options.QuietOption = False,
+    verbose: options.VerboseOption = False,
 ) -> Action:
     asked = WatchOptions(
         profile, "json" if json else None, quiet, verbose, options.default_progress(), once=True
@@ -113,9 +114,9 @@ def _status(
     context_settings={"allow_interspersed_args": False},
 )
 def _sandbox(
-    command: options.Command = None,
-    outcome: options.Outcome = "completed",
-    build_time: options.BuildTime = "5s",  # type: ignore[assignment]
+    command: options.CommandArgument = None,
+    outcome: options.OutcomeOption = "completed",
+    build_time: options.BuildTimeOption = "5s",  # type: ignore[assignment]
 ) -> Action:
     words = command or []
     if words:
@@ -167,7 +168,7 @@ def parse(arguments: list[str]) -> Action:
 
 def _print(text: str, code: ExitCode) -> int:
     if text:
-        terminal.write_line(text)
+        streams.write_line(text)
     return code
 
 
@@ -189,10 +190,10 @@ def _parse(arguments: list[str]) -> tuple[Action | None, str]:
 
 def _typer(arguments: Sequence[str]) -> tuple[object, str]:
     """What Typer makes of the arguments, and what it prints, as it suits stdout."""
-    encoding = terminal.encoding(terminal.STDOUT)
+    encoding = streams.encoding(streams.STDOUT)
     printed = io.TextIOWrapper(io.BytesIO(), encoding, errors="backslashreplace")
-    to_terminal = terminal.is_terminal(terminal.STDOUT)
-    styled = to_terminal and terminal.speaks_escapes()
+    to_terminal = streams.is_terminal(streams.STDOUT)
+    styled = to_terminal and streams.speaks_escapes()
     variables = {
         "TERMINAL_WIDTH": str(min(_columns(), MAX_COLUMNS)),
         "FORCE_COLOR": "1" if styled else None,
@@ -207,7 +208,7 @@ def _typer(arguments: Sequence[str]) -> tuple[object, str]:
 
 def _columns() -> int:
     """The window's own width, else COLUMNS, else 80."""
-    for descriptor in (terminal.STDOUT, terminal.STDERR, terminal.STDIN):
+    for descriptor in (streams.STDOUT, streams.STDERR, streams.STDIN):
         with contextlib.suppress(OSError):
             return os.get_terminal_size(descriptor).columns or 80
     columns = os.environ.get("COLUMNS", "")

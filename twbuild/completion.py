@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from twbuild.errors import UsageError
 from twbuild.outcome import ExitCode
-from twbuild.output import terminal
+from twbuild.output import streams
 from twbuild.text import printable, strerror
 
 INSTALL, SHOW = OPTIONS = ("--install-completion", "--show-completion")
@@ -30,9 +30,9 @@ Typer = Callable[[Sequence[str]], object]
 
 def complete(typer: Typer) -> int:
     """Print completions for a shell. Errors are not shown, and the exit code is never 1."""
-    terminal.open_nowhere(terminal.STDERR)
+    streams.open_nowhere(streams.STDERR)
     code, words = _run(typer, [])
-    terminal.write_line(words)
+    streams.write_line(words)
     return ExitCode.USAGE if code else ExitCode.COMPLETED
 
 
@@ -51,7 +51,7 @@ def show_or_install(typer: Typer, option: str, *others: str) -> int:
     if option == INSTALL:
         shell = re.search("complete_([a-z]+)", printed)
         printed = _install(typer, _FILES.get(shell[1], ()) if shell else ())
-    terminal.write_line(printed)
+    streams.write_line(printed)
     return ExitCode.COMPLETED
 
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import Annotated
 
 from twbuild import __version__
+from twbuild.durations import DURATION_FORMS, parse_duration
 from twbuild.errors import UsageError
-from twbuild.text import DURATION_FORMS, parse_duration, quoted
+from twbuild.text import quoted
 
 # No `from __future__ import annotations`: Typer would compile each annotation twice.
 
@@ -108,7 +109,7 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-Service = Annotated[
+ServiceArgument = Annotated[
     str | None,
     typer.Argument(
         metavar="[SERVICE]",
@@ -116,7 +117,7 @@ Service = Annotated[
         show_default="$TWBUILD_SERVICE, else .twiliodeployinfo",
     ),
 ]
-Build = Annotated[
+BuildArgument = Annotated[
     str | None,
     typer.Argument(
         metavar="[BUILD]",
@@ -124,7 +125,7 @@ Build = Annotated[
         show_default="the newest build",
     ),
 ]
-Builds = Annotated[
+BuildsArgument = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[BUILD]...",
@@ -132,7 +133,7 @@ Builds = Annotated[
         show_default="the newest build in progress",
     ),
 ]
-Command = Annotated[
+CommandArgument = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[COMMAND]...",
@@ -140,7 +141,7 @@ Command = Annotated[
         show_default="twbuild wait",
     ),
 ]
-Profile = Annotated[
+ProfileOption = Annotated[
     str | None,
     typer.Option(
         "-p",
@@ -153,11 +154,15 @@ Profile = Annotated[
         "TWILIO_AUTH_TOKEN, else the active profile",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per build.")]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print only the result and errors.")]
-Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Print each request on stderr.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object per build.")]
+QuietOption = Annotated[
+    bool, typer.Option("-q", "--quiet", help="Print only the result and errors.")
+]
+VerboseOption = Annotated[
+    bool, typer.Option("-v", "--verbose", help="Print each request on stderr.")
+]
 
-Interval = Annotated[
+IntervalOption = Annotated[
     float,
     typer.Option(
         "-i",
@@ -167,7 +172,7 @@ Interval = Annotated[
         help="Time between polls.",
     ),
 ]
-Timeout = Annotated[
+TimeoutOption = Annotated[
     float,
     typer.Option(
         "-t",
@@ -177,7 +182,7 @@ Timeout = Annotated[
         help="Stop after this long; 0: no limit.",
     ),
 ]
-Progress = Annotated[
+ProgressOption = Annotated[
     str | None,
     typer.Option(
         metavar="|".join(PROGRESS),
@@ -187,7 +192,7 @@ Progress = Annotated[
         show_default=f"${PROGRESS_VARIABLE}, else auto",
     ),
 ]
-Outcome = Annotated[
+OutcomeOption = Annotated[
     str,
     typer.Option(
         metavar="|".join(OUTCOMES),
@@ -196,7 +201,7 @@ Outcome = Annotated[
         help="How the sandbox's builds end.",
     ),
 ]
-BuildTime = Annotated[
+BuildTimeOption = Annotated[
     float,
     typer.Option(
         metavar="DURATION",
@@ -204,7 +209,7 @@ BuildTime = Annotated[
         help="How long a build takes.",
     ),
 ]
-Version = Annotated[
+VersionOption = Annotated[
     bool,
     typer.Option(
         "-V", "--version", callback=_show_version, is_eager=True, help="Show the version."

@@ -12,7 +12,7 @@ import time
 from tests.bench.api import ACCOUNT, BUILDS, SERVICE, TOKEN
 from twbuild.api import network
 from twbuild.api.fetcher import Fetcher
-from twbuild.config import endpoint
+from twbuild.config import settings
 from twbuild.watch.events import RequestEnded
 from twbuild.watch.runner import Runner
 from twbuild.watch.state import Policy, Watch
@@ -33,7 +33,7 @@ def holding() -> dict[str, int]:
 def soak(url: str, polls: int) -> dict[str, int]:
     """What `polls` polls of one build, a thousand a second, add to what 500 of them hold."""
     environ = {"TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": TOKEN, "TWBUILD_API_URL": url}
-    found = endpoint.load(environ, None)
+    found = settings.load_settings(environ, None)
     way = network.network_for(found.base_url)
     watch = Watch(BUILDS[0], Policy(interval_seconds=0.001), time.monotonic(), lambda: 1.0)
     runner = Runner([watch], lambda: Fetcher(found, way, SERVICE), frame_seconds=1.0)

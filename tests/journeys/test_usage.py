@@ -29,9 +29,9 @@ from tests.support.secrets import shown
 from tests.support.terminal import Terminal
 from tests.support.twilio import Twilio, error, page
 from twbuild import cli
+from twbuild.durations import DURATION_FORMS
 from twbuild.errors import UsageError
 from twbuild.outcome import ExitCode
-from twbuild.text import DURATION_FORMS
 
 EMPTY = "is empty: is the variable set?"
 

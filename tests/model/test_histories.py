@@ -354,7 +354,7 @@ def over_is_final(history: History) -> None:
     watch = history.played.watch
     later = START + history.finished_at + 1000
     assert watch.finished is history.finished
-    assert watch.interrupt(later) is history.finished
+    assert watch.ending(later) is history.finished
     if len(history.played.asked) == len(history.tries) and not history.details:
         assert watch.next(later) is history.finished
 

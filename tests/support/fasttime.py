@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from tests.support.command import ACCOUNT, BUILD, SERVICE, TOKEN
 from twbuild.api import network
 from twbuild.api.fetcher import Fetcher
-from twbuild.config import endpoint
+from twbuild.config import settings
 from twbuild.watch.events import BuildEvent, Finished, Problem, RequestEnded, Tick
 from twbuild.watch.runner import Client, Runner
 from twbuild.watch.state import Policy, Watch
@@ -79,7 +79,7 @@ def fetcher(
 ) -> Fetcher:
     """A fetcher for `url`, with good credentials; `close_fetchers` closes its connections."""
     given = {"TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": TOKEN, "TWBUILD_API_URL": url}
-    found = endpoint.load({**given, **(environ or {})}, None)
+    found = settings.load_settings({**given, **(environ or {})}, None)
     made = Fetcher(found, way or network.network_for(found.base_url), service)
     _made.append(made)
     return made

@@ -146,7 +146,7 @@ def play(
                 played.events += watch.take(result, now)
                 _note_end(played, now)
         if now >= end:
-            watch.interrupt(end)
+            watch.ending(end)
             _note_end(played, end)
             return played
 

@@ -26,14 +26,14 @@ def parser(option: Any) -> Callable[[str], object]:
 @pytest.mark.parametrize(
     ("option", "typed", "value"),
     [
-        (options.Profile, "dev", "dev"),
-        (options.Interval, "200ms", 0.2),
-        (options.Interval, "1h", 3600),
-        (options.Timeout, "0", 0),
-        (options.Timeout, "7d", 7 * 86400),
-        (options.Progress, "live", "live"),
-        (options.Outcome, "failed", "failed"),
-        (options.BuildTime, "1m30s", 90),
+        (options.ProfileOption, "dev", "dev"),
+        (options.IntervalOption, "200ms", 0.2),
+        (options.IntervalOption, "1h", 3600),
+        (options.TimeoutOption, "0", 0),
+        (options.TimeoutOption, "7d", 7 * 86400),
+        (options.ProgressOption, "live", "live"),
+        (options.OutcomeOption, "failed", "failed"),
+        (options.BuildTimeOption, "1m30s", 90),
     ],
 )
 def test_a_good_value_is_read(option: Any, typed: str, value: object) -> None:
@@ -43,17 +43,21 @@ def test_a_good_value_is_read(option: Any, typed: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("option", "typed", "message"),
     [
-        (options.Profile, "", "--profile is empty: is the variable set?"),
-        (options.Interval, "", "--interval is empty: is the variable set?"),
-        (options.Progress, "", "--progress is empty: is the variable set?"),
-        (options.Timeout, "5min", f"invalid --timeout '5min': {FORMS}"),
-        (options.Timeout, "5m\r", rf"invalid --timeout '5m\r': {FORMS}"),
-        (options.Interval, "199ms", "--interval '199ms' is out of range: use 200ms to 1h"),
-        (options.Interval, "1h1s", "--interval '1h1s' is out of range: use 200ms to 1h"),
-        (options.Timeout, "8d", "--timeout '8d' is out of range: use 0 to 7d"),
-        (options.BuildTime, "-1", f"invalid --build-time '-1': {FORMS}"),
-        (options.Progress, "Live", "invalid --progress 'Live': use auto, live or plain"),
-        (options.Outcome, "building", "invalid --outcome 'building': use completed or failed"),
+        (options.ProfileOption, "", "--profile is empty: is the variable set?"),
+        (options.IntervalOption, "", "--interval is empty: is the variable set?"),
+        (options.ProgressOption, "", "--progress is empty: is the variable set?"),
+        (options.TimeoutOption, "5min", f"invalid --timeout '5min': {FORMS}"),
+        (options.TimeoutOption, "5m\r", rf"invalid --timeout '5m\r': {FORMS}"),
+        (options.IntervalOption, "199ms", "--interval '199ms' is out of range: use 200ms to 1h"),
+        (options.IntervalOption, "1h1s", "--interval '1h1s' is out of range: use 200ms to 1h"),
+        (options.TimeoutOption, "8d", "--timeout '8d' is out of range: use 0 to 7d"),
+        (options.BuildTimeOption, "-1", f"invalid --build-time '-1': {FORMS}"),
+        (options.ProgressOption, "Live", "invalid --progress 'Live': use auto, live or plain"),
+        (
+            options.OutcomeOption,
+            "building",
+            "invalid --outcome 'building': use completed or failed",
+        ),
     ],
 )
 def test_a_bad_value_is_refused_with_what_to_use(option: Any, typed: str, message: str) -> None:
@@ -114,4 +118,4 @@ def test_no_profile_is_completed_whose_name_a_shell_would_run(
     (tmp_path / "config.json").write_text(json.dumps({"profiles": profiles}))
     monkeypatch.setenv("TWILIO_CONFIG_DIR", str(tmp_path))
 
-    assert options.Profile.__metadata__[0].autocompletion() == ["dev", "eu 1.x_-"]  # type: ignore[attr-defined]
+    assert options.ProfileOption.__metadata__[0].autocompletion() == ["dev", "eu 1.x_-"]  # type: ignore[attr-defined]

@@ -22,8 +22,9 @@ from twbuild.api.connector import REQUEST_SECONDS, Phase
 from twbuild.api.http_errors import PORTAL, PROXY_LOGIN, SentRequest, is_transient
 from twbuild.api.network import Network
 from twbuild.api.transport import TransportError
+from twbuild.durations import duration
 from twbuild.errors import FetchError, PermanentError, TransientError
-from twbuild.text import duration, strerror
+from twbuild.text import strerror
 
 # OpenSSL's X509_V_ERR_* numbers.
 # Source: https://github.com/openssl/openssl/blob/openssl-3.0/include/openssl/x509_vfy.h.in
@@ -207,7 +208,7 @@ def _of_connecting(attempt: Attempt, causes: list[BaseException]) -> Words:
 def _check_address(sent: SentRequest) -> str:
     if sent.proxy:
         return "Check the proxy's address, and the network."
-    return "Check TWBUILD_API_URL." if sent.settings.replaced else _CHECK_NETWORK
+    return "Check TWBUILD_API_URL." if sent.settings.is_custom else _CHECK_NETWORK
 
 
 def _of_answer(attempt: Attempt, causes: list[BaseException]) -> Words:

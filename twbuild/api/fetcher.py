@@ -9,7 +9,7 @@ from twbuild.api.models import Answer, Request, Resource, Response
 from twbuild.api.network import Network
 from twbuild.api.redaction import Redactor, secrets
 from twbuild.api.transport import Session, TransportError
-from twbuild.config.endpoint import Settings
+from twbuild.config.settings import Settings
 from twbuild.errors import FetchError, TransientError
 
 MIB = 1 << 20

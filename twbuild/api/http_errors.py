@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from twbuild.api.models import Content, Request, Response
-from twbuild.config.endpoint import Settings
+from twbuild.config.settings import Settings
+from twbuild.durations import duration
 from twbuild.errors import (
     FetchError,
     NotFoundError,
@@ -18,7 +19,7 @@ from twbuild.errors import (
     TransientError,
     UnauthorizedError,
 )
-from twbuild.text import MAX_CHARACTERS, duration, printable
+from twbuild.text import MAX_CHARACTERS, printable
 
 MAX_RETRY_AFTER = 300.0
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -71,7 +72,7 @@ class SentRequest(NamedTuple):
     def host_settings(self) -> str:
         """The settings that the host's name was made from, with their values; "" for none."""
         found = self.settings.credentials
-        used = (found.region, found.edge) if self.settings.routed else ()
+        used = (found.region, found.edge) if self.settings.is_regional else ()
         return " and ".join(f"{place} ({printable(value)})" for value, place in used if value)
 
     @property

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from twbuild import strict_json
 from twbuild.config import sids
-from twbuild.config.endpoint import Settings
+from twbuild.config.settings import Settings
 from twbuild.errors import CommandHint, UsageError
 from twbuild.text import is_placeholder, listed, named, pasteable, quoted, stray
 

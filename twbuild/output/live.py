@@ -26,13 +26,13 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from twbuild import signals
+from twbuild.durations import clock as clock_text
+from twbuild.durations import duration
 from twbuild.outcome import Outcome
-from twbuild.output import terminal, theme
+from twbuild.output import rendering, streams
 from twbuild.output.plain import line
 from twbuild.output.stderr import Stderr
-from twbuild.output.terminal import STDERR, encode, window
-from twbuild.text import clock as clock_text
-from twbuild.text import duration
+from twbuild.output.streams import STDERR, encode, window
 from twbuild.watch.events import Building, Event, Finished, Problem, Selected, Tick
 
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
@@ -97,7 +97,7 @@ class Live:
         self._start = clock()
         self._rows = {sid: Row(sid, self._start) for sid in sids}
         self._shown = False
-        self._drawn: list[theme.Row] = []  # as the screen shows them
+        self._drawn: list[rendering.Row] = []  # as the screen shows them
         self._size = (0, 0)
         self._turn = 0  # of the row that is written whole
         self._stack = ExitStack()
@@ -123,7 +123,7 @@ class Live:
                 self._rows = {event.sid: Row(event.sid, self._start)}
             elif isinstance(event, Problem):
                 self._rows[event.sid].problem = event
-                if terminal.in_foreground():
+                if streams.in_foreground():
                     return  # its row shows it
             text = line(event, now)
             if text and self._is_shown(event):
@@ -135,7 +135,7 @@ class Live:
         if signals.stop_requested():
             self._erase()
             signals.stop()
-        elif terminal.in_foreground() and self._stderr.is_ready_to_draw(whole=not self._drawn):
+        elif streams.in_foreground() and self._stderr.is_ready_to_draw(whole=not self._drawn):
             self._draw(now)
 
     def _draw(self, now: float) -> None:
@@ -147,13 +147,13 @@ class Live:
             hidden = len(self._rows) - finished - len(visible)
             more = f"{hidden} more building; " if hidden else ""
             pictures.append(Text(f"  {more}{finished} of {len(self._rows)} finished", "detail"))
-        rows = theme.rows(Group(*pictures), columns)
+        rows = rendering.rows(Group(*pictures), columns)
         fits = size == self._size and len(rows) == len(self._drawn)
         drawn = self._drawn if fits else [[]] * len(rows)
         self._turn = (self._turn + 1) % (2 * len(rows))
         if self._turn < len(rows):  # every other frame, as it costs a slow terminal more
             drawn[self._turn] = []
-        changed = ("" if fits else ERASE) + theme.changed(drawn, rows)
+        changed = ("" if fits else ERASE) + rendering.changed(drawn, rows)
         up = f"\x1b[{len(rows) - 1}A" if len(rows) > 1 else ""
         self._stderr.write(f"{HIDE_CURSOR}{changed}{up}\r")
         self._shown, self._drawn, self._size = True, rows, size

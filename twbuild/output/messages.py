@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 
 from twbuild.api.models import Build, Dependency, Status
+from twbuild.durations import duration, utc_time
 from twbuild.errors import TwbuildError
 from twbuild.outcome import Outcome
-from twbuild.text import Line, counted, duration, listed, pasteable, printable, utc_time
+from twbuild.text import Line, counted, listed, pasteable, printable
 from twbuild.watch.events import Details, Finished
 
 DETAILS_COLUMNS = 60  # beside their names, in a window of 80

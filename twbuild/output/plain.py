@@ -8,9 +8,10 @@ from datetime import timedelta
 from typing import Protocol
 
 from twbuild.api.models import Status
+from twbuild.durations import age, duration, utc_time
 from twbuild.output import messages
 from twbuild.output.stderr import Stderr
-from twbuild.text import Line, age, counted, duration, printable, utc_time
+from twbuild.text import Line, counted, printable
 from twbuild.watch.events import (
     Building,
     Event,

@@ -64,9 +64,9 @@ class Report:
         """Begin to show these builds, None for the newest; returns seconds between two frames."""
         self._several = len(sids) > 1
         if self._stderr.is_live or (self._stdout.is_styled and not self._format):
-            from twbuild.output import theme
+            from twbuild.output import rendering
 
-            theme.load()
+            rendering.load()
         if self._stderr.is_live and not self._options.once and not self._options.quiet:
             from twbuild.output.live import Live
 
@@ -168,7 +168,7 @@ class Report:
 
 
 def _is_annotated(stderr: Stderr) -> bool:
-    """Whether GitHub gets an annotation; a terminal that somebody watches does not."""
+    """Whether GitHub gets an annotation; a terminal that a user watches does not."""
     return github.is_wanted() and not stderr.is_live
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from itertools import accumulate
 
-from twbuild.output.terminal import (
+from twbuild.output.streams import (
     STDERR,
     Stream,
     in_foreground,
@@ -70,10 +70,10 @@ class Stderr:
         if not self.is_live:
             return "".join(f"{PREFIX}{plain(line)}\n" for line in _shortened(lines))
 
-        from twbuild.output import theme
+        from twbuild.output import rendering
 
         columns, _ = window(STDERR)
-        return "".join(f"{theme.wrapped(line, columns)}\n" for line in _shortened(lines))
+        return "".join(f"{rendering.wrapped(line, columns)}\n" for line in _shortened(lines))
 
     def begin_closing(self) -> None:
         """Drop the progress that still waits; from now on writing may wait, within the budget.

@@ -6,8 +6,8 @@ import time
 
 from twbuild import signals
 from twbuild.errors import OutputError
-from twbuild.output import terminal
-from twbuild.output.terminal import STDOUT, Stream, flush_result, window
+from twbuild.output import streams
+from twbuild.output.streams import STDOUT, Stream, flush_result, window
 from twbuild.text import Line, plain
 
 LAST_SECONDS = 1.0  # for a stdout without a reader, after a signal or the deadline
@@ -21,7 +21,7 @@ class Stdout:
         self._stream = Stream(STDOUT)
         self._verdicts: list[bool] = []  # of each line whether it is one
         self.is_terminal = self._stream.is_terminal
-        self.is_styled = self.is_terminal and terminal.speaks_escapes()
+        self.is_styled = self.is_terminal and streams.speaks_escapes()
 
     def put(self, text: str, *, is_verdict: bool) -> None:
         """Have a line wait for its turn."""
@@ -32,9 +32,9 @@ class Stdout:
         """Have a verdict wait in the form that a terminal shows."""
         text = plain(line)
         if self.is_styled:
-            from twbuild.output import theme
+            from twbuild.output import rendering
 
-            text = theme.wrapped(line, window(STDOUT)[0])
+            text = rendering.wrapped(line, window(STDOUT)[0])
         self.put(text, is_verdict=True)
 
     def flush(self, seconds: float = 0) -> bool:

@@ -6,8 +6,9 @@ from collections.abc import Collection
 from datetime import datetime
 
 from twbuild.api.models import Build, BuildPage, Status
+from twbuild.durations import age
 from twbuild.errors import NotFoundError, PermanentError
-from twbuild.text import age, printable
+from twbuild.text import printable
 from twbuild.watch.events import Selected
 
 MAX_PAGES = 50

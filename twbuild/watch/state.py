@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from twbuild.api.models import Answer, Build, BuildPage, BuildStatus, Request, Resource, Status
+from twbuild.durations import duration
 from twbuild.errors import (
     FetchError,
     NotFoundError,
@@ -18,7 +19,6 @@ from twbuild.errors import (
     UnauthorizedError,
 )
 from twbuild.outcome import Outcome
-from twbuild.text import duration
 from twbuild.watch.events import BuildEvent, Building, Details, Finished, Problem
 from twbuild.watch.newest import BuildList
 from twbuild.watch.schedule import (
@@ -135,8 +135,8 @@ class Watch:
         elif isinstance(answer, FetchError) and now < self._deadline:
             yield from self._take_error(answer, now)  # after the deadline next() ends the watch
 
-    def interrupt(self, now: float) -> Finished:
-        """How a watch ended that a signal interrupted."""
+    def ending(self, now: float) -> Finished:
+        """How the watch ended; `interrupted` where it had not by `now`."""
         return self.finished or self._finish(Outcome.INTERRUPTED, now, self._error)
 
     def _next_of_details(self, finished: Finished, now: float) -> Fetch | Finished | Details:

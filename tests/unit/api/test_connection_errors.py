@@ -36,7 +36,7 @@ from twbuild.api import connection_errors, network
 from twbuild.api.connector import Phase
 from twbuild.api.http_errors import SentRequest
 from twbuild.api.transport import TransportError
-from twbuild.config import endpoint
+from twbuild.config import settings
 from twbuild.errors import FetchError, PermanentError, TransientError
 
 pytestmark = pytest.mark.usefixtures("trusted")
@@ -320,7 +320,7 @@ def from_exception(raised: Exception, phase: Phase) -> FetchError:
     error.__cause__ = raised
     url = "http://127.0.0.1:1"
     given = {"TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": TOKEN, "TWBUILD_API_URL": url}
-    sent = SentRequest(STATUS, SERVICE, "/v1", endpoint.load(given, None), None, str)
+    sent = SentRequest(STATUS, SERVICE, "/v1", settings.load_settings(given, None), None, str)
     attempt = connection_errors.Attempt(sent, network.network_for(url), phase)
     return connection_errors.from_exception(attempt, error)
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.support.command import ACCOUNT, BUILD, OTHER_BUILD, SERVICE
 from twbuild.config import target
 from twbuild.config.credentials import Credentials
-from twbuild.config.endpoint import Settings
+from twbuild.config.settings import Settings
 from twbuild.config.target import Arguments
 from twbuild.errors import UsageError
 
@@ -26,7 +26,7 @@ HEX = "0123456789abcdef" * 2
 
 def settings(account: str | None = ACCOUNT, region: str = "us1") -> Settings:
     found = Credentials("name", "secret", source="TWILIO_API_KEY", account=account)
-    return Settings(found, "https://api.example.test", region, replaced=False, routed=False)
+    return Settings(found, "https://api.example.test", region, is_custom=False, is_regional=False)
 
 
 def told(error: UsageError) -> str:

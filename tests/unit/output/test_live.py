@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.command import BUILD
 from twbuild.outcome import Outcome
-from twbuild.output import theme
+from twbuild.output import rendering
 from twbuild.output.live import HIDE_CURSOR, SHOW_CURSOR, Live, Row
 from twbuild.output.stderr import Stderr
 from twbuild.watch.events import Building, Finished, Problem, Tick
@@ -20,7 +20,7 @@ MANY = [f"ZB{number:032x}" for number in range(30)]
 
 def picture(row: Row, now: float, width: int = 100) -> str:
     """The row without colours, and without the frame of the spinner before it."""
-    return "".join(cell for cell, _ in theme.rows(row.picture(now), width)[0])
+    return "".join(cell for cell, _ in rendering.rows(row.picture(now), width)[0])
 
 
 def test_a_build_that_was_not_answered_for_yet_is_asking() -> None:

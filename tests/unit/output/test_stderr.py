@@ -13,7 +13,7 @@ import pytest
 from tests.support.moments import fill
 from twbuild.output import stderr
 from twbuild.output.stderr import Stderr
-from twbuild.output.terminal import STDERR, Stream
+from twbuild.output.streams import STDERR, Stream
 from twbuild.text import Line, plain
 
 

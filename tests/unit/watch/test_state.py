@@ -89,7 +89,7 @@ class TestVerdict:
         (finished,) = watched.take(COMPLETED, START)
 
         assert watched.next(START + 5) is finished
-        assert watched.interrupt(START + 6) is finished
+        assert watched.ending(START + 6) is finished
         assert watched.finished is finished
 
     def test_progress_is_told_with_the_first_good_answer_and_the_first_after_trouble(self) -> None:
@@ -514,7 +514,7 @@ class TestInterrupt:
             list(watched.take(given, START + second))
         error = next((given for given in answers if isinstance(given, FetchError)), None)
 
-        finished = watched.interrupt(START + 7.5)
+        finished = watched.ending(START + 7.5)
 
         assert finished == Finished(BUILD, Outcome.INTERRUPTED, answer, 7.5, len(answers), error)
         assert watched.next(START + 8) is finished
@@ -573,7 +573,7 @@ class TestFailedBuild:
         (finished,) = watched.take(FAILED, START)
 
         assert isinstance(watched.next(START), Fetch)
-        assert watched.interrupt(START + 1) is finished
+        assert watched.ending(START + 1) is finished
 
 
 class TestNewestBuild:
@@ -666,7 +666,7 @@ class TestNewestBuild:
         watched = watch(sid=None)
         watched.next(START)
 
-        assert watched.interrupt(START + 2) == Finished(None, Outcome.INTERRUPTED, None, 2, 0, None)
+        assert watched.ending(START + 2) == Finished(None, Outcome.INTERRUPTED, None, 2, 0, None)
 
 
 def test_nothing_is_to_be_done_before_the_next_beat() -> None:

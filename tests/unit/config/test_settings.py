@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from urllib3.util import parse_url
 
 from tests.support.command import ACCOUNT, KEY, SECRET, TOKEN
-from twbuild.config import endpoint
+from twbuild.config import settings
 from twbuild.errors import CredentialsError, UsageError
 
 ENVIRON = {"TWILIO_API_KEY": KEY, "TWILIO_API_SECRET": SECRET}
 
 
-def loaded(**more: str) -> endpoint.Settings:
-    return endpoint.load({**ENVIRON, **more}, None)
+def loaded(**more: str) -> settings.Settings:
+    return settings.load_settings({**ENVIRON, **more}, None)
 
 
 def refusal(**more: str) -> str:
@@ -56,8 +56,8 @@ class TestRegionAndEdge:
 
         assert found.base_url == f"https://{host}"
         assert found.region == (region.strip() or "us1")
-        assert found.routed == bool(region or edge)
-        assert not found.replaced
+        assert found.is_regional == bool(region or edge)
+        assert not found.is_custom
 
     @pytest.mark.parametrize("name", ["TWILIO_REGION", "TWILIO_EDGE"])
     @pytest.mark.parametrize(
@@ -83,7 +83,10 @@ class TestRegionAndEdge:
         assert found.base_url == "https://serverless.twilio.com"
 
         environ = {**profile_in(tmp_path, {"region": blank, "edge": "tokyo"}), "TWILIO_EDGE": blank}
-        assert endpoint.load(environ, "dev").base_url == "https://serverless.tokyo.us1.twilio.com"
+        assert (
+            settings.load_settings(environ, "dev").base_url
+            == "https://serverless.tokyo.us1.twilio.com"
+        )
 
     def test_a_region_whose_edge_nobody_knows_asks_for_one(self) -> None:
         assert refusal(TWILIO_REGION="xx9") == (
@@ -98,7 +101,7 @@ class TestRegionAndEdge:
     ) -> None:
         environ = {"TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": token}
         with pytest.raises(UsageError) as raised:
-            endpoint.load({**environ, name: form.format(token)}, None)
+            settings.load_settings({**environ, name: form.format(token)}, None)
 
         assert token not in " ".join([raised.value.message, *raised.value.hints])
         assert name in raised.value.message
@@ -121,7 +124,7 @@ class TestRegionAndEdge:
         top = "tokyo" if "region" not in entry or entry["region"] is None else None
         environ = profile_in(tmp_path, entry, top)
 
-        assert endpoint.load({**environ, "TWILIO_REGION": "au1"}, "dev").base_url == wanted
+        assert settings.load_settings({**environ, "TWILIO_REGION": "au1"}, "dev").base_url == wanted
 
     @pytest.mark.parametrize(
         ("entry", "message", "hint"),
@@ -152,14 +155,14 @@ class TestRegionAndEdge:
         self, tmp_path: Path, entry: dict[str, object], message: str, hint: str
     ) -> None:
         with pytest.raises(UsageError) as raised:
-            endpoint.load(profile_in(tmp_path, entry), "dev")
+            settings.load_settings(profile_in(tmp_path, entry), "dev")
 
         assert raised.value.message.startswith(message.format(tmp_path / "config.json"))
         assert raised.value.hints[0].startswith(hint)
 
     def test_a_bad_edge_of_the_file_names_the_file(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=r"^the edge in .*config.json is not valid"):
-            endpoint.load(profile_in(tmp_path, {}, "a.b"), "dev")
+            settings.load_settings(profile_in(tmp_path, {}, "a.b"), "dev")
 
 
 def profile_in(folder: Path, entry: dict[str, object], edge: object = None) -> dict[str, str]:
@@ -173,23 +176,27 @@ class TestAddressInTwiliosPlace:
     def test_stays_as_it_is_set_until_the_network_is_made(self) -> None:
         found = loaded(TWBUILD_API_URL="HTTP://[x")
 
-        assert (found.base_url, found.replaced, found.routed) == ("HTTP://[x", True, False)
+        assert (found.base_url, found.is_custom, found.is_regional) == ("HTTP://[x", True, False)
 
     def test_an_empty_one_counts_as_unset(self) -> None:
         found = loaded(TWBUILD_API_URL="")
 
         assert found.base_url == "https://serverless.twilio.com"
-        assert not found.replaced
+        assert not found.is_custom
 
     def test_region_and_edge_no_longer_choose_the_host(self) -> None:
         found = loaded(TWBUILD_API_URL="http://127.0.0.1:1", TWILIO_REGION="ie1")
 
-        assert (found.base_url, found.region, found.routed) == ("http://127.0.0.1:1", "ie1", False)
+        assert (found.base_url, found.region, found.is_regional) == (
+            "http://127.0.0.1:1",
+            "ie1",
+            False,
+        )
 
 
 def test_bad_credentials_are_told_before_a_bad_address() -> None:
     with pytest.raises(CredentialsError):
-        endpoint.load({"TWILIO_API_KEY": KEY, "TWBUILD_API_URL": "junk"}, None)
+        settings.load_settings({"TWILIO_API_KEY": KEY, "TWBUILD_API_URL": "junk"}, None)
 
 
 def test_no_secret_stands_in_repr() -> None:

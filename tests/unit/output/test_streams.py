@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.moments import fill
-from twbuild.output import terminal
-from twbuild.output.terminal import STDERR, STDOUT, Stream
+from twbuild.output import streams
+from twbuild.output.streams import STDERR, STDOUT, Stream
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_marks_are_what_the_encoding_has(
 ) -> None:
     monkeypatch.setattr(sys, name, io.TextIOWrapper(io.BytesIO(), encoding=encoding))
 
-    assert terminal.encode(text, descriptor) == shown
+    assert streams.encode(text, descriptor) == shown
 
 
 @pytest.mark.parametrize("stream", [None, io.StringIO(), object()])
@@ -53,7 +53,7 @@ def test_a_stream_without_an_encoding_gets_utf_8(
 ) -> None:
     monkeypatch.setattr(sys, "stderr", stream)
 
-    assert terminal.encode("✓", STDERR) == "✓".encode()
+    assert streams.encode("✓", STDERR) == "✓".encode()
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def test_a_stream_whose_reader_has_gone_has_nothing_waiting(pipe: tuple[int, int
     with pytest.raises(BrokenPipeError):
         stream.flush()
     assert not stream.waiting
-    assert terminal.flush_result(stream, 0)
+    assert streams.flush_result(stream, 0)
 
 
 @pytest.mark.parametrize(("columns", "rows"), [(54, 7), (0, 0)])
@@ -134,7 +134,7 @@ def test_the_window_has_its_own_size_and_80_by_24_where_it_has_none(
     monkeypatch.setenv("COLUMNS", "33")
     controller, terminal_end = os.openpty()
     fcntl.ioctl(controller, termios.TIOCSWINSZ, struct.pack("4H", rows, columns, 0, 0))
-    found = terminal.window(terminal_end)
+    found = streams.window(terminal_end)
     os.close(controller)
     os.close(terminal_end)
 
@@ -150,4 +150,4 @@ def test_term_says_whether_escape_codes_are_understood(
 ) -> None:
     monkeypatch.setenv("TERM", term)
 
-    assert terminal.speaks_escapes() is speaks
+    assert streams.speaks_escapes() is speaks

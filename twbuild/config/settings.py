@@ -34,18 +34,18 @@ _SHORTEST_SECRET = 8  # a shorter one, as a test may have, may be a part of a re
 class Settings(NamedTuple):
     """Credentials, and the API's base URL.
 
-    `replaced`: the URL is TWBUILD_API_URL's, as set: `network_for` checks it, with the parser
-    that makes the request. `routed`: region or edge chose the host.
+    `is_custom`: the URL is TWBUILD_API_URL's, as set: `network_for` checks it, with the parser
+    that makes the request. `is_regional`: region or edge chose the host.
     """
 
     credentials: credentials.Credentials
     base_url: str
     region: str
-    replaced: bool
-    routed: bool
+    is_custom: bool
+    is_regional: bool
 
 
-def load(environ: Mapping[str, str], profile: str | None) -> Settings:
+def load_settings(environ: Mapping[str, str], profile: str | None) -> Settings:
     """Settings from the environment and twilio-cli's profiles.
 
     Raises UsageError for a bad region or edge, CredentialsError for bad credentials.
@@ -58,8 +58,8 @@ def load(environ: Mapping[str, str], profile: str | None) -> Settings:
         credentials=found,
         base_url=url or f"https://{_host(region, edge)}",
         region=region or DEFAULT_REGION,
-        replaced=bool(url),
-        routed=bool(region or edge) and not url,
+        is_custom=bool(url),
+        is_regional=bool(region or edge) and not url,
     )
 
 

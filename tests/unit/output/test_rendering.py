@@ -9,7 +9,7 @@ import pytest
 from rich.console import Group
 from rich.text import Text
 
-from twbuild.output import theme
+from twbuild.output import rendering
 from twbuild.text import Line
 
 
@@ -36,19 +36,19 @@ def shown(text: str) -> str:
 def test_a_line_is_wrapped_between_words_below_its_indent(
     text: str, width: int, rows: list[str]
 ) -> None:
-    assert shown(theme.wrapped([(text, "")], width)).split("\n") == rows
+    assert shown(rendering.wrapped([(text, "")], width)).split("\n") == rows
 
 
 def test_a_command_stays_in_one_piece() -> None:
     line: Line = [("  ", ""), ("twbuild wait my-service ZB1", "command")]
 
-    assert shown(theme.wrapped(line, 10)) == "  twbuild wait my-service ZB1"
+    assert shown(rendering.wrapped(line, 10)) == "  twbuild wait my-service ZB1"
 
 
 @pytest.mark.parametrize("obeyed", ["+++ x", "--- x", "~~~ x", "^^^ +++", "##[x", "error: x"])
 def test_no_text_is_moved_to_the_first_column_where_ci_systems_obey_it(obeyed: str) -> None:
     for width in range(1, 30):
-        first, *others = shown(theme.wrapped([(f"say it {obeyed} {obeyed}", "")], width)).split(
+        first, *others = shown(rendering.wrapped([(f"say it {obeyed} {obeyed}", "")], width)).split(
             "\n"
         )
         assert first.startswith("say")
@@ -56,14 +56,14 @@ def test_no_text_is_moved_to_the_first_column_where_ci_systems_obey_it(obeyed: s
 
 
 def test_no_row_begins_with_what_github_obeys() -> None:
-    assert shown(theme.wrapped([("say ::error::x", "")], 6)) == "say\n  : :error::x"
+    assert shown(rendering.wrapped([("say ::error::x", "")], 6)) == "say\n  : :error::x"
 
 
 def test_a_style_goes_on_in_the_next_row() -> None:
-    first, second = theme.wrapped([("one two", "failed")], 5).split("\n")
+    first, second = rendering.wrapped([("one two", "failed")], 5).split("\n")
 
-    assert first == theme.wrapped([("one", "failed")], 80)
-    assert second == "  " + theme.wrapped([("two", "failed")], 80)
+    assert first == rendering.wrapped([("one", "failed")], 80)
+    assert second == "  " + rendering.wrapped([("two", "failed")], 80)
 
 
 def drawn(content: str) -> tuple[object, ...]:
@@ -88,17 +88,17 @@ def test_rows_changed_in_place_are_as_drawn_anew(
     styles: tuple[str, str], old: list[str], new: list[str]
 ) -> None:
     before, after = (
-        theme.rows(Group(*(Text.assemble((row[:1], style), row[1:]) for row in rows)), 12)
+        rendering.rows(Group(*(Text.assemble((row[:1], style), row[1:]) for row in rows)), 12)
         for rows, style in zip((old, new), styles, strict=True)
     )
-    anew = theme.changed([[]] * 3, after)
+    anew = rendering.changed([[]] * 3, after)
 
-    assert drawn(theme.changed([[]] * 3, before) + "\x1b[H" + theme.changed(before, after)) == (
-        drawn(anew)
-    )
-    assert old != new or styles[0] != styles[1] or len(theme.changed(before, after)) < 9
+    assert drawn(
+        rendering.changed([[]] * 3, before) + "\x1b[H" + rendering.changed(before, after)
+    ) == (drawn(anew))
+    assert old != new or styles[0] != styles[1] or len(rendering.changed(before, after)) < 9
 
 
 def test_a_row_is_cropped_at_the_windows_edge_and_a_line_keeps_its_end() -> None:
-    assert shown(theme.changed([[]], theme.rows(Text("x" * 20), 10))) == "\x1b[K" + "x" * 10
-    assert shown(theme.wrapped([("x" * 20, "")], 10)) == "x" * 20
+    assert shown(rendering.changed([[]], rendering.rows(Text("x" * 20), 10))) == "\x1b[K" + "x" * 10
+    assert shown(rendering.wrapped([("x" * 20, "")], 10)) == "x" * 20
