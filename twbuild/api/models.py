@@ -86,6 +86,7 @@ class Dependency(NamedTuple):
 class Build(NamedTuple):
     """What the Build resource says of a build; None where it says nothing.
 
+    `functions` and `assets` are the SIDs of their versions, "" for one without.
     Source: https://www.twilio.com/docs/serverless/api/resource/build
     """
 
@@ -94,9 +95,9 @@ class Build(NamedTuple):
     created: datetime | None = None
     updated: datetime | None = None
     runtime: str | None = None
-    functions: int | None = None
-    assets: int | None = None
-    dependencies: tuple[Dependency, ...] = ()
+    functions: tuple[str, ...] | None = None
+    assets: tuple[str, ...] | None = None
+    dependencies: tuple[Dependency, ...] | None = None
     request_id: str | None = None
 
 
