@@ -23,6 +23,7 @@ from twbuild.errors import TwbuildError
 from twbuild.outcome import ExitCode
 from twbuild.output.report import Report
 from twbuild.text import printable
+from twbuild.watch.background import Background
 from twbuild.watch.events import Event, Notice, Started
 from twbuild.watch.runner import Runner
 from twbuild.watch.state import Policy, Watch
@@ -68,11 +69,12 @@ def _watch(
     sids = goal.builds or (None,)
     now = time.monotonic()
     deadline = now + (options.timeout_seconds or math.inf)
-    policy = Policy(options.interval_seconds, deadline, report.wants_details)
-    if options.once:
-        policy = Policy.once(now, details=report.wants_details)
+    policy = Policy.once(now) if options.once else Policy(options.interval_seconds, deadline)
+    background = Background(
+        details=report.wants_details, earlier=report.wants_earlier, deadline=policy.deadline
+    )
     watches = [Watch(sid, policy, now, _jitter) for sid in sids]
-    runner = Runner(watches, make_fetcher, report.begin(sids))
+    runner = Runner(watches, background, make_fetcher, report.begin(sids))
     with signals.caught():
         with contextlib.closing(report):
             for event in chain(_first_events(goal, settings), runner.run()):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from itertools import cycle, pairwise
 
 import pytest
@@ -35,11 +35,19 @@ from tests.support.play import (
 from twbuild.api.models import Build, BuildPage, BuildStatus, Request, Resource
 from twbuild.errors import FetchError, NotFoundError, PermanentError, UnauthorizedError
 from twbuild.outcome import Outcome
-from twbuild.watch.events import Details, Problem
+from twbuild.watch.events import Details, Problem, Selected, Usual
 
 HISTORIES = int(os.environ.get("TWBUILD_HISTORIES", "300"))
 
-NOON = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
+NOON, DAY = datetime(2026, 11, 24, 12, tzinfo=timezone.utc), timedelta(days=1)
+# Builds that took a minute, before the one that is watched, which is the first.
+EARLIER = (
+    Build(BUILD, "building", NOON),
+    *(
+        Build(f"ZB{n:032x}", "completed", NOON - n * DAY, NOON - n * DAY + timedelta(minutes=1))
+        for n in range(1, 4)
+    ),
+)
 BIT = 1e-6  # what floating point may lose
 
 ANSWERS: tuple[Callable[[], BuildStatus | FetchError], ...] = (
@@ -80,6 +88,8 @@ class History:
         timeout: float | None,
         once: bool,
         details: bool,
+        earlier: bool,
+        beside: bytes,
         named: bool,
         jitters: tuple[float, ...],
         steps: bytes,
@@ -89,6 +99,8 @@ class History:
         self.interval = interval
         self.once = once
         self.details = details
+        self.earlier = earlier
+        self._beside = cycle(beside)
         limit = 30.0 if once else math.inf if timeout is None else timeout
         self.limit = START + limit - START  # rounded as the watch's own
         self.stops: dict[float, float] = {}
@@ -98,16 +110,20 @@ class History:
         self._stop = 0.0
         self.played: Play = play(
             self._answer,
-            wait(interval, timeout, details=details, once=once),
+            wait(interval, timeout, once=once),
             BUILD if named else None,
             jitter=cycle(jitters).__next__,
             stops=self._stopped,
             interrupted_at=interrupted_at,
+            beside=self._answer_beside,
+            details=details,
+            earlier=earlier,
         )
         assert self.played.finished is not None
         self.finished = self.played.finished
         self.finished_at = self.played.finished_at
-        self.tries = [a for a in self.played.asked if a.request.resource is not Resource.BUILD]
+        self.interrupted = self.played.interrupted
+        self.tries = self.played.asked
         self.polls = [a for a in self.tries if a.request.resource is Resource.STATUS]
         self.last = self.tries[-1]
         # What comes with the deadline or after it decides nothing more, unless it is good.
@@ -123,10 +139,17 @@ class History:
         if isinstance(answer, FetchError) or request.resource is Resource.STATUS:
             return Took(answer, seconds)
         build = Build(BUILD, answer.status.value, NOON)
-        if request.resource is Resource.BUILD:
-            return Took(build, seconds)
         more = "Page=2" if answer is FAILED and step is not None else None
         return Took(BuildPage((build,), more, NOON), seconds)
+
+    def _answer_beside(self, request: Request) -> Scripted:
+        step = next(self._beside)
+        seconds, _ = TIMES[step // 2 % len(TIMES)]
+        if step % 5 == 0:
+            return Took((passing, missing, fatal, unauthorized)[step % 4](), seconds)
+        if request.resource is Resource.BUILD:
+            return Took(Build(request.sid, "failed", NOON), seconds)
+        return Took(BuildPage(EARLIER, "Page=2", NOON), seconds)
 
     def _stopped(self, at: float) -> float:
         stop, self._stop = self._stop, 0.0
@@ -322,17 +345,41 @@ def _picked(pages: list[BuildPage]) -> bool:
 def what_a_failed_build_was_made_of_is_asked_once_for_at_most_5_s_and_changes_nothing(
     history: History,
 ) -> None:
-    asked = [a for a in history.played.asked if a.request.resource is Resource.BUILD]
+    asked = [a for a in history.played.beside if a.request.resource is Resource.BUILD]
     wanted = history.finished.outcome is Outcome.FAILED and history.details
     assert len(asked) == (wanted and history.finished_at < history.limit)
     for one in asked:
-        assert one is history.played.asked[-1]
         assert one.at == history.finished_at, "they delay nothing, and nothing delays them"
         assert one.until == pytest.approx(min(history.finished_at + 5, history.limit))
     assert history.played.watch.finished is history.finished
+    told = [event for event in history.played.events if isinstance(event, Details)]
+    assert len(told) == (wanted and not history.interrupted)
+    listed = any(isinstance(a.result, BuildPage) for a in history.played.beside)
+    for event in told:
+        assert (event.build is not None) == any(isinstance(a.result, Build) for a in asked)
+        assert (event.changes is not None) == (listed and event.build is not None)
+
+
+def earlier_builds_are_asked_for_once_at_the_first_building_or_failure_for_at_most_5_s(
+    history: History,
+) -> None:
+    asked = [a for a in history.played.beside if a.request.resource is Resource.PAGE]
+    failed = history.finished.outcome is Outcome.FAILED and history.details
+    building = [a.ended for a in history.polls if a.result == BUILDING and not history.once]
+    selected = any(isinstance(event, Selected) for event in history.played.events)
+    wanted = history.earlier and not selected and (failed or bool(building))
+    at = building[0] if building else history.finished_at
+    assert [a.at for a in asked] == ([at] if wanted and at < history.limit else [])
     for one in asked:
-        if one.result is not None:
-            assert [type(e) for e in history.played.events].count(Details) == 1
+        assert one.until == pytest.approx(min(one.at + 5, history.limit))
+    told = [event for event in history.played.events if isinstance(event, Usual)]
+    assert set(told) <= {Usual(60)}
+    assert len(told) <= sum(isinstance(a.result, BuildPage) for a in asked)
+
+
+def every_run_is_over_with_its_verdict_or_5_s_after_a_failure(history: History) -> None:
+    assert not history.played.background.holds_end or history.interrupted
+    assert not history.played.background.waiting
 
 
 def every_trouble_is_told_with_its_next_try(history: History) -> None:
@@ -355,8 +402,7 @@ def over_is_final(history: History) -> None:
     later = START + history.finished_at + 1000
     assert watch.finished is history.finished
     assert watch.ending(later) is history.finished
-    if len(history.played.asked) == len(history.tries) and not history.details:
-        assert watch.next(later) is history.finished
+    assert watch.next(later) is history.finished
 
 
 SENTENCES = (
@@ -378,6 +424,8 @@ SENTENCES = (
     status_3_tries_at_most_30_s_in_all,
     an_incomplete_list_never_yields_a_newest_build,
     what_a_failed_build_was_made_of_is_asked_once_for_at_most_5_s_and_changes_nothing,
+    earlier_builds_are_asked_for_once_at_the_first_building_or_failure_for_at_most_5_s,
+    every_run_is_over_with_its_verdict_or_5_s_after_a_failure,
     every_trouble_is_told_with_its_next_try,
     polls_and_time_are_counted,
     over_is_final,
@@ -395,6 +443,8 @@ SENTENCES = (
     timeout=st.sampled_from([None, 300.0, 45.0, 12.0] * 3 + [3.0, 1.0, 0.05]),
     once=st.sampled_from([False] * 6 + [True]),
     details=st.booleans(),
+    earlier=st.booleans(),
+    beside=st.binary(min_size=2, max_size=3),
     named=st.sampled_from([True, True, False]),
     jitters=st.sampled_from([(1.0,), (0.75,), (1.25,), (0.75, 1.25, 0.9)]),
     steps=st.binary(min_size=10, max_size=60),
@@ -407,6 +457,8 @@ def test_in_every_history_each_sentence_of_the_contract_holds(
     timeout: float | None,
     once: bool,
     details: bool,
+    earlier: bool,
+    beside: bytes,
     named: bool,
     jitters: tuple[float, ...],
     steps: bytes,
@@ -418,6 +470,8 @@ def test_in_every_history_each_sentence_of_the_contract_holds(
         timeout=timeout,
         once=once,
         details=details,
+        earlier=earlier,
+        beside=beside,
         named=named,
         jitters=jitters,
         steps=steps,

@@ -13,6 +13,7 @@ from tests.support.command import ACCOUNT, BUILD, SERVICE, TOKEN
 from twbuild.api import network
 from twbuild.api.fetcher import Fetcher
 from twbuild.config import settings
+from twbuild.watch.background import Background
 from twbuild.watch.events import BuildEvent, Finished, Problem, RequestEnded, Tick
 from twbuild.watch.runner import Client, Runner
 from twbuild.watch.state import Policy, Watch
@@ -101,6 +102,8 @@ def watch(
     make_fetcher: Callable[[], Client] | None = None,
     timeout: float = math.inf,
     once: bool = False,
+    details: bool = True,
+    earlier: bool = False,
     on: Callable[[Event], None] | None = None,
     **policy: Any,
 ) -> Watched:
@@ -110,11 +113,12 @@ def watch(
     """
     clock = FastClock(times)
     since = clock()
-    wanted = Policy.once(since, details=True) if once else Policy(deadline=since + timeout)
+    wanted = Policy.once(since) if once else Policy(deadline=since + timeout)
     watches = [Watch(sid, wanted._replace(**policy), since, lambda: 1.0) for sid in sids]
     if make_fetcher is None:
         make_fetcher = partial(fetcher, url, way=network.network_for(url))
-    runner = FastRunner(watches, make_fetcher, 1.0, clock)
+    background = Background(details=details, earlier=earlier, deadline=wanted.deadline)
+    runner = FastRunner(watches, background, make_fetcher, 1.0, clock)
     watched = Watched()
     for event in runner.run():
         if on:

@@ -15,7 +15,8 @@ from twbuild.errors import (
     TransientError,
     UnauthorizedError,
 )
-from twbuild.watch.events import BuildEvent, Details, Finished
+from twbuild.watch.background import Background
+from twbuild.watch.events import BuildEvent, Finished
 from twbuild.watch.state import Policy, Sleep, Watch
 
 Result = Answer | FetchError
@@ -74,11 +75,15 @@ class Play:
     """What happened, times in seconds since the start."""
 
     watch: Watch
+    background: Background
     asked: list[Asked] = field(default_factory=list)
+    beside: list[Asked] = field(default_factory=list)
     events: list[BuildEvent] = field(default_factory=list)
     sleeps: list[tuple[float, float]] = field(default_factory=list)
+    open: list[Asked] = field(default_factory=list)
     finished: Finished | None = None
     finished_at: float = 0.0
+    interrupted: bool = False
 
     @property
     def times(self) -> list[float]:
@@ -91,17 +96,11 @@ class Play:
         return self.finished and self.finished.outcome.value
 
 
-def wait(
-    interval: float = 1.0,
-    timeout: float | None = None,
-    *,
-    details: bool = False,
-    once: bool = False,
-) -> Policy:
+def wait(interval: float = 1.0, timeout: float | None = None, *, once: bool = False) -> Policy:
     """Rules with a deadline counted from the start."""
     if once:
-        return Policy.once(START, details=details)._replace(interval_seconds=interval)
-    return Policy(interval, math.inf if timeout is None else START + timeout, details)
+        return Policy.once(START)._replace(interval_seconds=interval)
+    return Policy(interval, math.inf if timeout is None else START + timeout)
 
 
 Scripted = Result | Took
@@ -114,41 +113,80 @@ def play(
     jitter: Callable[[], float] = lambda: 1.0,
     stops: Callable[[float], float] = lambda _: 0.0,
     interrupted_at: float = math.inf,
+    beside: Callable[[Request], Scripted] | None = None,
+    details: bool = False,
+    earlier: bool = False,
 ) -> Play:
     """Run a watch as the runner does, through these answers, until it is over.
 
     `stops` gives the seconds for which the machine is suspended in the sleep that ends at a time.
+    `beside` answers the background requests, which are sent for `details` and `earlier`.
     """
+    policy = policy or wait()
     now, end = START, START + interrupted_at
-    watch = Watch(sid, policy or wait(), now, jitter)
-    played = Play(watch)
+    watch = Watch(sid, policy, now, jitter)
+    played = Play(watch, Background(details=details, earlier=earlier, deadline=policy.deadline))
     script = None if callable(answers) else iter(answers)
     while True:
         step = watch.next(now)
         _note_end(played, now)
         if isinstance(step, Finished):
+            _pass_time(played, end)
+            played.interrupted = end < math.inf and played.background.holds_end
             return played
         if isinstance(step, Sleep):
             assert step.until > now, "a sleep that does not end in the future"
             played.sleeps.append((now - START, step.until - START))
             now = step.until + stops(step.until - START)
-        elif isinstance(step, Details):
-            played.events.append(step)
         else:
             played.asked.append(Asked(step.request, now - START, step.until - START))
             answer = next(script) if script else answers(step.request)  # type: ignore[operator]
             took = answer if isinstance(answer, Took) else Took(answer, 0.0)
             late = now + took.seconds > step.until
             now = step.until if late else now + took.seconds
+            _pass_time(played, min(now, end))
             result = silence() if late else took.result
             if now < end:
                 played.asked[-1].ended, played.asked[-1].result = now - START, result
-                played.events += watch.take(result, now)
+                for event in watch.take(result, now):
+                    played.events.append(event)
+                    played.events += played.background.on(event, now)
                 _note_end(played, now)
+                _send(played, beside, now)
         if now >= end:
+            played.interrupted = True
             watch.ending(end)
             _note_end(played, end)
             return played
+        _pass_time(played, now)
+
+
+def _send(played: Play, beside: Callable[[Request], Scripted] | None, now: float) -> None:
+    """Send the background requests at once, and note when each will end."""
+    while played.background.waiting:
+        step = played.background.waiting.pop(0)
+        if now >= step.until:
+            played.events += played.background.take(step.request, None)
+            continue
+        assert beside, "a background request that nothing answers"
+        answer = beside(step.request)
+        took = answer if isinstance(answer, Took) else Took(answer, 0.0)
+        ends = min(now + took.seconds, step.until)
+        result = silence() if now + took.seconds > step.until else took.result
+        asked = Asked(step.request, now - START, step.until - START, ends - START, result)
+        played.beside.append(asked)
+        played.open.append(asked)
+
+
+def _pass_time(played: Play, until: float) -> None:
+    """End the background requests that have ended by then; after the end, those awaited."""
+    for asked in sorted(played.open, key=lambda asked: asked.ended):
+        is_over = played.finished is not None and not played.background.holds_end
+        if asked.ended > until - START or is_over:
+            return
+        played.open.remove(asked)
+        answer = None if isinstance(asked.result, FetchError) else asked.result
+        played.events += played.background.take(asked.request, answer)
 
 
 def _note_end(played: Play, now: float) -> None:

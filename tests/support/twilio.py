@@ -127,8 +127,8 @@ def build_body(sid: str = BUILD, status: str = "failed") -> dict[str, Any]:
         "account_sid": ACCOUNT,
         "service_sid": SERVICE,
         "status": status,
-        "function_versions": [{"path": f"/f{n}"} for n in range(12)],
-        "asset_versions": [{"path": f"/a{n}"} for n in range(4)],
+        "function_versions": [{"sid": f"ZN{n:032x}", "path": f"/f{n}"} for n in range(12)],
+        "asset_versions": [{"sid": f"ZN{n:032x}", "path": f"/a{n}"} for n in range(100, 104)],
         "dependencies": [
             {"name": "@twilio/runtime-handler", "version": "1.3.0"},
             {"name": "lodash", "version": "4.17.21"},

@@ -145,7 +145,7 @@ def _is_listed(sent: SentRequest, build: dict[str, Any]) -> bool:
 
 def _build(sent: SentRequest, found: dict[str, Any]) -> Build:
     listed = found.get("dependencies")
-    dependencies = [d for d in listed if isinstance(d, dict)] if isinstance(listed, list) else []
+    dependencies = [d for d in listed if isinstance(d, dict)] if isinstance(listed, list) else None
     status = found.get("status")
     return Build(
         sid=found["sid"],
@@ -153,9 +153,11 @@ def _build(sent: SentRequest, found: dict[str, Any]) -> Build:
         created=_time(found.get("date_created")),
         updated=_time(found.get("date_updated")),
         runtime=sent.text(found.get("runtime")),
-        functions=_count(found.get("function_versions")),
-        assets=_count(found.get("asset_versions")),
-        dependencies=tuple(
+        functions=_versions(found.get("function_versions")),
+        assets=_versions(found.get("asset_versions")),
+        dependencies=None
+        if dependencies is None
+        else tuple(
             Dependency(name, sent.text(d.get("version")))
             for d in dependencies
             if (name := sent.text(d.get("name")))
@@ -170,8 +172,12 @@ def _quoted(sent: SentRequest, value: object) -> str:
     return sent.shown(repr(value), 60)
 
 
-def _count(value: object) -> int | None:
-    return len(value) if isinstance(value, list) else None
+def _versions(value: object) -> tuple[str, ...] | None:
+    """The SIDs of versions of functions or assets, which are compared and never shown."""
+    if not isinstance(value, list):
+        return None
+    sids = (version.get("sid") if isinstance(version, dict) else None for version in value)
+    return tuple(sid if isinstance(sid, str) else "" for sid in sids)
 
 
 def _time(value: object) -> datetime | None:

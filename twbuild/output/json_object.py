@@ -39,9 +39,9 @@ def line(finished: Finished, details: Details | None = None) -> str:
 def _build_facts(build: Build) -> Mapping[str, Any]:
     return {
         "runtime": build.runtime,
-        "functions": build.functions,
-        "assets": build.assets,
-        "dependencies": [dependency._asdict() for dependency in build.dependencies],
+        "functions": None if build.functions is None else len(build.functions),
+        "assets": None if build.assets is None else len(build.assets),
+        "dependencies": [dependency._asdict() for dependency in build.dependencies or ()],
         "date_created": build.created and _iso(build.created),
         "date_updated": build.updated and _iso(build.updated),
     }

@@ -137,7 +137,7 @@ def failed_build(event: Details, *, several: bool) -> list[Line]:
         rows = [
             ("runtime", printable(build.runtime) if build.runtime else None),
             ("contents", _contents(build)),
-            *_dependencies(build.dependencies),
+            *_dependencies(build.dependencies or ()),
             ("created", _times(build)),
         ]
     lines: list[Line] = [
@@ -155,8 +155,8 @@ def failed_build(event: Details, *, several: bool) -> list[Line]:
 
 
 def _contents(build: Build) -> str | None:
-    counts = [(build.functions, "function"), (build.assets, "asset")]
-    return ", ".join(counted(count, noun) for count, noun in counts if count is not None) or None
+    versions = [(build.functions, "function"), (build.assets, "asset")]
+    return ", ".join(counted(len(v), noun) for v, noun in versions if v is not None) or None
 
 
 def _dependencies(dependencies: Sequence[Dependency]) -> list[tuple[str, str]]:

@@ -51,6 +51,11 @@ class Report:
         """Whether it shows what a failed build was made of."""
         return self._is_detailed or self._format is not None
 
+    @property
+    def wants_earlier(self) -> bool:
+        """Whether it shows what earlier builds tell."""
+        return not self._options.quiet
+
     def refuse(self, error: TwbuildError, sids: Sequence[str | None]) -> ExitCode:
         """Write why the builds are not watched; returns the exit code. Raises OutputError.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 
 from twbuild.api.models import Build, BuildStatus
 from twbuild.errors import TwbuildError
 from twbuild.outcome import Outcome
+from twbuild.watch.earlier import Changes
 
 
 class Notice(NamedTuple):
@@ -41,6 +43,7 @@ class Selected(NamedTuple):
     created: datetime
     age_seconds: float
     others_in_progress: int
+    builds: Collection[Build] = ()  # the newest of the list
 
 
 class Building(NamedTuple):
@@ -69,15 +72,25 @@ class Finished(NamedTuple):
 
 
 class Details(NamedTuple):
-    """What a failed build was made of; None where Twilio did not say so in time."""
+    """What a failed build was made of, and what changed since the last completed build.
+
+    None where Twilio did not say so in time, or it is not certain which build was the last.
+    """
 
     sid: str
     build: Build | None
+    changes: Changes | None = None
+
+
+class Usual(NamedTuple):
+    """How many seconds builds of the service usually take to complete."""
+
+    seconds: float
 
 
 class Tick(NamedTuple):
     """Nothing happened: time to draw the next frame."""
 
 
-BuildEvent = Selected | Building | Problem | Finished | Details
+BuildEvent = Selected | Building | Problem | Finished | Details | Usual
 Event = BuildEvent | Notice | Started | RequestEnded | Tick

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timezone
 
 from twbuild.api.models import Build, BuildPage, Status
 from twbuild.durations import age
@@ -12,6 +12,7 @@ from twbuild.text import printable
 from twbuild.watch.events import Selected
 
 MAX_PAGES = 50
+KEPT = 20  # builds of which all is kept: as many as a page has, so that memory has a limit
 
 
 class BuildList:
@@ -33,6 +34,10 @@ class BuildList:
             if known.created != build.created:
                 raise _undecided(f"{printable(build.sid)} is listed with two dates")
             self._builds[build.sid.lower()] = build
+        for build in self._newest_first()[KEPT:]:
+            self._builds[build.sid.lower()] = build._replace(
+                functions=None, assets=None, dependencies=None
+            )
         if page.next_query is not None and self._pages >= MAX_PAGES:
             raise _undecided(f"the list of builds has more than {MAX_PAGES} pages")
 
@@ -59,7 +64,12 @@ class BuildList:
             )
         others = sum(build is not selected for build in building)
         seconds = (now - created).total_seconds()
-        return Selected(selected.sid, selected.status, created, seconds, others)
+        kept = tuple(self._newest_first()[:KEPT])
+        return Selected(selected.sid, selected.status, created, seconds, others, kept)
+
+    def _newest_first(self) -> list[Build]:
+        dateless = datetime.min.replace(tzinfo=timezone.utc)
+        return sorted(self._builds.values(), key=lambda b: b.created or dateless, reverse=True)
 
 
 def _newest(builds: Collection[Build]) -> tuple[Build, datetime]:

@@ -19,10 +19,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from twbuild import signals
-from twbuild.api.models import Answer, Request, Resource
+from twbuild.api.models import Answer, Request
 from twbuild.errors import FetchError, TransientError, TwbuildError
 from twbuild.text import strerror
-from twbuild.watch.events import BuildEvent, Details, RequestEnded, Tick
+from twbuild.watch.background import Background, BackgroundRequest
+from twbuild.watch.events import BuildEvent, RequestEnded, Tick
 from twbuild.watch.state import Fetch, Sleep, Watch
 
 MAX_IN_FLIGHT = 10  # Twilio answers 429 to too many requests at once
@@ -47,9 +48,12 @@ class Client(Protocol):
 
 
 class InFlight(NamedTuple):
-    """A request that has not ended, of the watch `number`; times in the runner's seconds."""
+    """A request that has not ended, and whose it is; times in the runner's seconds.
 
-    number: int
+    A watch is known by its number.
+    """
+
+    owner: int | Background
     client: Client
     request: Request
     since: float
@@ -60,7 +64,9 @@ Result = Answer | BaseException
 
 
 class Runner:
-    """Runs watches side by side. `frame_seconds` is the time from one Tick to the next.
+    """Runs watches side by side, and requests of `background` where these leave room for them.
+
+    `frame_seconds` is the time from one Tick to the next.
 
     Raises TwbuildError where the system has no descriptors left.
     """
@@ -68,18 +74,19 @@ class Runner:
     def __init__(
         self,
         watches: Sequence[Watch],
+        background: Background,
         make_client: Callable[[], Client],
         frame_seconds: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._watches = watches
+        self._background = background
         self._make_client = make_client
         self._frame_seconds = frame_seconds
         self._clock = clock
-        self._idle: list[Client] = []
+        self._idle: list[Client] = []  # polls take the last one, which they used before
         self._in_flight: list[InFlight] = []
         self._due = [(clock(), number) for number in range(len(watches))]
-        self._details: list[int] = []  # failed builds whose details are fetched after due polls
         self._results: deque[tuple[InFlight, Result]] = deque()
         self._wakeups, self._waker = _socket_pair()  # before requests need descriptors
 
@@ -90,7 +97,8 @@ class Runner:
             while not signals.came():
                 yield from self._cancel_overdue(self._clock())
                 yield from self._start_due(self._clock())
-                if not self._due and not self._details and not self._in_flight:
+                yield from self._start_background(self._clock())
+                if not self._due and not self._polls and not self._background.holds_end:
                     return
                 if self._clock() >= frame:
                     frame = self._clock() + self._frame_seconds
@@ -107,14 +115,20 @@ class Runner:
 
     def _next_wake(self, frame: float) -> float:
         wakes = [frame, *(sent.until for sent in self._in_flight)]
-        wakes += [self._watches[number].details_until for number in self._details]
+        wakes += [waiting.until for waiting in self._background.waiting]
         if self._due and self._can_poll():
             wakes.append(self._due[0][0])
         return min(wakes)
 
+    @property
+    def _polls(self) -> list[InFlight]:
+        """The requests in flight of watches."""
+        return [sent for sent in self._in_flight if sent.owner is not self._background]
+
     def _take(self, sent: InFlight, result: Result) -> Iterator[BuildEvent | RequestEnded]:
         if sent in self._in_flight:
-            self._idle.append(sent.client)
+            is_poll = sent.owner is not self._background
+            self._idle.insert(len(self._idle) if is_poll else 0, sent.client)
             yield from self._end(sent, result, self._clock())
 
     def _start_due(self, now: float) -> Iterator[BuildEvent]:
@@ -124,38 +138,37 @@ class Runner:
             if isinstance(step, Sleep):
                 heapq.heappush(self._due, (step.until, number))
             elif isinstance(step, Fetch):
-                self._postpone_details()
-                self._start(number, step, now)
+                self._make_room()
+                client = self._idle.pop() if self._idle else self._make_client()
+                self._start(InFlight(number, client, step.request, now, step.until))
             else:
                 yield step
-        yield from self._start_details(now)
 
-    def _start_details(self, now: float) -> Iterator[BuildEvent]:
-        for number in tuple(self._details):
-            step = self._watches[number].next(now)
-            if isinstance(step, Fetch) and len(self._in_flight) == MAX_IN_FLIGHT:
-                continue
-            self._details.remove(number)
-            if isinstance(step, Fetch):
-                self._start(number, step, now)
-            elif isinstance(step, Details):
-                yield step
+    def _start_background(self, now: float) -> Iterator[BuildEvent]:
+        waiting = self._background.waiting
+        for overdue in [step for step in waiting if now >= step.until]:
+            waiting.remove(overdue)
+            yield from self._background.take(overdue.request, None)
+        while waiting and len(self._in_flight) < MAX_IN_FLIGHT:
+            step = waiting.pop(0)
+            needed = min(len(self._due), MAX_IN_FLIGHT - len(self._polls))
+            spare = len(self._idle) > needed
+            client = self._idle.pop(0) if spare else self._make_client()
+            self._start(InFlight(self._background, client, step.request, now, step.until))
 
     def _can_poll(self) -> bool:
-        """Whether a poll can start; requests for details give way to it."""
-        return len(self._in_flight) < MAX_IN_FLIGHT or any(map(_is_for_details, self._in_flight))
+        """Whether a poll can start; background requests give way to it."""
+        return len(self._polls) < MAX_IN_FLIGHT
 
-    def _postpone_details(self) -> None:
-        """Cancel a request for details if a poll needs its place; it is sent again later."""
+    def _make_room(self) -> None:
+        """Cancel a background request if a poll needs its place; it is sent again later."""
         if len(self._in_flight) == MAX_IN_FLIGHT:
-            sent = next(filter(_is_for_details, self._in_flight))
+            sent = next(sent for sent in self._in_flight if sent.owner is self._background)
             sent.client.cancel()
             self._in_flight.remove(sent)
-            self._details.append(sent.number)
+            self._background.waiting.append(BackgroundRequest(sent.request, sent.until))
 
-    def _start(self, number: int, step: Fetch, now: float) -> None:
-        client = self._idle.pop() if self._idle else self._make_client()
-        sent = InFlight(number, client, step.request, now, step.until)
+    def _start(self, sent: InFlight) -> None:
         self._in_flight.append(sent)
         try:
             threading.Thread(target=self._fetch, args=(sent,), name="request", daemon=True).start()
@@ -194,12 +207,16 @@ class Runner:
             status = f"HTTP {result.http_status}" if result.http_status else result.reason
         url = sent.client.url(sent.request)
         yield RequestEnded(url, status, now - sent.since, result.request_id)
-        watch = self._watches[sent.number]
-        yield from watch.take(result, now)
+        if isinstance(sent.owner, Background):
+            answer = None if isinstance(result, FetchError) else result
+            yield from self._background.take(sent.request, answer)
+            return
+        watch = self._watches[sent.owner]
+        for event in watch.take(result, now):
+            yield event
+            yield from self._background.on(event, now)
         if watch.finished is None:
-            heapq.heappush(self._due, (now, sent.number))
-        elif not _is_for_details(sent):
-            self._details.append(sent.number)
+            heapq.heappush(self._due, (now, sent.owner))
 
 
 def _socket_pair() -> tuple[socket.socket, socket.socket]:
@@ -210,7 +227,3 @@ def _socket_pair() -> tuple[socket.socket, socket.socket]:
         raise TwbuildError(f"could not open a pair of sockets: {strerror(error.errno)}") from None
     theirs.settimeout(0)
     return ours, theirs
-
-
-def _is_for_details(sent: InFlight) -> bool:
-    return sent.request.resource is Resource.BUILD

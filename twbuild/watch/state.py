@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from twbuild.api.models import Answer, Build, BuildPage, BuildStatus, Request, Resource, Status
+from twbuild.api.models import Answer, BuildPage, BuildStatus, Request, Resource, Status
 from twbuild.durations import duration
 from twbuild.errors import (
     FetchError,
@@ -19,7 +19,7 @@ from twbuild.errors import (
     UnauthorizedError,
 )
 from twbuild.outcome import Outcome
-from twbuild.watch.events import BuildEvent, Building, Details, Finished, Problem
+from twbuild.watch.events import BuildEvent, Building, Finished, Problem
 from twbuild.watch.newest import BuildList
 from twbuild.watch.schedule import (
     ANSWERED,
@@ -34,7 +34,6 @@ from twbuild.watch.schedule import (
 )
 
 REQUEST_SECONDS = 15.0  # for one request as a whole; transport.READ_SECONDS is for each read
-DETAILS_SECONDS = 5.0  # from the verdict, for what a failed build was made of
 LAST_TRY_SECONDS = 1.0  # before the deadline
 STATUS_SECONDS = 30.0  # for `status` as a whole
 
@@ -42,14 +41,12 @@ STATUS_SECONDS = 30.0  # for `status` as a whole
 class Policy(NamedTuple):
     """How a build is watched: as `wait` does, or as `status` does by `Policy.once`.
 
-    `deadline` is in the watch's seconds, `at_deadline` the outcome then. `details`: fetch what a
-    failed build was made of. Failures are retried as `unanswered` says before the first good
-    answer, then as `answered` says.
+    `deadline` is in the watch's seconds, `at_deadline` the outcome then. Failures are retried as
+    `unanswered` says before the first good answer, then as `answered` says.
     """
 
     interval_seconds: float = 1.0
     deadline: float = math.inf
-    details: bool = True
     unanswered: RetryPolicy = UNANSWERED
     answered: RetryPolicy = ANSWERED
     not_found: RetryPolicy = NOT_FOUND
@@ -57,11 +54,10 @@ class Policy(NamedTuple):
     at_deadline: Outcome = Outcome.TIMEOUT
 
     @classmethod
-    def once(cls, now: float, *, details: bool) -> Policy:
+    def once(cls, now: float) -> Policy:
         """One answer, with few retries; its time limit only ends those."""
         return cls(
             deadline=now + STATUS_SECONDS,
-            details=details,
             unanswered=ONCE,
             answered=ONCE,
             not_found=ONCE_NOT_FOUND,
@@ -91,7 +87,6 @@ class Watch:
     ) -> None:
         self.sid = sid
         self.finished: Finished | None = None
-        self.details_until = now
         self._policy = policy
         self._jitter = jitter
         self._deadline = policy.deadline
@@ -103,16 +98,11 @@ class Watch:
         self._not_found = Retries(policy.not_found, now)
         self._builds = BuildList()
         self._request = Request(Resource.STATUS, sid) if sid else Request(Resource.PAGE)
-        self._details_due = False
 
-    def next(self, now: float) -> Fetch | Sleep | Finished | Details:
-        """What to do at `now`; `Finished` where nothing is left to do.
-
-        Once the build has failed, its details may be fetched until `details_until`; from then on
-        they are unknown.
-        """
+    def next(self, now: float) -> Fetch | Sleep | Finished:
+        """What to do at `now`; `Finished` where nothing is left to do."""
         if self.finished:
-            return self._next_of_details(self.finished, now)
+            return self.finished
         if now >= self._deadline:
             return self._expire(now)
         if now < self._due:
@@ -125,10 +115,7 @@ class Watch:
 
     def take(self, answer: Answer | FetchError, now: float) -> Iterator[BuildEvent]:
         """What the answer to the last request means."""
-        if self._details_due:
-            self._details_due = False
-            yield Details(self._request.sid, answer if isinstance(answer, Build) else None)
-        elif isinstance(answer, BuildPage):
+        if isinstance(answer, BuildPage):
             yield from self._take_page(answer, now)
         elif isinstance(answer, BuildStatus):
             yield from self._take_status(answer, now)
@@ -138,14 +125,6 @@ class Watch:
     def ending(self, now: float) -> Finished:
         """How the watch ended; `interrupted` where it had not by `now`."""
         return self.finished or self._finish(Outcome.INTERRUPTED, now, self._error)
-
-    def _next_of_details(self, finished: Finished, now: float) -> Fetch | Finished | Details:
-        if not self._details_due:
-            return finished
-        if now >= self.details_until:
-            self._details_due = False
-            return Details(self._request.sid, None)
-        return Fetch(self._request, self.details_until)
 
     def _take_status(self, answer: BuildStatus, now: float) -> Iterator[BuildEvent]:
         is_news = self._answer is None or self._failures.tries > 0
@@ -232,8 +211,4 @@ class Watch:
     def _finish(self, outcome: Outcome, now: float, error: FetchError | None = None) -> Finished:
         waited = max(0.0, now - self._start)
         self.finished = Finished(self.sid, outcome, self._answer, waited, self._polls, error)
-        if outcome is Outcome.FAILED and self._policy.details:
-            self._details_due = True
-            self.details_until = min(now + DETAILS_SECONDS, self._deadline)
-            self._request = Request(Resource.BUILD, self._request.sid)
         return self.finished

@@ -160,15 +160,26 @@ def test_the_largest_page_that_twilio_can_give_is_read() -> None:
         found = fetcher(server.url).fetch(PAGE)
 
     assert isinstance(found, BuildPage)
-    assert [build.assets for build in found.builds] == [1000] * 20
+    assert [build.assets for build in found.builds] == [(BUILD,) * 1000] * 20
 
 
 BUILDS: Mapping[str, tuple[Mapping[str, object], Mapping[str, object]]] = {
-    "as documented": ({}, {"runtime": "node18", "functions": 12, "assets": 4}),
+    "as documented": (
+        {},
+        {
+            "runtime": "node18",
+            "functions": tuple(f"ZN{n:032x}" for n in range(12)),
+            "assets": tuple(f"ZN{n:032x}" for n in range(100, 104)),
+        },
+    ),
     "a runtime nobody knew": ({"runtime": "node24"}, {"runtime": "node24"}),
     "no lists": (
         {"function_versions": None, "asset_versions": 7, "dependencies": None},
-        {"functions": None, "assets": None, "dependencies": ()},
+        {"functions": None, "assets": None, "dependencies": None},
+    ),
+    "odd versions": (
+        {"function_versions": [{}, "x", {"sid": 7}, {"sid": "ZN1"}], "asset_versions": []},
+        {"functions": ("", "", "", "ZN1"), "assets": ()},
     ),
     "odd dependencies": (
         {"dependencies": [{"name": 7}, "x", None, {"name": "a", "version": "1"}, {"name": "b"}]},

@@ -101,8 +101,8 @@ def test_a_failed_build_comes_with_what_twilio_tells_of_it() -> None:
         created=CREATED,
         updated=CREATED + timedelta(seconds=36),
         runtime="node24",
-        functions=12,
-        assets=0,
+        functions=("",) * 12,
+        assets=(),
         dependencies=(Dependency("lodash", "4.17.21"), Dependency("odd")),
         request_id="RQ1",
     )

@@ -332,8 +332,8 @@ class TestMade:
     def test_as_the_screens_show_it(self) -> None:
         told = self.made(
             runtime="node18",
-            functions=12,
-            assets=4,
+            functions=("",) * 12,
+            assets=("",) * 4,
             dependencies=(
                 Dependency("@twilio/runtime-handler", "1.3.0"),
                 Dependency("lodash", "4.17.21"),
@@ -375,10 +375,10 @@ class TestMade:
             ({"runtime": "node24"}, "    runtime       node24"),
             ({"runtime": "cobol-1[x]"}, "    runtime       cobol-1[x]"),
             ({"runtime": "\x1b##"}, "    runtime       \\x1b# #"),
-            ({"functions": 1, "assets": 1}, "    contents      1 function, 1 asset"),
-            ({"functions": 0, "assets": 2}, "    contents      0 functions, 2 assets"),
-            ({"functions": 3}, "    contents      3 functions"),
-            ({"assets": 3}, "    contents      3 assets"),
+            ({"functions": ("",), "assets": ("",)}, "    contents      1 function, 1 asset"),
+            ({"functions": (), "assets": ("",) * 2}, "    contents      0 functions, 2 assets"),
+            ({"functions": ("",) * 3}, "    contents      3 functions"),
+            ({"assets": ("",) * 3}, "    contents      3 assets"),
             ({"created": CREATED}, "    created       2026-11-24 14:02:11 UTC"),
             (
                 {"created": CREATED, "updated": CREATED - timedelta(seconds=1)},

@@ -37,7 +37,7 @@ def test_the_newest_in_progress_with_its_age_and_the_number_of_others() -> None:
         [build(3, minutes_ago=3), build(4, minutes_ago=7), build(5, "failed", 2)],
     )
 
-    newest = found.newest(NOON, in_progress=True)
+    newest = found.newest(NOON, in_progress=True)._replace(builds=())
 
     assert newest == Selected(build(3).sid, "building", NOON - timedelta(minutes=3), 180, 2)
 
@@ -45,7 +45,7 @@ def test_the_newest_in_progress_with_its_age_and_the_number_of_others() -> None:
 def test_the_newest_of_all_where_any_will_do() -> None:
     found = listing([build(1, "completed", 1), build(2, minutes_ago=9)], [build(3, "failed", 4)])
 
-    newest = found.newest(NOON, in_progress=False)
+    newest = found.newest(NOON, in_progress=False)._replace(builds=())
 
     assert newest == Selected(build(1).sid, "completed", NOON - timedelta(minutes=1), 60, 1)
 
@@ -63,9 +63,9 @@ def test_a_build_that_two_pages_list_counts_once_as_last_listed() -> None:
 
     found = listing([build(0xAB), build(1, minutes_ago=5)], [shouted])
 
-    assert found.newest(NOON, in_progress=True) == Selected(
-        build(1).sid, "building", NOON - timedelta(minutes=5), 300, 0
-    )
+    newest = found.newest(NOON, in_progress=True)
+    assert (newest.sid, newest.others_in_progress) == (build(1).sid, 0)
+    assert newest.builds == (shouted, build(1, minutes_ago=5))
 
 
 def test_the_sid_stays_as_the_api_wrote_it() -> None:
@@ -167,14 +167,25 @@ def test_a_build_that_is_listed_with_two_dates_leaves_it_open_which_is_the_newes
 
 
 def test_50_pages_are_read_and_a_51st_is_too_many() -> None:
-    assert listing(*[[build(n, minutes_ago=n)] for n in range(50)]).newest(
-        NOON, in_progress=True
-    ) == Selected(build(0).sid, "building", NOON, 0, 49)
+    found = listing(*[[build(n, minutes_ago=n)] for n in range(50)])
+    assert found.newest(NOON, in_progress=True)[:5] == (build(0).sid, "building", NOON, 0, 49)
 
     with pytest.raises(PermanentError, match="more than 50 pages") as raised:
         listing(*[[build(n)] for n in range(51)])
 
     assert raised.value.hints == ("Pass a Build SID.",)
+
+
+def test_all_that_is_known_is_kept_of_the_20_newest_builds() -> None:
+    facts = {"functions": ("ZN1",), "assets": ("ZN2",), "dependencies": (), "runtime": "node22"}
+    builds = [build(n, minutes_ago=n)._replace(**facts) for n in (30, 5, *range(10, 30), 1)]
+
+    found = listing(builds[:9], builds[9:])
+
+    newest = sorted(builds, key=lambda build: build.sid)
+    assert found.newest(NOON, in_progress=True).builds == tuple(newest[:20])
+    kept = [listed for listed in found._builds.values() if listed.functions is not None]
+    assert {listed.sid for listed in kept} == {listed.sid for listed in newest[:20]}
 
 
 @given(

@@ -26,7 +26,7 @@ from tests.support.play import (
 from twbuild.api.models import Build, BuildPage, BuildStatus, Request, Resource, Status
 from twbuild.errors import FetchError
 from twbuild.outcome import Outcome
-from twbuild.watch.events import Building, Details, Finished, Problem, Selected
+from twbuild.watch.events import Building, Finished, Problem, Selected
 from twbuild.watch.state import Fetch, Policy, Sleep, Watch
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
@@ -520,62 +520,6 @@ class TestInterrupt:
         assert watched.next(START + 8) is finished
 
 
-class TestFailedBuild:
-    made = Build(BUILD, "failed", runtime="node24")
-
-    def test_what_it_was_made_of_is_asked_at_once_for_5_seconds(self) -> None:
-        played = play([BUILDING, Took(FAILED, 0.2), Took(self.made, 0.1)], wait(details=True))
-
-        assert played.asked[-1].request == Request(Resource.BUILD, BUILD)
-        assert (played.asked[-1].at, played.asked[-1].until) == pytest.approx((1.2, 6.2))
-        assert [type(event) for event in played.events] == [Building, Finished, Details]
-        assert played.events[-1] == Details(BUILD, self.made)
-
-    def test_the_verdict_is_told_first_and_stays(self) -> None:
-        for given in (self.made, passing(60), fatal(), missing(), unauthorized()):
-            played = play([FAILED, given], wait(details=True))
-
-            assert played.outcome == "failed"
-            assert (played.finished_at, played.times) == (0, [0, 0])
-            assert played.finished is not None
-            assert (played.finished.polls, played.finished.error) == (1, None)
-
-    @pytest.mark.parametrize("given", [passing(60), fatal(), missing(), Took(made, 6)])
-    def test_one_request_best_effort(self, given: Result | Took) -> None:
-        played = play([FAILED, given], wait(details=True))
-
-        assert played.events[-1] == Details(BUILD, None)
-        assert len(played.asked) == 2
-
-    def test_not_beyond_the_deadline(self) -> None:
-        played = play(
-            [BUILDING, BUILDING, FAILED, Took(self.made, 3)], wait(timeout=4, details=True)
-        )
-
-        assert played.asked[-1].until == 4
-        assert (played.outcome, played.events[-1]) == ("failed", Details(BUILD, None))
-
-    def test_for_status_too(self) -> None:
-        played = play([FAILED, self.made], wait(once=True, details=True))
-
-        assert played.events[-1] == Details(BUILD, self.made)
-
-    def test_not_where_nobody_reads_it(self) -> None:
-        assert len(play([FAILED], wait(details=False)).asked) == 1
-
-    @pytest.mark.parametrize("answer", [COMPLETED, fatal()])
-    def test_not_of_any_other_ending(self, answer: Result) -> None:
-        assert len(play([answer], wait(details=True)).asked) == 1
-
-    def test_an_interrupt_during_it_changes_no_verdict(self) -> None:
-        watched = watch(wait(details=True))
-        watched.next(START)
-        (finished,) = watched.take(FAILED, START)
-
-        assert isinstance(watched.next(START), Fetch)
-        assert watched.ending(START + 1) is finished
-
-
 class TestNewestBuild:
     def test_it_is_picked_and_then_watched_at_once(self) -> None:
         listed = page(build(OTHER_BUILD, minutes_ago=9), build(BUILD, minutes_ago=1))
@@ -586,7 +530,9 @@ class TestNewestBuild:
             Request(Resource.PAGE),
             Request(Resource.STATUS, BUILD),
         ]
-        assert played.events[0] == Selected(BUILD, "building", NOON - timedelta(minutes=1), 60, 1)
+        listed_by_age = tuple(reversed(listed.builds))
+        created = NOON - timedelta(minutes=1)
+        assert played.events[0] == Selected(BUILD, "building", created, 60, 1, listed_by_age)
         assert played.finished is not None
         assert (played.finished.sid, played.finished.polls) == (BUILD, 2)
         assert played.times == [0, 0.4, 1.4]

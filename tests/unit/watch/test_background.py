@@ -1,0 +1,179 @@
+"""Which requests a run sends beside its polls, and what it learns from them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from tests.support.command import BUILD, OTHER_BUILD
+from twbuild.api.models import Answer, Build, BuildPage, Request, Resource
+from twbuild.outcome import Outcome
+from twbuild.watch.background import PAGE, Background, BackgroundRequest
+from twbuild.watch.events import (
+    BuildEvent,
+    Building,
+    Details,
+    Finished,
+    Problem,
+    Selected,
+    Usual,
+)
+
+NOON = datetime(2026, 11, 28, 12, tzinfo=timezone.utc)
+OLD, NEW = (Build(BUILD, "failed", runtime=runtime) for runtime in ("node20", "node22"))
+LISTED = (
+    OLD._replace(created=NOON),
+    *(
+        Build(f"ZB{n:032x}", "completed", at, at + timedelta(seconds=60 + n), "node20")
+        for n, at in enumerate(NOON - timedelta(days=day) for day in (1, 2, 3))
+    ),
+)
+LIST = BuildPage(LISTED, "Page=2", NOON)
+SELECTED = Selected(BUILD, "building", NOON, 9, 0, LISTED)
+BUILDING = Building(BUILD)
+
+
+def ended(outcome: Outcome, sid: str | None = BUILD) -> Finished:
+    return Finished(sid, outcome, None, 9, 9)
+
+
+FAILED = ended(Outcome.FAILED)
+
+
+def details(sid: str = BUILD) -> Request:
+    return Request(Resource.BUILD, sid)
+
+
+def background(
+    *events: BuildEvent, details: bool = True, earlier: bool = True, deadline: float = math.inf
+) -> Background:
+    """One that was shown these events at 100."""
+    made = Background(details=details, earlier=earlier, deadline=deadline)
+    for event in events:
+        list(made.on(event, 100))
+    return made
+
+
+def requests(made: Background) -> list[Request]:
+    return [waiting.request for waiting in made.waiting]
+
+
+@pytest.mark.parametrize(
+    ("events", "wanted"),
+    [
+        ([], []),
+        ([BUILDING, BUILDING, Building(OTHER_BUILD)], [PAGE]),
+        ([SELECTED, BUILDING], []),
+        ([BUILDING, FAILED], [PAGE, details()]),
+        ([FAILED], [details(), PAGE]),
+        ([SELECTED, FAILED], [details()]),
+        ([FAILED, ended(Outcome.FAILED, OTHER_BUILD)], [details(), PAGE, details(OTHER_BUILD)]),
+        *(([ended(outcome)], []) for outcome in Outcome if outcome is not Outcome.FAILED),
+        ([Problem(BUILD, "HTTP 503", 9)], []),
+    ],
+    ids=str,
+)
+def test_earlier_builds_are_requested_once_at_the_first_building_or_failure(
+    events: list[BuildEvent], wanted: list[Request]
+) -> None:
+    assert requests(background(*events)) == wanted
+    assert requests(background(*events, earlier=False)) == [r for r in wanted if r != PAGE]
+
+
+def test_nothing_is_requested_of_a_failed_build_where_nothing_shows_it() -> None:
+    assert requests(background(FAILED, details=False)) == []
+
+
+@pytest.mark.parametrize(("deadline", "until"), [(math.inf, 105), (105.5, 105), (103, 103)])
+def test_each_request_is_given_up_after_5_seconds_and_at_the_deadline(
+    deadline: float, until: float
+) -> None:
+    assert background(BUILDING, FAILED, deadline=deadline).waiting == [
+        BackgroundRequest(PAGE, until),
+        BackgroundRequest(details(), until),
+    ]
+
+
+def told(made: Background, answers: Iterable[tuple[Request, Answer | None]]) -> list[BuildEvent]:
+    return [event for request, answer in answers for event in made.take(request, answer)]
+
+
+def test_the_usual_time_is_told_once_it_is_known() -> None:
+    assert told(background(BUILDING), [(PAGE, LIST)]) == [Usual(61)]
+    assert told(background(BUILDING), [(PAGE, LIST._replace(builds=LISTED[:3]))]) == []
+    assert told(background(BUILDING), [(PAGE, None)]) == []
+
+
+def test_a_list_that_the_newest_build_was_selected_from_tells_the_same() -> None:
+    made = background()
+
+    assert list(made.on(SELECTED, 100)) == [Usual(61)]
+    assert list(made.on(FAILED, 101)) == []
+    (found,) = told(made, [(details(), NEW)])
+    assert isinstance(found, Details)
+    assert found.changes
+    assert found.changes.runtime == ("node22", "node20")
+    assert list(background(earlier=False).on(SELECTED, 100)) == []
+
+
+@pytest.mark.parametrize("order", [list, lambda answers: answers[::-1]], ids=["first", "last"])
+def test_details_are_complete_once_the_build_and_the_list_have_ended(
+    order: Callable[[list[Request]], list[Request]],
+) -> None:
+    answers = {PAGE: LIST, details(): NEW}
+    first, last = order([PAGE, details()])
+    made = background(FAILED)
+
+    events = told(made, [(first, answers[first])])
+    assert made.holds_end
+    assert not [event for event in events if isinstance(event, Details)]
+
+    events = told(made, [(last, answers[last])])
+    (found,) = [event for event in events if isinstance(event, Details)]
+    assert found.build == NEW
+    assert found.changes
+    assert (found.changes.since, found.changes.runtime) == (LISTED[1], ("node22", "node20"))
+    assert not made.holds_end
+
+
+@pytest.mark.parametrize(
+    ("page", "build"),
+    [
+        (None, NEW),
+        (LIST._replace(builds=()), NEW),
+        (LIST._replace(builds=LISTED[1:]), NEW),
+        (LIST._replace(builds=LISTED[:1]), NEW),
+        (LIST, None),
+        (None, None),
+    ],
+    ids=["no list", "empty list", "not listed", "no other", "no details", "nothing"],
+)
+def test_no_change_is_told_that_is_not_known(page: BuildPage | None, build: Build | None) -> None:
+    events = told(background(FAILED), [(PAGE, page), (details(), build)])
+
+    assert events[-1] == Details(BUILD, build, None)
+
+
+def test_each_failed_build_has_details_of_its_own() -> None:
+    made = background(FAILED, ended(Outcome.FAILED, OTHER_BUILD))
+    other = Build(OTHER_BUILD, "failed")
+
+    events = told(made, [(details(OTHER_BUILD), other), (details(), None), (PAGE, None)])
+
+    assert events == [Details(OTHER_BUILD, other), Details(BUILD, None)]
+
+
+def test_only_details_of_a_failed_build_hold_up_the_end() -> None:
+    made = background(BUILDING)
+    assert not made.holds_end
+
+    list(made.on(FAILED, 102))
+    assert made.holds_end
+    assert told(made, [(details(), NEW)]) == []
+    assert made.holds_end
+
+    assert told(made, [(PAGE, None)]) == [Details(BUILD, NEW)]
+    assert not made.holds_end
