@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import resource
 import sys
@@ -13,6 +14,7 @@ from tests.bench.api import ACCOUNT, BUILDS, SERVICE, TOKEN
 from twbuild.api import network
 from twbuild.api.fetcher import Fetcher
 from twbuild.config import settings
+from twbuild.watch.background import Background
 from twbuild.watch.events import RequestEnded
 from twbuild.watch.runner import Runner
 from twbuild.watch.state import Policy, Watch
@@ -36,7 +38,8 @@ def soak(url: str, polls: int) -> dict[str, int]:
     found = settings.load_settings(environ, None)
     way = network.network_for(found.base_url)
     watch = Watch(BUILDS[0], Policy(interval_seconds=0.001), time.monotonic(), lambda: 1.0)
-    runner = Runner([watch], lambda: Fetcher(found, way, SERVICE), frame_seconds=1.0)
+    beside = Background(details=False, earlier=False, deadline=math.inf)
+    runner = Runner([watch], beside, lambda: Fetcher(found, way, SERVICE), frame_seconds=1.0)
     asked = 0
     before = holding()
     for event in runner.run():

@@ -171,8 +171,8 @@ def _skip_sleeps() -> None:
         return real() + skipped
 
     class Runner(runner.Runner):
-        def __init__(self, watches: Any, make_client: Any, frame_seconds: float) -> None:
-            super().__init__(watches, make_client, frame_seconds, clock)
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments, clock)
 
         def _wait(self, seconds: float) -> None:
             nonlocal skipped

@@ -209,16 +209,20 @@ class Server:
 def answering(*answers: bytes | Handler, close: bool = False) -> Handler:
     """Gives the answers in order over all connections, the last one for ever.
 
-    `close` ends the connection after each.
+    `close` ends the connection after each. The list of earlier builds, which is asked for beside
+    polls, is always answered with 503.
     """
     left = list(answers)
     lock = threading.Lock()
 
     def handle(connection: Connection) -> None:
         while True:
-            connection.request()
+            request = connection.request()
+            is_beside = b"?PageSize=" in request and b"/Status" in connection.server.requests[0]
             with lock:
-                answer = left.pop(0) if len(left) > 1 else left[0]
+                answer = left.pop(0) if len(left) > 1 and not is_beside else left[0]
+            if is_beside:
+                answer = http(b"", "503 Busy")
             if callable(answer):
                 answer(connection)
             else:
