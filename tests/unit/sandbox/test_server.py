@@ -6,6 +6,7 @@ import base64
 import socket
 import threading
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -73,10 +74,34 @@ def test_the_builds_come_in_pages_that_lead_to_one_another(building: Sandbox) ->
         ask(building, f"{BUILDS}/{sid}/Status")
     _, first = ask(building, f"{BUILDS}?PageSize=2")
     _, second = ask(building, first["meta"]["next_page_url"].removeprefix(building.url))
+    _, last = ask(building, f"{BUILDS}?PageSize=2&Page=2")
 
     assert [build["sid"] for build in first["builds"]] == [BUILD, OTHER_BUILD]
-    assert [build["sid"] for build in second["builds"]] == [building.build]
-    assert second["meta"]["next_page_url"] is None
+    assert second["builds"][0]["sid"] == building.build
+    assert len(second["builds"] + last["builds"]) == 4
+    assert last["meta"]["next_page_url"] is None
+
+
+@pytest.mark.parametrize("seconds", [0.0, 5.0, 7 * 86400.0])
+def test_earlier_builds_completed_in_the_build_time_and_differ_in_one_dependency(
+    seconds: float,
+) -> None:
+    with Sandbox("failed", seconds) as sandbox:
+        ask(sandbox, f"{BUILDS}/{BUILD}")
+        _, listed = ask(sandbox, BUILDS)
+        now, _, *earlier = listed["builds"]
+        statuses = {ask(sandbox, f"{BUILDS}/{e['sid']}/Status")[1]["status"] for e in earlier}
+
+    assert (len(earlier), statuses) == (3, {"completed"})
+    for build in earlier:
+        created, updated = (
+            datetime.strptime(build[name], "%Y-%m-%dT%H:%M:%S%z")
+            for name in ("date_created", "date_updated")
+        )
+        assert (updated - created).total_seconds() == seconds
+        assert build["date_updated"] < now["date_created"]
+        assert [build["dependencies"].count(d) for d in now["dependencies"]] == [0, 1]
+        assert build["function_versions"][0]["sid"] == now["function_versions"][0]["sid"]
 
 
 @pytest.mark.parametrize("authorization", ["", "Basic", "Basic QUM6eA==", "Bearer é"])

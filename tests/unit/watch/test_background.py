@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from tests.support.command import BUILD, OTHER_BUILD
-from twbuild.api.models import Answer, Build, BuildPage, Request, Resource
+from twbuild.api.models import Build, BuildPage, Request, Resource
 from twbuild.outcome import Outcome
 from twbuild.watch.background import PAGE, Background, BackgroundRequest
 from twbuild.watch.events import (
@@ -97,7 +97,9 @@ def test_each_request_is_given_up_after_5_seconds_and_at_the_deadline(
     ]
 
 
-def told(made: Background, answers: Iterable[tuple[Request, Answer | None]]) -> list[BuildEvent]:
+def told(
+    made: Background, answers: Iterable[tuple[Request, Build | BuildPage | None]]
+) -> list[BuildEvent]:
     return [event for request, answer in answers for event in made.take(request, answer)]
 
 
@@ -123,7 +125,7 @@ def test_a_list_that_the_newest_build_was_selected_from_tells_the_same() -> None
 def test_details_are_complete_once_the_build_and_the_list_have_ended(
     order: Callable[[list[Request]], list[Request]],
 ) -> None:
-    answers = {PAGE: LIST, details(): NEW}
+    answers: dict[Request, Build | BuildPage] = {PAGE: LIST, details(): NEW}
     first, last = order([PAGE, details()])
     made = background(FAILED)
 

@@ -177,8 +177,10 @@ def test_50_pages_are_read_and_a_51st_is_too_many() -> None:
 
 
 def test_all_that_is_known_is_kept_of_the_20_newest_builds() -> None:
-    facts = {"functions": ("ZN1",), "assets": ("ZN2",), "dependencies": (), "runtime": "node22"}
-    builds = [build(n, minutes_ago=n)._replace(**facts) for n in (30, 5, *range(10, 30), 1)]
+    builds = [
+        build(n, minutes_ago=n)._replace(functions=("ZN1",), assets=("ZN2",), dependencies=())
+        for n in (30, 5, *range(10, 30), 1)
+    ]
 
     found = listing(builds[:9], builds[9:])
 
