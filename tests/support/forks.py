@@ -172,7 +172,7 @@ def _skip_sleeps() -> None:
 
     class Runner(runner.Runner):
         def __init__(self, *arguments: Any) -> None:
-            super().__init__(*arguments, clock=clock)
+            super().__init__(*arguments, clock)  # type: ignore[call-arg]
 
         def _wait(self, seconds: float) -> None:
             nonlocal skipped
