@@ -432,7 +432,7 @@ def test_twilios_habits_are_no_trouble(base: dict[str, str]) -> None:
     with Server(answering(*script, close=True)) as server:
         ended = run("wait", "-v", "-i", "200ms", SERVICE, BUILD, env=environ(base, server.url))
 
-        assert server.accepted == 5
+        assert server.accepted == 6  # one for earlier builds
         assert all(b"\r\nCache-Control: no-cache\r\n" in request for request in server.requests)
     assert (ended.code, ended.stdout) == (0, "completed\n")
     assert "retrying in" not in ended.stderr

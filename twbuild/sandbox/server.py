@@ -28,7 +28,7 @@ from twbuild.config import sids
 _EARLY = timedelta(milliseconds=200)
 
 DEPENDENCIES = {"twilio": "5.4.2", "@twilio/runtime-handler": "2.0.1"}
-EARLIER_DEPENDENCIES = {**DEPENDENCIES, "twilio": "5.4.1"}  # what a failed build is told apart by
+EARLIER_DEPENDENCIES = {**DEPENDENCIES, "twilio": "5.4.1"}  # so that a failed build differs
 EARLIER_BUILDS = 3  # one a day, each completed: as many as have a usual time
 MAX_PAGE_SIZE = 1000
 MAX_STRANGERS = 50  # connections without the sandbox's credentials, of any local user

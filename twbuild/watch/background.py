@@ -19,7 +19,7 @@ PAGE = Request(Resource.PAGE)
 
 
 class BackgroundRequest(NamedTuple):
-    """Send this request where polls leave room for it, and give it up at `until`."""
+    """Send this request where polls do not need its place, and give it up at `until`."""
 
     request: Request
     until: float

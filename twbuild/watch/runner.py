@@ -64,7 +64,7 @@ Result = Answer | BaseException
 
 
 class Runner:
-    """Runs watches side by side, and requests of `background` where these leave room for them.
+    """Runs watches side by side, and beside them the requests of `background`.
 
     `frame_seconds` is the time from one Tick to the next.
 
@@ -138,7 +138,7 @@ class Runner:
             if isinstance(step, Sleep):
                 heapq.heappush(self._due, (step.until, number))
             elif isinstance(step, Fetch):
-                self._make_room()
+                self._free_place()
                 client = self._idle.pop() if self._idle else self._make_client()
                 self._start(InFlight(number, client, step.request, now, step.until))
             else:
@@ -160,7 +160,7 @@ class Runner:
         """Whether a poll can start; background requests give way to it."""
         return len(self._polls) < MAX_IN_FLIGHT
 
-    def _make_room(self) -> None:
+    def _free_place(self) -> None:
         """Cancel a background request if a poll needs its place; it is sent again later."""
         if len(self._in_flight) == MAX_IN_FLIGHT:
             sent = next(sent for sent in self._in_flight if sent.owner is self._background)

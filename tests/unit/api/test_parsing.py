@@ -160,7 +160,7 @@ def test_the_largest_page_that_twilio_can_give_is_read() -> None:
         found = fetcher(server.url).fetch(PAGE)
 
     assert isinstance(found, BuildPage)
-    assert [build.assets for build in found.builds] == [(BUILD,) * 1000] * 20
+    assert [build.assets for build in found.builds] == [(sid,) * 1000] * 20
 
 
 BUILDS: Mapping[str, tuple[Mapping[str, object], Mapping[str, object]]] = {
