@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from hypothesis import settings
 from pytest_httpserver import HTTPServer
 
 from tests.support import forks, processes
-from tests.support.command import base_environ
+from tests.support.command import SCRIPTS, TWBUILD, base_environ
 from tests.support.twilio import Twilio
 
 # What runs the tests may ignore signals, as nohup does, and everything they start would too.
@@ -69,6 +71,14 @@ def no_process_is_left() -> Iterator[None]:
     kept = processes.children()
     yield
     processes.kill_all_but(kept)
+
+
+@pytest.fixture(autouse=True)
+def started_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands in messages begin with `twbuild`, as for a user whose PATH leads to it."""
+    monkeypatch.setattr(sys, "argv", [TWBUILD, "wait"])
+    monkeypatch.setenv("PATH", f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.delenv("UV", raising=False)
 
 
 @pytest.fixture

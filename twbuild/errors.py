@@ -9,21 +9,20 @@ from twbuild.text import Line
 
 
 class CommandHint(str):
-    """A hint that ends with a command to paste."""
+    """A hint with a command to paste."""
 
-    __slots__ = ("command",)
-    command: str
+    __slots__ = ("spans",)
+    spans: Line
 
-    def __new__(cls, words: str, command: str) -> CommandHint:  # noqa: D102 - as str asks for it
-        hint = super().__new__(cls, words + command)
-        hint.command = command
+    def __new__(cls, words: str, command: str, rest: str = "") -> CommandHint:  # noqa: D102 - as str asks for it
+        hint = super().__new__(cls, words + command + rest)
+        hint.spans = ((words, ""), (command, "command"), *([(rest, "")] if rest else []))
         return hint
 
 
 def _hint_line(hint: str) -> Line:
-    if isinstance(hint, CommandHint):
-        return (("  ", ""), (hint.removesuffix(hint.command), ""), (hint.command, "command"))
-    return (("  ", ""), (hint, ""))
+    spans = hint.spans if isinstance(hint, CommandHint) else ((hint, ""),)
+    return (("  ", ""), *spans)
 
 
 class TwbuildError(Exception):

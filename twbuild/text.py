@@ -77,6 +77,11 @@ def is_placeholder(value: str) -> bool:
     return re.fullmatch(_PLACEHOLDER, value, re.DOTALL | re.IGNORECASE) is not None
 
 
+def is_switched_on(value: str | None) -> bool:
+    """Whether the value of a variable like CI says yes: empty, `0` and `false` say no."""
+    return (value or "").lower() not in ("", "0", "false")
+
+
 def strerror(number: int | None) -> str:
     """The system's words for an error number, as a part of a sentence."""
     return os.strerror(number).lower() if number else "unknown error"

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from twbuild import strict_json
 from twbuild.config import profiles, sids
 from twbuild.errors import CommandHint, CredentialsError
-from twbuild.text import is_placeholder, named, stray
+from twbuild.invocation import program
+from twbuild.text import is_placeholder, is_switched_on, named, pasteable, stray
 
 KEY, SECRET = "TWILIO_API_KEY", "TWILIO_API_SECRET"
 ACCOUNT, TOKEN = "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"
@@ -89,18 +90,27 @@ def find(environ: Mapping[str, str], profile: str | None) -> Credentials:
 
 
 def _none_found(environ: Mapping[str, str], *hints: str) -> CredentialsError:
-    lone = f"{ACCOUNT} is set, but {TOKEN} is not."
-    empty = [name for name in (KEY, SECRET, ACCOUNT, TOKEN) if environ.get(name) == ""]
+    """The cause where one is known, else the ways to have credentials."""
+    wanted = (KEY, SECRET, ACCOUNT, TOKEN)
+    causes = [_empty(name) for name in wanted if environ.get(name) == ""]
+    causes += _near_misses(environ, wanted)
+    if environ.get(ACCOUNT) and not causes:
+        causes = [f"{ACCOUNT} is set, but {TOKEN} is not. Set both."]
+    if causes:
+        return CredentialsError(f"no credentials found: {causes[0]}", *causes[1:], *hints)
+    login = CommandHint("run    ", "twilio login", ", then this command again")
+    sandbox = pasteable([*program(), "sandbox"])
     return CredentialsError(
         "no credentials found. Do one of these:",
         f"set    {KEY} and {SECRET}, or {ACCOUNT} and {TOKEN}",
-        "run    twilio login, then twbuild wait -p NAME ...",
-        "try    twbuild sandbox, which needs no account",
+        *([] if is_switched_on(environ.get("CI")) else [login]),
+        CommandHint("try    ", sandbox, ", which needs no account"),
         *hints,
-        *([lone] if environ.get(ACCOUNT) else []),
-        *(f"{name} is set but empty. Does CI lack the secret?" for name in empty),
-        *_near_misses(environ, (KEY, SECRET, ACCOUNT, TOKEN)),
     )
+
+
+def _empty(name: str) -> str:
+    return f"{name} is empty: does the CI job have this secret?"
 
 
 def _near_misses(environ: Mapping[str, str], wanted: Sequence[str]) -> list[str]:
@@ -117,11 +127,9 @@ def _from_environment(environ: Mapping[str, str]) -> Credentials:
     values = []
     for name in pair:
         if not (value := environ.get(name, "").strip()):
-            raise CredentialsError(
-                f"{name} is {'empty' if name in environ else 'not set'}."
-                f" Set both {pair[0]} and {pair[1]}.",
-                *_near_misses(environ, pair),
-            )
+            why = _empty(name) if name in environ else f"{name} is not set."
+            both = f"Set both {pair[0]} and {pair[1]}."
+            raise CredentialsError(f"{why} {both}", *_near_misses(environ, pair))
         values.append(_checked(value, name))
     if pair[0] == KEY:
         _check_key(values[0], KEY)
@@ -181,7 +189,8 @@ def _checked(value: str, name: str) -> str:
     """`value`, if it can be what Twilio gave out. The value itself is never named."""
     for where, character in (("begins", value[0]), ("ends", value[-1])):
         if character in "\"'`":
-            raise CredentialsError(f"{name} {where} with a quotation mark ({character})")
+            message = f"{name} {where} with a quotation mark ({character})"
+            raise CredentialsError(message, "Remove it.")
     if is_placeholder(value):
         raise CredentialsError(f"{name} is a placeholder that was not replaced with its value")
     if found := re.search(r"[^ -~]", value):

@@ -11,6 +11,7 @@ from typing import Any
 
 from twbuild import strict_json
 from twbuild.errors import CommandHint, CredentialsError
+from twbuild.invocation import typed
 from twbuild.text import counted, listed, named, pasteable, visible
 
 CONFIG_DIR = "TWILIO_CONFIG_DIR"
@@ -58,7 +59,7 @@ def active(config: Mapping[str, Any], place: str) -> str:
     """
     profiles = entries(config)
     first = next(iter(profiles), "NAME")
-    once = pasteable(["twbuild", "wait", "-p", first])
+    once = pasteable(typed("-p", first))
     if config.get("requireProfileInput") is True:
         raise CredentialsError(
             f"no profile named: {place} has requireProfileInput. Pass -p NAME",

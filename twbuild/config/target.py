@@ -11,9 +11,11 @@ from twbuild import strict_json
 from twbuild.config import sids
 from twbuild.config.settings import Settings
 from twbuild.errors import CommandHint, UsageError
-from twbuild.text import is_placeholder, listed, named, pasteable, quoted, stray
+from twbuild.invocation import program
+from twbuild.text import counted, is_placeholder, listed, named, pasteable, quoted, stray
 
 PROJECT_FILE = ".twiliodeployinfo"
+_INSTEAD = "Pass SERVICE, or set TWBUILD_SERVICE."
 
 _OTHER_SID = f"[A-Z]{{2}}{sids.DIGITS}"
 _SMALL_SID = f"[zZ][sSbB]{sids.DIGITS}"
@@ -21,6 +23,7 @@ _SMALL_SID = f"[zZ][sSbB]{sids.DIGITS}"
 _NAMED = (
     f"(?<![A-Za-z0-9])(?:{sids.SERVICE}|{sids.BUILD})(?![A-Za-z0-9])"
     f"|(?<=/Services/){sids.SERVICE_NAME}(?=/|$)"
+    f"|^(?!Builds/){sids.SERVICE_NAME}(?=[/:, ]+(?:Builds/)?{sids.BUILD})"
 )
 
 
@@ -57,15 +60,26 @@ def parse(
         if not words:
             raise
         several = sum(word.startswith("ZB") for word in words) > 1
-        dashes = ["--"] if words[0].startswith("-") else []
-        command = "wait" if several else command
-        typed = pasteable(["twbuild", command, *options, *dashes, *words])
-        meant = CommandHint("Did you mean: ", typed)
-        raise UsageError(error.message, *error.hints, meant) from None
+        meant = _typed("wait" if several else command, options, words)
+        hints = (*error.hints, CommandHint("Did you mean: ", meant))
+        raise UsageError(error.message, *hints) from None
     if command == "status" and len(parsed.builds) > 1:
-        typed = pasteable(["twbuild", "wait", *options, *arguments])
-        raise UsageError("status checks one build", CommandHint("To wait for several: ", typed))
+        meant = _typed("wait", options, arguments)
+        raise UsageError("status checks one build", CommandHint("For several: ", meant))
     return parsed
+
+
+def _typed(command: str, options: Sequence[str], words: Sequence[str]) -> str:
+    """The command to paste."""
+    dashes = ["--"] if words[0].startswith("-") else []
+    return pasteable([*program(), command, *options, *dashes, *with_service(words, os.environ)])
+
+
+def with_service(words: Sequence[str], environ: Mapping[str, str]) -> list[str]:
+    """The arguments, with the word SERVICE before them where none names a service, nor else."""
+    is_named = not words[0].startswith("ZB") or environ.get("TWBUILD_SERVICE")
+    is_known = is_named or any(map(os.path.lexists, _project_files()))
+    return [*([] if is_known else ["SERVICE"]), *words]
 
 
 def _parse(arguments: Sequence[str]) -> Arguments:
@@ -75,7 +89,7 @@ def _parse(arguments: Sequence[str]) -> Arguments:
         if position == 0 and not argument.startswith("ZB"):
             service = _service(argument, "SERVICE")
         else:
-            builds.setdefault(_build(argument).lower(), argument)
+            builds.setdefault(_build(argument, arguments[0]).lower(), argument)
     return Arguments(service, tuple(builds.values()))
 
 
@@ -83,13 +97,13 @@ def _named_in(arguments: Sequence[str]) -> list[str]:
     """The service and the builds that the arguments contain; none where one contains no more."""
     found: dict[str, str] = {}
     for position, argument in enumerate(arguments):
-        names = re.findall(_NAMED, argument)
-        if position == 0 and not names:
-            names = [argument]
-        new = {name.lower(): name for name in names if name.lower() not in found}
+        new = [name for name in _names(argument, arguments[0]) if name.lower() not in found]
         if not new:
             return []
-        found.update(new)
+        found.update((name.lower(), name) for name in new)
+        before = argument.partition(new[0])[0]
+        if position == 0 and new[0].startswith("ZB") and re.search("[A-Za-z0-9]", before):
+            return []  # it may be the name of a service
     builds = [name for name in found.values() if name.startswith("ZB")]
     services = [name for name in found.values() if name not in builds]
     words = [*services, *builds]
@@ -98,6 +112,16 @@ def _named_in(arguments: Sequence[str]) -> list[str]:
     except UsageError:
         return []
     return words
+
+
+def _names(argument: str, first: str) -> list[str]:
+    """The services and builds that an argument names; `first` is the first argument."""
+    if names := re.findall(_NAMED, argument):
+        return names
+    if re.fullmatch(sids.DIGITS, argument) and argument != first:
+        return [f"ZB{argument}"]
+    is_service = argument == first or re.fullmatch(sids.BUILD, first)
+    return [argument] if is_service and re.fullmatch(sids.SERVICE_NAME, argument) else []
 
 
 def locate(arguments: Arguments, environ: Mapping[str, str], settings: Settings) -> Target:
@@ -114,17 +138,17 @@ def locate(arguments: Arguments, environ: Mapping[str, str], settings: Settings)
         try:
             entries = strict_json.read(path)
         except strict_json.NotAnObjectError as error:
-            raise UsageError(f"{named(path)} cannot be used: {error}") from None
+            raise UsageError(f"{named(path)} cannot be used: {error}", _INSTEAD) from None
         if entries is not None:
             service = _entry(path, entries, settings)
             return Target(service, arguments.builds, named(path))
-    empty = "TWBUILD_SERVICE is set but empty. Does CI lack the variable?"
     raise UsageError(
-        "no service given. Do one of these:",
+        "no service given: TWBUILD_SERVICE is empty. Does the CI job have this variable?"
+        if value == ""
+        else "no service given. Do one of these:",
         "pass   SERVICE, a Service SID (ZS...) or a unique name",
         "set    TWBUILD_SERVICE",
         f"run    in a project with {PROJECT_FILE}, which twilio serverless:deploy writes",
-        *([empty] if value == "" else []),
     )
 
 
@@ -163,85 +187,87 @@ def _entry(path: str, entries: Mapping[str, object], settings: Settings) -> str:
             f"{named(path)} has no entry {whose} in region {settings.region}",
             f"Its entries: {listed(list(map(named, entries))) or 'none'}",
             f"The credentials are from {settings.credentials.source}.",
+            _INSTEAD,
         )
     service = found.get("serviceSid") if isinstance(found, dict) else None
     if not isinstance(service, str) or not service.startswith("ZS"):
-        raise UsageError(f"{named(path)} cannot be used: its entry has no serviceSid")
+        raise UsageError(f"{named(path)} cannot be used: its entry has no serviceSid", _INSTEAD)
     return _service(service, f"serviceSid in {named(path)}")
 
 
+class _Value(NamedTuple):
+    """A service or a build as typed, and what names it in messages."""
+
+    value: str
+    name: str
+    kind: str
+    form: str
+
+    def mistake(self, why: str, *hints: str) -> UsageError:
+        """The error that says why it is not valid."""
+        return UsageError(f"{self.name} {quoted(self.value)} is not a {self.kind}: {why}", *hints)
+
+    def check(self) -> None:
+        """Refuse what names nothing; a URL is not repeated, because it may contain a password."""
+        if not self.value:
+            raise UsageError(f"{self.name} is empty: is the variable set?")
+        if "://" in self.value:
+            raise UsageError(f"{self.name} is not a {self.kind}: it is a URL", self.form)
+        if is_placeholder(self.value):
+            raise self.mistake("it is a placeholder that was not replaced with its value")
+
+    def check_sid(self) -> None:
+        """Refuse what begins as a SID does and is none."""
+        prefix, digits = self.value[:2], self.value[2:]
+        if found := re.search(r"[^0-9a-fA-F]", digits):
+            raise self.mistake(f"it contains {stray(found[0])}, which is not a hex digit")
+        if len(digits) != sids.HEX_DIGITS:
+            count = counted(len(digits), "hex digit")
+            raise self.mistake(f"it has {count} after {prefix}, not {sids.HEX_DIGITS}")
+
+    def mistake_in_name(self, otherwise: str, *hints: str) -> UsageError:
+        """The error for what does not begin as a SID does."""
+        value = self.value
+        found = re.search(r"[^A-Za-z0-9_-]", value)
+        why = f"it contains {stray(found[0])}" if found else otherwise
+        if re.fullmatch(_SMALL_SID, value):
+            hints = (*hints, f"Write {value[:2].upper()} in capitals.")
+        elif re.search(r"[/\\.]", value) and not re.search(_NAMED, value):
+            hints = (*hints, *_FILE_NAME)
+        return self.mistake(why, self.form, *hints)
+
+
+_FILE_NAME = (
+    "It looks like a file name.",
+    "A pre-commit hook needs pass_filenames: false, or it gets the changed files.",
+)
+
+
 def _service(value: str, name: str) -> str:
-    _check(value, name, _SERVICE_FORMS)
-    if value.startswith("ZB"):
-        raise UsageError(f"{name} is a Build SID: {quoted(value)}", "A Service SID begins with ZS.")
+    form = "Use ZS and 32 hex digits, or 1 to 50 letters, digits, - and _."
+    typed = _Value(value, name, "Service SID or unique name", form)
+    typed.check()
     if value.startswith("ZS"):
-        return _sid(value, name, "Service")
-    if re.fullmatch(_OTHER_SID, value):
-        raise UsageError(f"{name} is another kind of SID: {quoted(value)}", _SERVICE_FORMS)
-    if re.fullmatch(_SMALL_SID, value) or not re.fullmatch(sids.UNIQUE_NAME, value):
-        raise UsageError(
-            f"{name} is not a Service SID or unique name: {_shown(value)}",
-            _SERVICE_FORMS,
-            *_hints(value),
-        )
+        typed._replace(kind="Service SID").check_sid()
+    elif value.startswith("ZB"):
+        raise typed.mistake("it is a Build SID", "A Service SID begins with ZS.")
+    elif re.fullmatch(_OTHER_SID, value):
+        raise typed.mistake("it is another kind of SID", form)
+    elif re.fullmatch(_SMALL_SID, value):
+        raise typed.mistake_in_name(f"it begins with {value[:2]}, not ZS")
+    elif not re.fullmatch(sids.UNIQUE_NAME, value):
+        raise typed.mistake_in_name(f"it has {len(value)} characters")
     return value
 
 
-def _build(value: str) -> str:
-    _check(value, "BUILD", _BUILD_FORM)
+def _build(value: str, first: str) -> str:
+    """A Build SID; `first` is the first argument."""
+    typed = _Value(value, "BUILD", "Build SID", "Use ZB and 32 hex digits.")
+    typed.check()
+    order = ["Write the service first, then the Build SIDs."] if first.startswith("ZB") else []
     if value.startswith("ZS"):
-        raise UsageError(
-            f"BUILD is a Service SID: {quoted(value)}",
-            "Write the service first, then the Build SIDs.",
-        )
+        raise typed.mistake("it is a Service SID", *order)
     if not value.startswith("ZB"):
-        raise UsageError(f"BUILD is not a Build SID: {_shown(value)}", _BUILD_FORM, *_hints(value))
-    return _sid(value, "BUILD", "Build")
-
-
-_SERVICE_FORMS = "Use ZS and 32 hex digits, or 1 to 50 letters, digits, - and _."
-_BUILD_FORM = "Use ZB and 32 hex digits."
-
-
-def _check(value: str, name: str, forms: str) -> None:
-    """Refuse what names nothing; a URL is not repeated, because it may contain a password."""
-    if not value:
-        raise UsageError(f"{name} is empty: is the variable set?")
-    if "://" in value:
-        raise UsageError(f"{name} is a URL, not a SID", forms)
-    if is_placeholder(value):
-        raise UsageError(
-            f"{name} is {quoted(value)}, a placeholder that was not replaced with its value"
-        )
-
-
-def _sid(value: str, name: str, kind: str) -> str:
-    prefix, digits = value[:2], value[2:]
-    if found := re.search(r"[^0-9a-fA-F]", digits):
-        raise UsageError(
-            f"{name} contains {stray(found[0])}, which is not a hex digit: {quoted(value)}"
-        )
-    if len(digits) != sids.HEX_DIGITS:
-        raise UsageError(
-            f"{name} {quoted(value)} is not a {kind} SID:"
-            f" it has {len(digits)} hex digits after {prefix}, not {sids.HEX_DIGITS}"
-        )
+        raise typed.mistake_in_name("it does not begin with ZB", *order)
+    typed.check_sid()
     return value
-
-
-def _shown(value: str) -> str:
-    found = re.search(r"[^A-Za-z0-9_-]", value)
-    return f"{quoted(value)} contains {stray(found[0])}" if found else quoted(value)
-
-
-def _hints(value: str) -> list[str]:
-    if re.search(r"[/\\.]", value):
-        return [
-            "It looks like a file name.",
-            "A pre-commit hook needs pass_filenames: false, or it gets the changed files.",
-        ]
-    if re.fullmatch(_SMALL_SID, value):
-        return [f"Write {value[:2].upper()} in capitals."]
-    if re.fullmatch(sids.UNIQUE_NAME, value):
-        return ["Write the service first, then the Build SIDs."]
-    return []

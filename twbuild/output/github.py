@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from itertools import groupby
 
 from twbuild.text import Line, plain
 
@@ -39,10 +40,16 @@ def annotation(lines: Sequence[Line], parts: Sequence[Sequence[Line]]) -> tuple[
 
 
 def _unaligned(line: Line) -> str:
-    """A line without the spaces that align it; those of a command are its own."""
-    command = plain([span for span in line if span[1] == "command"])
-    words = plain([span for span in line if span[1] != "command"])
-    return re.sub(r"(?<=\S) +", " ", words) + command
+    """A line without the spaces that align it; those of a command are its own.
+
+    GitHub shows that it is an error.
+    """
+    groups = groupby(line, lambda span: span[1] == "command")
+    texts = ((is_command, plain(list(spans))) for is_command, spans in groups)
+    found = "".join(
+        text if is_command else re.sub(r"(?<=\S) +", " ", text) for is_command, text in texts
+    )
+    return found.removeprefix("error: ")
 
 
 def _shortened(line: Line) -> str:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 from twbuild.errors import CredentialsError, TwbuildError
+from twbuild.invocation import program
 from twbuild.outcome import ExitCode, Outcome, most_urgent
 from twbuild.output import github, json_object, messages
 from twbuild.output.closing import Closing
@@ -164,7 +165,7 @@ class Report:
             ],
             summary=[messages.summary(endings)] if several and self._is_detailed else [],
             hints=messages.hints(endings),
-            resume=messages.resume(endings, ["twbuild", "wait", *profile, *name]),
+            resume=messages.resume(endings, [*program(), "wait", *profile, *name]),
             requests=messages.requests(endings),
             builds=[messages.failed_build(d, several=several) for d in details]
             if self._is_detailed

@@ -15,7 +15,7 @@ from twbuild.output.streams import (
     speaks_escapes,
     window,
 )
-from twbuild.text import Line, plain
+from twbuild.text import Line, is_switched_on, plain
 
 PREFIX = "twbuild: "
 
@@ -131,8 +131,6 @@ def _is_live(progress: str) -> bool:
     """Whether a terminal gets the live screen rather than plain lines."""
     if progress != "auto":
         return progress == "live"
-    return speaks_escapes() and not any(map(_is_set, ("CI", *AGENTS)))
-
-
-def _is_set(variable: str) -> bool:
-    return os.environ.get(variable, "").lower() not in ("", "0", "false")
+    return speaks_escapes() and not any(
+        is_switched_on(os.environ.get(variable)) for variable in ("CI", *AGENTS)
+    )

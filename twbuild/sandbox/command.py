@@ -6,14 +6,13 @@ import contextlib
 import errno
 import os
 import shutil
-import sys
 import tempfile
 import threading
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from twbuild import signals
 from twbuild.errors import TwbuildError
+from twbuild.invocation import program
 from twbuild.output.stderr import Stderr
 from twbuild.sandbox.job import Job
 from twbuild.sandbox.server import Sandbox
@@ -75,24 +74,13 @@ def _serve(sandbox: Sandbox) -> None:
 
 def _next_steps(outcome: str) -> Sequence[Line]:
     """What to try after the default COMMAND."""
-    sandbox = pasteable([*_twbuild(), "sandbox"])
+    sandbox = pasteable([*program(), "sandbox"])
     other = sandbox if outcome == "failed" else f"{sandbox} --outcome failed"
     return [
         [("Try next:", "")],
         [("  ", ""), (other, "command")],
         [("  ", ""), (f"{sandbox} ./your-script.sh", "command")],
     ]
-
-
-def _twbuild() -> list[str]:
-    """How to type twbuild: by its name, the script's path, or for the Python that runs it."""
-    if shutil.which("twbuild"):
-        return ["twbuild"]
-    script = sys.argv[0]
-    if os.access(script, os.X_OK) and os.path.isfile(script):
-        return [script]
-    python = sys.executable or "python3"
-    return [python, script] if zipfile.is_zipfile(script) else [python, "-m", "twbuild"]
 
 
 def _environment(sandbox: Sandbox, config_dir: str) -> dict[str, str]:

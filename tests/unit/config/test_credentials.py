@@ -202,7 +202,7 @@ class TestSources:
             "no credentials found. Do one of these:\n"
             "set    TWILIO_API_KEY and TWILIO_API_SECRET,"
             " or TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN\n"
-            "run    twilio login, then twbuild wait -p NAME ...\n"
+            "run    twilio login, then this command again\n"
             "try    twbuild sandbox, which needs no account\n"
             f"There is no file {config.path}."
         )
@@ -213,9 +213,29 @@ class TestSources:
     ) -> None:
         lines = refusal({**config.environ, name: ""}).splitlines()
 
-        assert lines[0].startswith("no credentials found")
-        assert lines[-1] == f"{name} is set but empty. Does CI lack the secret?"
-        assert len(lines) == 6
+        assert lines == [
+            f"no credentials found: {name} is empty: does the CI job have this secret?",
+            f"There is no file {config.path}.",
+        ]
+
+    def test_of_two_empty_variables_both_are_named(self, config: Config) -> None:
+        lines = refusal({**config.environ, ACCOUNT_SID: "", AUTH_TOKEN: ""}).splitlines()
+
+        assert [line.partition(" is empty")[0].split()[-1] for line in lines[:2]] == [
+            ACCOUNT_SID,
+            AUTH_TOKEN,
+        ]
+
+    def test_a_lone_account_lacks_its_token(self, config: Config) -> None:
+        assert refusal({**config.environ, ACCOUNT_SID: ACCOUNT}).startswith(
+            f"no credentials found: {ACCOUNT_SID} is set, but {AUTH_TOKEN} is not."
+        )
+
+    @pytest.mark.parametrize(("value", "logs_in"), [("true", False), ("false", True), ("", True)])
+    def test_under_ci_the_message_does_not_offer_to_log_in(
+        self, config: Config, value: str, logs_in: bool
+    ) -> None:
+        assert ("twilio login" in refusal({**config.environ, "CI": value})) == logs_in
 
     @pytest.mark.parametrize(
         ("name", "right"),
@@ -232,9 +252,9 @@ class TestSources:
         hint = f"{name} is set, but its name should be {right}."
         other = {**PAIR, **TOKENS}[right]
 
-        assert hint in refusal({**config.environ, name: other}).splitlines()
-        assert hint not in refusal({**config.environ, name: ""}).splitlines()
-        assert hint not in refusal({**config.environ, name: other, right: " "}).splitlines()
+        assert refusal({**config.environ, name: other}).startswith(f"no credentials found: {hint}")
+        assert hint not in refusal({**config.environ, name: ""})
+        assert hint not in refusal({**config.environ, name: other, right: " "})
 
     def test_so_it_is_where_half_a_pair_is_missing(self, config: Config) -> None:
         half = {API_KEY: KEY, "TWILIO_API_KEY_SECRET": SECRET, "AUTH_TOKEN": TOKEN}
