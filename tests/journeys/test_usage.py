@@ -56,13 +56,13 @@ WRONG: list[tuple[list[str], list[str]]] = [
     (["wait", SERVICE, BUILD[:-1] + "\x1b"], [r"\x1b"]),
     (["wait", SERVICE, BUILD[:-1] + "٣"], ["hex digit"]),
     (["status", "VA" + "0" * 32, BUILD], ["another kind of SID"]),
-    (["status", BUILD, SERVICE], ["BUILD is a Service SID", "Write the service first"]),
+    (["status", BUILD, SERVICE], ["it is a Service SID", "Write the service first"]),
     (["wait", "-q", "functions/a.js", "Makefile"], ["file name", "pass_filenames: false"]),
     (["wait", "x" * 51, BUILD], ["1 to 50 letters, digits"]),
     (["wait", SERVICE, "[bold]x"], ["[bold]x"]),
     (
         ["status", f"https://serverless.twilio.com/v1/Services/{SERVICE}/Builds/{BUILD}/Status"],
-        ["SERVICE is a URL", f"Did you mean: twbuild status {SERVICE} {BUILD}"],
+        ["it is a URL", f"Did you mean: twbuild status {SERVICE} {BUILD}"],
     ),
     (
         ["wait", "-p", "a b", "-t", "30m", "-i500ms", "-qv", "--json", f"{SERVICE}/{BUILD}"],
@@ -77,7 +77,7 @@ WRONG: list[tuple[list[str], list[str]]] = [
         [f"twbuild wait -p dev {BUILD} {OTHER_BUILD}"],
     ),
     (["wait", f"{SERVICE}/{BUILD}"], ["'/'", f"Did you mean: twbuild wait {SERVICE} {BUILD}"]),
-    (["wait", "null", BUILD], ["SERVICE is 'null', a placeholder"]),
+    (["wait", "null", BUILD], ["SERVICE 'null' is not", "a placeholder"]),
     (["wait", "${{ vars.SERVICE }}", BUILD], ["a placeholder"]),
     (["status", SERVICE, BUILD, OTHER_BUILD], ["unexpected extra argument", OTHER_BUILD]),
     (
@@ -166,7 +166,7 @@ def test_a_bad_address_is_2_and_is_not_repeated(environ: dict[str, str], url: st
         ({"TWILIO_API_KEY": KEY}, 4, "TWILIO_API_SECRET"),
         ({"TWILIO_AUTH_TOKEN": "op://vault/item"}, 4, "TWILIO_AUTH_TOKEN is a placeholder"),
         ({"TWILIO_API_KEY": ACCOUNT, "TWILIO_API_SECRET": SECRET}, 4, "is an Account SID"),
-        ({"TWBUILD_SERVICE": "undefined"}, 2, "TWBUILD_SERVICE is 'undefined', a placeholder"),
+        ({"TWBUILD_SERVICE": "undefined"}, 2, "TWBUILD_SERVICE 'undefined' is not a Service SID"),
         ({"TWILIO_AUTH_TOKEN": "", "AUTH_TOKEN": TOKEN}, 4, "name should be TWILIO_AUTH_TOKEN"),
         (
             {"TWILIO_AUTH_TOKEN": "", "TWILIO_CONFIG_DIR": "~/.twilio-cli"},
@@ -213,7 +213,7 @@ def test_a_profile_of_any_name_can_be_used_as_the_message_says(
     twilio.says("completed")
 
     assert refused.code == 4
-    ended = run_words(["bash", "-c", f"{pasted} {SERVICE} {BUILD}"], env=env, cwd=tmp_path)
+    ended = run_words(["bash", "-c", pasted], env=env, cwd=tmp_path)
     assert (ended.code, ended.stdout) == (0, "completed\n")
     assert twilio.requests[0].authorization is not None
     assert twilio.requests[0].authorization.username == KEY
