@@ -118,7 +118,7 @@ def _explain(error: BaseException, verbose: bool) -> int:
         pass
     elif os.environ.get("GITHUB_ACTIONS") == "true":
         text = text.strip().replace("%", "%25").replace("\n", "%0A")
-        text = f"::error title=twbuild::{text}\n"
+        text = f"::error title=twbuild::{text.removeprefix('error: ')}\n"
     else:
         text = "".join(f"twbuild: {line}" for line in text.splitlines(keepends=True))
     name = getattr(sys.stderr, "encoding", None) or "ascii"

@@ -8,8 +8,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, cast
 
 from twbuild import completion, options
+from twbuild.config import target
 from twbuild.durations import DURATION_FORMS
 from twbuild.errors import CommandHint, UsageError
+from twbuild.invocation import program
 from twbuild.options import environment, typer
 from twbuild.outcome import ExitCode
 from twbuild.output import streams
@@ -44,6 +46,9 @@ SANDBOX_EXAMPLES = f"""Examples:
 DURATION: {DURATION_FORMS}.
 Exit codes: COMMAND's own; 126 not executable, 127 not found."""
 
+# click's UsageError: Typer has no name for it.
+_Mistake = cast(type[Exception], typer.BadParameter.__mro__[1])
+
 COMMANDS = ("wait", "status", "sandbox")
 MAX_COLUMNS = 100  # of help: longer lines are hard to read
 
@@ -53,6 +58,7 @@ class Action(NamedTuple):
 
     run: Callable[[], int]
     verbose: bool = False
+    arguments: Sequence[str] = ()  # of status and wait
 
 
 # Help is in strings: PYTHONOPTIMIZE=2 removes docstrings.
@@ -87,13 +93,17 @@ def _wait(
     asked = WatchOptions(
         profile, "json" if json else None, quiet, verbose, shows, interval, timeout
     )
-    return Action(lambda: _watch([service, *(builds or ())], asked), verbose)
+    return _watch([service, *(builds or ())], asked)
 
 
 @app.command(
-    "status", help="Print a build's status and exit with a matching code.", epilog=STATUS_EXAMPLES
+    "status",
+    help="Print a build's status and exit with a matching code.",
+    epilog=STATUS_EXAMPLES,
+    context_settings={"allow_extra_args": True},  # `target` says what is wrong with more builds
 )
 def _status(
+    context: typer.Context,
     service: options.ServiceArgument = None,
     build: options.BuildArgument = None,
     profile: options.ProfileOption = None,
@@ -104,7 +114,7 @@ def _status(
     asked = WatchOptions(
         profile, "json" if json else None, quiet, verbose, options.default_progress(), once=True
     )
-    return Action(lambda: _watch([service, build], asked), verbose)
+    return _watch([service, build, *context.args], asked)
 
 
 @app.command(
@@ -124,16 +134,21 @@ def _sandbox(
     if words and words[0] in COMMANDS:
         raise UsageError(
             f"'{words[0]}' is a command of twbuild, not a program",
-            *_meant("sandbox", "twbuild", *words),
-            _usage("twbuild sandbox"),
+            *_meant("sandbox", *program(), *words),
+            _usage("sandbox"),
         )
     return Action(lambda: _run_in_sandbox(words, outcome, build_time))
 
 
-def _watch(arguments: list[str | None], asked: WatchOptions) -> int:
-    from twbuild import app
+def _watch(typed: Sequence[str | None], asked: WatchOptions) -> Action:
+    arguments = [word for word in typed if word is not None]
 
-    return app.run([word for word in arguments if word is not None], asked)
+    def run() -> int:
+        from twbuild import app
+
+        return app.run(arguments, asked)
+
+    return Action(run, asked.verbose, arguments)
 
 
 def _run_in_sandbox(command: list[str], outcome: str, build_seconds: float) -> int:
@@ -160,7 +175,7 @@ def parse(arguments: list[str]) -> Action:
     os.environ.pop("_TWBUILD_COMPLETE", None)
     if arguments and arguments[0] in completion.OPTIONS:
         return Action(lambda: completion.show_or_install(_call, *arguments))
-    action, printed = _parse(arguments or ["--help"])
+    action, printed = _parse(_expanded(arguments) or ["--help"])
     # Without arguments no request was made, so that 0 would be wrong.
     code = ExitCode.COMPLETED if arguments else ExitCode.USAGE
     return action or Action(lambda: _print(printed, code))
@@ -174,17 +189,15 @@ def _print(text: str, code: ExitCode) -> int:
 
 def _parse(arguments: list[str]) -> tuple[Action | None, str]:
     """The action; None where Typer has printed help or the version, and what it has printed."""
-    # click's UsageError: Typer has no name for it.
-    mistake = cast(type[Exception], typer.BadParameter.__mro__[1])
     try:
         parsed, printed = _typer(arguments)
-    except mistake as error:
+    except _Mistake as error:
         usage = cast(Any, error)
-        path = " ".join(["twbuild", *(word for word in arguments[:1] if word in COMMANDS)])
         meant = _suggestion(arguments, getattr(error, "option_name", None))
-        message = usage.message.partition(" Did you")[0] if meant else usage.format_message()
+        message = usage.message if meant else usage.format_message()
+        message = message.partition(" Did you")[0]  # Typer offers all that is a little like it
         sentence = printable(message[:1].lower() + message[1:]).rstrip(".")
-        raise UsageError(sentence, *meant, _usage(path)) from None
+        raise UsageError(sentence, *meant, _usage(*arguments[:1])) from None
     return parsed if isinstance(parsed, Action) else None, printed
 
 
@@ -217,46 +230,45 @@ def _columns() -> int:
 
 def _suggestion(arguments: Sequence[str], option: str | None) -> list[str]:
     """What was probably meant by an unknown command or option; a hint, or none."""
-    import difflib
+    from twbuild import suggestions
 
-    first, *rest = arguments
-    named = next((word for word in arguments if word in COMMANDS), None)
-    if option:
-        if option.lstrip("-") in COMMANDS:
-            others = [word for word in arguments if word not in (option, named)]
-            return _meant(option.lstrip("-"), *others)
-        owners = [name for name in COMMANDS if option in _options(name)]
-        if first in COMMANDS:
-            return [f"{option} is an option of twbuild {name}" for name in owners if name != first]
-        if owners:
-            others = [word for word in arguments if word != named]
-            return _meant(named or ("wait" if "wait" in owners else owners[0]), *others)
-    elif first == "help":
-        return _meant(*(word for word in rest if word in COMMANDS), "--help")
-    elif first.lstrip("-") in ("version", "help"):
-        return _meant(f"--{first}")
-    elif first not in COMMANDS and (close := difflib.get_close_matches(first, COMMANDS, 1)):
-        return _meant(*close, *rest)
-    elif first not in COMMANDS and any(word[:2].upper() in ("ZS", "ZB") for word in arguments):
-        return _meant("wait", *(word for word in arguments if word != named))
-    return []
-
-
-def _options(command: str) -> list[str]:
-    """The options of a command, as they are typed."""
     group = cast(Any, typer.main.get_command(app))
-    return [name for parameter in group.commands[command].params for name in parameter.opts]
+    known = {
+        name: [word for parameter in group.commands[name].params for word in parameter.opts]
+        for name in COMMANDS
+    }
+    first = arguments[0]
+    if option is None:
+        return [] if first in COMMANDS else _meant(*suggestions.for_command(arguments, known))
+    if option in known.get(first, ()):
+        return []  # it has the option: another mistake
+    words = suggestions.for_option(arguments, option, known)
+    return _meant(*words) or suggestions.in_words(option, known)
 
 
 def _meant(*words: str) -> list[str]:
-    """The hint with a command to paste; none where not all that was typed can be seen."""
-    if any(word != visible(word) for word in words):
+    """The hint with a command to paste; none where it would not do, or cannot be seen whole."""
+    if not words or any(word != visible(word) for word in words):
         return []
-    return [CommandHint("Did you mean: ", pasteable(["twbuild", *words]))]
+    try:
+        parsed, _ = _typer(_expanded(words))
+    except (_Mistake, UsageError):
+        return []
+    arguments = parsed.arguments if isinstance(parsed, Action) else ()
+    if arguments and target.lacks_service(arguments, os.environ):
+        words = (words[0], "SERVICE", *words[1:])
+    return [CommandHint("Did you mean: ", pasteable([*program(), *words]))]
 
 
-def _usage(path: str) -> CommandHint:
-    return CommandHint("For usage: ", f"{path} --help")
+def _usage(*words: str) -> CommandHint:
+    command = [word for word in words if word in COMMANDS]
+    return CommandHint("For usage: ", pasteable([*program(), *command, "--help"]))
+
+
+def _expanded(arguments: Sequence[str]) -> list[str]:
+    """The arguments, with `help COMMAND` as `COMMAND --help`."""
+    is_help = len(arguments) > 0 and arguments[0] == "help"
+    return [*arguments[1:], "--help"] if is_help else [*arguments]
 
 
 def _call(arguments: Sequence[str]) -> object:

@@ -94,7 +94,7 @@ def test_it_is_installed_with_pipx_or_else_in_an_environment_or_the_step_says_wh
 
     assert ended.code == (0 if programs else 70), ended.stderr
     assert (tmp_path / "temp" / "twbuild" / "bin" / "twbuild").exists() == bool(programs)
-    assert ended.stderr.count("::error title=twbuild::error: twbuild could not") == (not programs)
+    assert ended.stderr.count("::error title=twbuild::twbuild could not") == (not programs)
 
 
 def test_the_default_timeout_is_that_of_the_command(base: dict[str, str]) -> None:

@@ -129,7 +129,7 @@ def test_a_path_is_never_a_command_to_a_ci_system(
         assert (ended.code, ended.stdout) == (70, "")
         assert "##" not in ended.stderr
         assert "\x1b" not in ended.stderr
-        annotated = re.findall(r"^::error title=twbuild::error: (.*)$", ended.stderr, re.MULTILINE)
+        annotated = re.findall(r"^::error title=twbuild::(.*)$", ended.stderr, re.MULTILINE)
         assert len(annotated) == len(more)
         if not when:
             assert "# #vso[task.complete]\\x1b100%" in ended.stderr.replace("%25", "%")

@@ -578,7 +578,7 @@ def test_a_timeout_says_that_the_build_goes_on_and_how_to_wait_again(
     ("options", "more", "first"),
     [
         (["--progress", "plain"], {}, "twbuild: error: no credentials found"),
-        (["--progress", "plain"], {"GITHUB_ACTIONS": "true"}, "::error title=twbuild::error: no"),
+        (["--progress", "plain"], {"GITHUB_ACTIONS": "true"}, "::error title=twbuild::no"),
         ([], {"CI": "true"}, "twbuild: error: no credentials found"),
         (
             ["--progress", "live"],

@@ -74,15 +74,18 @@ WRONG: list[tuple[list[str], list[str]]] = [
     ),
     (
         ["status", "-p", "dev", BUILD, OTHER_BUILD],
-        [f"twbuild wait -p dev {BUILD} {OTHER_BUILD}"],
+        [f"twbuild wait -p dev SERVICE {BUILD} {OTHER_BUILD}"],
     ),
     (["wait", f"{SERVICE}/{BUILD}"], ["'/'", f"Did you mean: twbuild wait {SERVICE} {BUILD}"]),
     (["wait", "null", BUILD], ["SERVICE 'null' is not", "a placeholder"]),
     (["wait", "${{ vars.SERVICE }}", BUILD], ["a placeholder"]),
-    (["status", SERVICE, BUILD, OTHER_BUILD], ["unexpected extra argument", OTHER_BUILD]),
+    (
+        ["status", "-q", SERVICE, BUILD, OTHER_BUILD],
+        ["one build", f"For several: twbuild wait -q {SERVICE} {BUILD} {OTHER_BUILD}"],
+    ),
     (
         ["status", BUILD, OTHER_BUILD],
-        ["one build", f"twbuild wait {BUILD} {OTHER_BUILD}"],
+        ["one build", f"twbuild wait SERVICE {BUILD} {OTHER_BUILD}"],
     ),
     (["wait", "-t", "9999999h", SERVICE, BUILD], ["--timeout", "9999999h", "0 to 7d"]),
     (["wait", "-t", "soon", SERVICE, BUILD], ["--timeout", "soon", "90s, 1.5s, 500ms, 5m, 1h30m"]),
@@ -269,19 +272,36 @@ def test_a_working_directory_that_is_gone_matters_only_for_its_project_file(
 
 
 MEANT = [
-    ([BUILD], f"Did you mean: twbuild wait {BUILD}", "twbuild"),
+    ([BUILD], f"Did you mean: twbuild wait SERVICE {BUILD}", "twbuild"),
     (["my-service", BUILD], f"Did you mean: twbuild wait my-service {BUILD}", "twbuild"),
-    (["help"], "Did you mean: twbuild --help", "twbuild"),
-    (["help", "wait"], "Did you mean: twbuild wait --help", "twbuild"),
+    (["help", "wiat"], "Did you mean: twbuild wait --help", "twbuild"),
+    (["hlep", "wait"], "Did you mean: twbuild help wait", "twbuild"),
     (["version"], "Did you mean: twbuild --version", "twbuild"),
     (["wiat", SERVICE], f"Did you mean: twbuild wait {SERVICE}", "twbuild"),
     (["--wait", SERVICE, BUILD], f"Did you mean: twbuild wait {SERVICE} {BUILD}", "twbuild"),
-    (["status", "--wait", BUILD], f"Did you mean: twbuild wait {BUILD}", "twbuild status"),
-    (["-t", "5m", BUILD], f"Did you mean: twbuild wait -t 5m {BUILD}", "twbuild"),
+    (["status", "--wait", BUILD], f"Did you mean: twbuild wait SERVICE {BUILD}", "twbuild status"),
+    (["status", "--watch", "x"], "Did you mean: twbuild wait x", "twbuild status"),
+    (["wait", "-f", "-p", "a b"], "Did you mean: twbuild wait -p 'a b'", "twbuild wait"),
+    (["-t", "5m", BUILD], f"Did you mean: twbuild wait SERVICE -t 5m {BUILD}", "twbuild"),
     (["--json", "status", "a b"], "Did you mean: twbuild status --json 'a b'", "twbuild"),
     (["--outcome", "failed"], "Did you mean: twbuild sandbox --outcome failed", "twbuild"),
+    (["wait", "-o", "json", "x"], "Did you mean: twbuild wait --json x", "twbuild wait"),
+    (["wait", "-ojson"], "Did you mean: twbuild wait --json", "twbuild wait"),
+    (["status", "--output=json"], "Did you mean: twbuild status --json", "twbuild status"),
+    (
+        ["wait", "-t", "5m", "--build", BUILD, "--service=x"],
+        f"Did you mean: twbuild wait x -t 5m {BUILD}",
+        "twbuild wait",
+    ),
+    (
+        ["status", "--service-sid", SERVICE, "--sid", BUILD],
+        f"Did you mean: twbuild status {SERVICE} {BUILD}",
+        "twbuild status",
+    ),
+    (["wait", "--region", "ie1"], "Set TWILIO_REGION", "twbuild wait"),
     (["status", "-t", "5m"], "-t is an option of twbuild wait", "twbuild status"),
-    (["wait", "--timeot", "5m"], "--timeout", "twbuild wait"),
+    (["wait", "--timeot", "5m"], "Did you mean: twbuild wait --timeout 5m", "twbuild wait"),
+    (["wait", "-q", "--tiemout=5m"], "Did you mean: twbuild wait -q --timeout 5m", "twbuild wait"),
     (["wait", "-t"], "requires an argument", "twbuild wait"),
 ]
 
@@ -298,11 +318,27 @@ def test_a_mistyped_command_or_option_suggests_what_was_meant_and_whose_help_to_
     assert said[-1] == f"For usage: {helps} --help"
 
 
-def test_no_command_is_suggested_that_cannot_be_pasted() -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        [BUILD, "\x1b[2J"],
+        ["wait", "-p"],
+        ["wait", "--quiet=1"],
+        ["status", "--json=pretty"],
+        ["wait", "-o", "table"],
+        ["wait", "-o"],
+        ["wait", "--colour"],
+        ["wait", "--tiemout", "soon"],
+        ["wait", "--service"],
+    ],
+    ids=str,
+)
+def test_nothing_is_suggested_that_would_be_a_mistake_itself(words: list[str]) -> None:
     with pytest.raises(UsageError) as mistake:
-        cli.run([BUILD, "\x1b[2J"])
+        cli.run(words)
 
-    assert not [hint for hint in mistake.value.hints if "Did you mean" in hint]
+    said = [mistake.value.message, *mistake.value.hints[:-1]]
+    assert [line for line in said if "Did you mean" in line or " is an option of" in line] == []
 
 
 COLOURS = {
@@ -335,6 +371,7 @@ def test_the_help_of_a_command_is_short_and_has_examples_and_codes(
     base: dict[str, str], command: str
 ) -> None:
     lines = run(command, "--help", env=base).stdout.splitlines()
+    assert run("help", command, env=base).stdout.splitlines() == lines
 
     assert len(lines) <= 40
     assert max(map(len, lines)) <= 80
@@ -376,9 +413,10 @@ def test_help_has_escape_codes_only_for_a_terminal_that_is_known(
 def test_without_arguments_there_is_help_and_2(base: dict[str, str]) -> None:
     nothing = run(env=base)
     asked = run("-h", env=base)
+    in_words = run("help", env=base)
 
-    assert (nothing.code, asked.code) == (2, 0)
-    assert nothing.stdout == asked.stdout
+    assert (nothing.code, asked.code, in_words.code) == (2, 0, 0)
+    assert nothing.stdout == asked.stdout == in_words.stdout
     assert "still building (status only)" in asked.stdout
     assert nothing.stderr == asked.stderr == ""
 

@@ -23,7 +23,7 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_mistake_in_the_arguments_is_2_and_named(capfd: pytest.CaptureFixture[str]) -> None:
     assert app.run(["null"], WAIT) == 2
-    assert capfd.readouterr().err.startswith("twbuild: error: SERVICE is 'null'")
+    assert capfd.readouterr().err.startswith("twbuild: error: SERVICE 'null' is not")
 
 
 def test_without_credentials_each_build_has_its_json_object(

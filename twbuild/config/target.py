@@ -69,17 +69,17 @@ def parse(
     return parsed
 
 
+def lacks_service(arguments: Sequence[str], environ: Mapping[str, str]) -> bool:
+    """Whether neither the arguments, nor a variable, nor a project file name a service."""
+    is_named = not arguments[0].startswith("ZB") or environ.get("TWBUILD_SERVICE")
+    return not is_named and not any(map(os.path.lexists, _project_files()))
+
+
 def _typed(command: str, options: Sequence[str], words: Sequence[str]) -> str:
-    """The command to paste."""
+    """The command to paste, with a word where the service is to be typed."""
+    service = ["SERVICE"] if lacks_service(words, os.environ) else []
     dashes = ["--"] if words[0].startswith("-") else []
-    return pasteable([*program(), command, *options, *dashes, *with_service(words, os.environ)])
-
-
-def with_service(words: Sequence[str], environ: Mapping[str, str]) -> list[str]:
-    """The arguments, with the word SERVICE before them where none names a service, nor else."""
-    is_named = not words[0].startswith("ZB") or environ.get("TWBUILD_SERVICE")
-    is_known = is_named or any(map(os.path.lexists, _project_files()))
-    return [*([] if is_known else ["SERVICE"]), *words]
+    return pasteable([*program(), command, *options, *dashes, *service, *words])
 
 
 def _parse(arguments: Sequence[str]) -> Arguments:
