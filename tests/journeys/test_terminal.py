@@ -607,7 +607,7 @@ def test_without_credentials_three_ways_lead_on(base: dict[str, str]) -> None:
     assert lines == [
         "error: no credentials found. Do one of these:",
         f"  set    {key}, or {account}",
-        "  run    twilio login, then twbuild wait -p NAME ...",
+        "  run    twilio login, then this command again",
         "  try    twbuild sandbox, which needs no account",
         "  There is no file ~/.twilio-cli/config.json.",
     ]
