@@ -92,9 +92,10 @@ def failed(make: Callable[[dict[str, Any]], bytes]) -> Handler:
     def handle(connection: Connection) -> None:
         while True:
             path = connection.request().split(b" ")[1].decode()
-            sid = path.split("/Builds/")[1].partition("/")[0]
-            status = json.dumps(status_body(sid, "failed")).encode()
-            connection.send(http(status if "/Status" in path else make(build_body(sid))))
+            sid = path.partition("/Builds/")[2].partition("/")[0]
+            found = status_body(sid, "failed") if "/Status" in path else page()
+            is_build = bool(sid) and "/Status" not in path
+            connection.send(http(make(build_body(sid)) if is_build else json.dumps(found).encode()))
 
     return handle
 
@@ -195,18 +196,31 @@ def test_the_deadline_and_a_signal_are_on_time_whatever_the_answers_are(
     tmp_path: Path, name: str
 ) -> None:
     handler, arguments = HEAVY[name]
+    late = []
     with Server(handler) as server:
         env = environ(tmp_path, server)
-        timed_out = run("wait", "--json", "-t2s", *arguments, env=env)
-        process = start("wait", *arguments, env=env)
-        with process:
-            time.sleep(1.5)
-            process.send_signal(signal.SIGTERM)
-            since = time.monotonic()
-            process.communicate(timeout=10)
-            seconds = time.monotonic() - since
+        for _ in range(3):  # a busy machine may be late, but not always
+            late = [*late_at_the_deadline(env, arguments), *late_after_a_signal(env, arguments)]
+            if not late:
+                break
 
-    waited = [json.loads(line)["waited_seconds"] for line in timed_out.stdout.splitlines()]
-    assert timed_out.code == 124
-    assert max(waited) < 2.2
-    assert (process.returncode, seconds < 0.3) == (-signal.SIGTERM, True), seconds
+    assert late == []
+
+
+def late_at_the_deadline(env: Mapping[str, str], arguments: tuple[str, ...]) -> list[float]:
+    ended = run("wait", "--json", "-t2s", *arguments, env=env)
+    waited = [json.loads(line)["waited_seconds"] for line in ended.stdout.splitlines()]
+    assert ended.code == 124
+    return [seconds for seconds in waited if seconds > 2.2]
+
+
+def late_after_a_signal(env: Mapping[str, str], arguments: tuple[str, ...]) -> list[float]:
+    process = start("wait", *arguments, env=env)
+    with process:
+        time.sleep(1.5)
+        process.send_signal(signal.SIGTERM)
+        since = time.monotonic()
+        process.communicate(timeout=10)
+        seconds = time.monotonic() - since
+    assert process.returncode == -signal.SIGTERM
+    return [seconds] if seconds > 0.3 else []

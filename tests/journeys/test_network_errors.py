@@ -86,7 +86,7 @@ ANSWERS: Mapping[str, tuple[Handler, str]] = {
     ),
     "a header of 70 kB": (
         answering(http(b"{}", "200 OK", f"X: {'y' * 70_000}"), close=True),
-        "the answer has a header line of over 64 KiB",
+        "the answer has a head of over 64 KiB",
     ),
     "nothing": (answering(b"", close=True), "connection lost"),
     "a part": (answering(closing(http(b"{", length=9))), "the answer was cut short"),
