@@ -15,7 +15,7 @@ import pytest
 from hypothesis import settings
 from pytest_httpserver import HTTPServer
 
-from tests.support import forks, processes
+from tests.support import processes
 from tests.support.command import SCRIPTS, TWBUILD, base_environ
 from tests.support.twilio import Twilio
 
@@ -53,8 +53,6 @@ def no_process_is_left_at_the_end() -> Iterator[None]:
     processes.adopt_orphans()
     kept = processes.children()
     yield
-    forks.end()
-    processes.end_kept()
     processes.kill_all_but(kept)
 
 

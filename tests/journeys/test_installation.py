@@ -21,7 +21,7 @@ import pytest
 from werkzeug import Response
 
 from tests.support.command import BUILD, SERVICE, TWBUILD, Ended, run_words
-from tests.support.moments import shim
+from tests.support.shim import shim
 from tests.support.secrets import shown
 from tests.support.terminal import Terminal
 from tests.support.twilio import Twilio, error, status_body

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.command import BUILD, SERVICE, run, run_words
-from tests.support.moments import fill, shim
+from tests.support.moments import fill
+from tests.support.shim import shim
 from tests.support.secrets import shown
 from tests.support.twilio import Twilio
 from twbuild import __version__

@@ -24,7 +24,7 @@ from twilio.base.exceptions import TwilioRestException  # type: ignore[import-un
 from twilio.rest import Client  # type: ignore[import-untyped]
 
 from tests.support.command import BUILD, OTHER_BUILD, SERVICE, TWBUILD, run, run_words, start
-from tests.support.moments import shim
+from tests.support.shim import shim
 from tests.support.terminal import Terminal
 from twbuild.sandbox.server import Sandbox
 

@@ -18,7 +18,8 @@ import pytest
 from werkzeug import Request, Response
 
 from tests.support.command import BUILD, OTHER_BUILD, SERVICE, TWBUILD, run, run_words, start
-from tests.support.moments import disk_full, fill, shim, until, until_more
+from tests.support.moments import disk_full, fill, until, until_more
+from tests.support.shim import shim
 from tests.support.sockets import Connection, Server, http
 from tests.support.terminal import Terminal
 from tests.support.twilio import Twilio, reply, status_body

@@ -34,7 +34,8 @@ from tests.support.command import (
     run_words,
     start,
 )
-from tests.support.moments import disk_full, fill, shim, until, until_more
+from tests.support.moments import disk_full, fill, until, until_more
+from tests.support.shim import shim
 from tests.support.secrets import shown
 from tests.support.twilio import Answer, Twilio, error, reply, status_body
 

@@ -15,7 +15,8 @@ import pyte
 import pytest
 
 from tests.support.command import BUILD, OTHER_BUILD, SERVICE, TOKEN, TWBUILD, run
-from tests.support.moments import shim, until, until_more
+from tests.support.moments import until, until_more
+from tests.support.shim import shim
 from tests.support.terminal import Terminal
 from tests.support.twilio import Twilio, build_body, error
 

@@ -24,7 +24,8 @@ from tests.support.command import (
     run,
     run_words,
 )
-from tests.support.moments import shim, until
+from tests.support.moments import until
+from tests.support.shim import shim
 from tests.support.secrets import shown
 from tests.support.terminal import Terminal
 from tests.support.twilio import Twilio, error, page

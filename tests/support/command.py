@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tests.support import forks, shim
+from tests.support.shim import shim
 
 SCRIPTS = sysconfig.get_path("scripts")
 TWBUILD = str(Path(SCRIPTS) / "twbuild")
@@ -46,36 +46,18 @@ def base_environ(home: Path, **more: str) -> dict[str, str]:
 
 
 def run(
-    *arguments: str,
-    env: Mapping[str, str],
-    timeout: float = 60,
-    skips_sleeps: bool = False,
-    first: str = "",
-    **options: Any,
+    *arguments: str, env: Mapping[str, str], timeout: float = 60, first: str = "", **options: Any
 ) -> Ended:
-    """Run `twbuild` with these arguments to its end, forked where that makes no difference.
+    """Run the installed `twbuild` with these arguments to its end.
 
     `first` is Python that runs before it: a fault that no server can bring about.
-    `skips_sleeps` skips the sleeps between requests: the clock jumps. It is for tests of what the
-    answers come to, and does nothing where Python itself has to be started.
     """
     words = [TWBUILD, *arguments]
-    if not forks.can_start(env, options):
-        with TemporaryDirectory() as folder:
-            env = shim.shimmed(env, Path(folder), first) if first else env
-            return run_words(words, env=env, timeout=timeout, **options)
-    since = time.monotonic()
-    given = {**STREAMS, **options}
-    process: forks.Fork[bytes] = forks.Fork(
-        words, env=dict(env), skips_sleeps=skips_sleeps, first=first, **given
-    )
-    with process:
-        try:
-            stdout, stderr = process.communicate(timeout=timeout)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            raise
-    return Ended(process.returncode, _text(stdout), _text(stderr), time.monotonic() - since)
+    if not first:
+        return run_words(words, env=env, timeout=timeout, **options)
+    with TemporaryDirectory() as folder:
+        env = {**env, "PYTHONPATH": shim(Path(folder), first)}
+        return run_words(words, env=env, timeout=timeout, **options)
 
 
 def run_words(
@@ -90,10 +72,9 @@ def run_words(
 
 
 def start(*arguments: str, env: Mapping[str, str], **options: Any) -> subprocess.Popen[str]:
-    """Start `twbuild` and leave it running; the caller ends it."""
+    """Start the installed `twbuild` and leave it running; the caller ends it."""
     given = {**STREAMS, **options}
-    make = forks.Fork if forks.can_start(env, options) else subprocess.Popen
-    return make([TWBUILD, *arguments], env=dict(env), text=True, **given)
+    return subprocess.Popen([TWBUILD, *arguments], env=dict(env), text=True, **given)
 
 
 def _text(content: bytes | None) -> str:

@@ -1,4 +1,4 @@
-"""Waiting for something to be so, streams that are full, and code run before the command's own."""
+"""Waiting for something to be so, and streams that are full."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Sized
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 
 def until(so: Callable[[], object], what: str, seconds: float = 30) -> None:
@@ -16,14 +15,6 @@ def until(so: Callable[[], object], what: str, seconds: float = 30) -> None:
     while not so():
         assert time.monotonic() < end, f"never came: {what}"
         time.sleep(0.005)
-
-
-def shim(folder: Path, code: str) -> str:
-    """What PYTHONPATH is to be, so that every Python runs `code` before all else."""
-    place = folder / "shim"
-    place.mkdir()
-    (place / "sitecustomize.py").write_text(code)
-    return str(place)
 
 
 def until_more(seen: Callable[[], Sized], more: int) -> None:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
-import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
 
 _PR_SET_CHILD_SUBREAPER = 36
 _TASKS = Path("/proc/self/task")
-_kept: list[subprocess.Popen[bytes]] = []
 
 
 def can_adopt() -> bool:
@@ -26,26 +24,13 @@ def adopt_orphans(*, adopt: bool = True) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, int(adopt), 0, 0, 0)
 
 
-def keep(process: subprocess.Popen[bytes]) -> None:
-    """Let a process outlive the test that starts it."""
-    _kept.append(process)
-
-
-def end_kept() -> None:
-    """End the processes that have outlived the tests that started them."""
-    while _kept:
-        process = _kept.pop()
-        process.kill()
-        process.wait()
-
-
 def children() -> set[int]:
-    """The processes whose parent we are, but for those that are kept; none without /proc."""
+    """The processes whose parent we are; none without /proc."""
     found: set[int] = set()
     for file in _TASKS.glob("*/children"):
         with suppress(OSError):
             found.update(map(int, file.read_text().split()))
-    return found - {process.pid for process in _kept}
+    return found
 
 
 def kill_all_but(kept: set[int]) -> list[int]:

@@ -15,8 +15,6 @@ from types import TracebackType
 
 import pyte
 
-from tests.support import forks
-from tests.support.command import TWBUILD
 
 
 class Terminal:
@@ -29,13 +27,7 @@ class Terminal:
         self._stream = pyte.ByteStream(self.screen)
         self.raw = b""
         size = struct.pack("HHHH", rows, columns, 0, 0)
-        if words[0] == TWBUILD and forks.can_start(env):
-            self._master, end = pty.openpty()
-            fcntl.ioctl(end, termios.TIOCSWINSZ, size)
-            self.pid = forks.start(words, env, [end] * 3, on_terminal=True)
-            os.close(end)
-        else:
-            self.pid, self._master = pty.fork()
+        self.pid, self._master = pty.fork()
         if self.pid == 0:
             try:
                 fcntl.ioctl(0, termios.TIOCSWINSZ, size)
