@@ -16,6 +16,7 @@ from hypothesis import settings
 from pytest_httpserver import HTTPServer
 
 from tests.support import processes
+from tests.support.authority import Authority
 from tests.support.command import SCRIPTS, TWBUILD, base_environ
 from tests.support.twilio import Twilio
 
@@ -77,6 +78,12 @@ def started_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", [TWBUILD, "wait"])
     monkeypatch.setenv("PATH", f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.delenv("UV", raising=False)
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """A certificate authority, the same for all tests."""
+    return Authority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture

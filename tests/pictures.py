@@ -8,7 +8,6 @@ from __future__ import annotations
 import codecs
 import json
 import re
-import ssl
 import subprocess
 import tempfile
 import time
@@ -16,8 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import trustme
-
+from tests.support.authority import Authority
 from tests.support.command import BUILD, OTHER_BUILD, SCRIPTS, base_environ
 from tests.support.sockets import Connection, Server, http, proxying
 from tests.support.terminal import Terminal
@@ -81,11 +79,7 @@ class Recording:
 @contextmanager
 def local_twilio(folder: Path) -> Iterator[dict[str, str]]:
     """Two builds, one to be completed and one to fail; the variables that lead to them."""
-    authority = trustme.CA()
-    bundle = folder / "authority.pem"
-    authority.cert_pem.write_to_path(str(bundle))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("serverless.twilio.com").configure_cert(context)
+    authority = Authority(folder)
     with Sandbox("completed", 2) as completed, Sandbox("failed", 1) as failed:
         failed.account, failed.token = completed.account, completed.token
 
@@ -100,12 +94,12 @@ def local_twilio(folder: Path) -> Iterator[dict[str, str]]:
                 connection.send(http(json.dumps(body).encode(), f"{status} -"))
 
         with (
-            Server(answer, context) as api,
+            Server(answer, authority.context("serverless.twilio.com")) as api,
             Server(proxying(("127.0.0.1", api.port))) as proxy,
         ):
             yield {
                 "HTTPS_PROXY": proxy.url,
-                "REQUESTS_CA_BUNDLE": str(bundle),
+                "REQUESTS_CA_BUNDLE": authority.bundle,
                 "TWILIO_ACCOUNT_SID": completed.account,
                 "TWILIO_AUTH_TOKEN": completed.token,
             }

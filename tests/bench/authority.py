@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 import certifi
-import trustme
+
+from tests.support.authority import Authority
 
 
 def create(folder: Path) -> None:
@@ -19,12 +20,11 @@ def create(folder: Path) -> None:
     The copy, on PYTHONPATH, is what requests trusts where no variable names a bundle. Its
     `cacert.pem` is a bundle as large as real ones are.
     """
-    authority = trustme.CA()
-    server = authority.issue_cert("127.0.0.1")
-    server.private_key_and_cert_chain_pem.write_to_path(str(folder / "server.pem"))
+    authority = Authority(folder)
+    authority.key_file("127.0.0.1")
     copy = folder / "certifi"
     shutil.copytree(Path(certifi.__file__).parent, copy)
-    authority.cert_pem.write_to_path(str(copy / "cacert.pem"), append=True)
+    authority.ca.cert_pem.write_to_path(str(copy / "cacert.pem"), append=True)
 
 
 if __name__ == "__main__":

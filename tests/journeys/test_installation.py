@@ -21,8 +21,8 @@ import pytest
 from werkzeug import Response
 
 from tests.support.command import BUILD, SERVICE, TWBUILD, Ended, run_words
-from tests.support.shim import shim
 from tests.support.secrets import shown
+from tests.support.shim import shim
 from tests.support.terminal import Terminal
 from tests.support.twilio import Twilio, error, status_body
 from twbuild import __file__ as package_file

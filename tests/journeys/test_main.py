@@ -12,8 +12,8 @@ import pytest
 
 from tests.support.command import BUILD, SERVICE, run, run_words
 from tests.support.moments import fill
-from tests.support.shim import shim
 from tests.support.secrets import shown
+from tests.support.shim import shim
 from tests.support.twilio import Twilio
 from twbuild import __version__
 from twbuild.__main__ import NO_WORDS

@@ -35,8 +35,8 @@ from tests.support.command import (
     start,
 )
 from tests.support.moments import disk_full, fill, until, until_more
-from tests.support.shim import shim
 from tests.support.secrets import shown
+from tests.support.shim import shim
 from tests.support.twilio import Answer, Twilio, error, reply, status_body
 
 CODES = {"completed": 0, "failed": 1, "building": 8}

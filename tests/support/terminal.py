@@ -16,7 +16,6 @@ from types import TracebackType
 import pyte
 
 
-
 class Terminal:
     """Runs one command as the leader of a session on a terminal of its own."""
 

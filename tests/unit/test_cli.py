@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.command import BUILD
+from tests.support.command import BUILD, OTHER_BUILD, SERVICE
 from twbuild import __version__, cli
+from twbuild.durations import DURATION_FORMS
 from twbuild.errors import UsageError
 from twbuild.outcome import ExitCode
+from twbuild.output import streams
 
 Stdout = pytest.CaptureFixture[str]
 
@@ -39,32 +41,131 @@ def test_help_has_every_exit_code_and_no_escape_codes(
         assert f"{code.value:>3}  {code.meaning}" in printed
 
 
+MEANT = [
+    ([BUILD], f"Did you mean: twbuild wait SERVICE {BUILD}", "twbuild"),
+    (["my-service", BUILD], f"Did you mean: twbuild wait my-service {BUILD}", "twbuild"),
+    (["help", "wiat"], "Did you mean: twbuild wait --help", "twbuild"),
+    (["hlep", "wait"], "Did you mean: twbuild help wait", "twbuild"),
+    (["version"], "Did you mean: twbuild --version", "twbuild"),
+    (["wiat", SERVICE], f"Did you mean: twbuild wait {SERVICE}", "twbuild"),
+    (["--wait", SERVICE, BUILD], f"Did you mean: twbuild wait {SERVICE} {BUILD}", "twbuild"),
+    (["status", "--wait", BUILD], f"Did you mean: twbuild wait SERVICE {BUILD}", "twbuild status"),
+    (["status", "--watch", "x"], "Did you mean: twbuild wait x", "twbuild status"),
+    (["wait", "-f", "-p", "a b"], "Did you mean: twbuild wait -p 'a b'", "twbuild wait"),
+    (["-t", "5m", BUILD], f"Did you mean: twbuild wait SERVICE -t 5m {BUILD}", "twbuild"),
+    (["--json", "status", "a b"], "Did you mean: twbuild status --json 'a b'", "twbuild"),
+    (["--outcome", "failed"], "Did you mean: twbuild sandbox --outcome failed", "twbuild"),
+    (["wait", "-o", "json", "x"], "Did you mean: twbuild wait --json x", "twbuild wait"),
+    (["wait", "-ojson"], "Did you mean: twbuild wait --json", "twbuild wait"),
+    (["status", "--output=json"], "Did you mean: twbuild status --json", "twbuild status"),
+    (
+        ["wait", "-t", "5m", "--build", BUILD, "--service=x"],
+        f"Did you mean: twbuild wait x -t 5m {BUILD}",
+        "twbuild wait",
+    ),
+    (
+        ["status", "--service-sid", SERVICE, "--sid", BUILD],
+        f"Did you mean: twbuild status {SERVICE} {BUILD}",
+        "twbuild status",
+    ),
+    (["wait", "--region", "ie1"], "Set TWILIO_REGION", "twbuild wait"),
+    (["status", "-t", "5m"], "-t is an option of twbuild wait", "twbuild status"),
+    (["sandbox", "wait", "x"], "Did you mean: twbuild sandbox twbuild wait x", "twbuild sandbox"),
+    (["wait", "--timeot", "5m"], "Did you mean: twbuild wait --timeout 5m", "twbuild wait"),
+    (["wait", "-q", "--tiemout=5m"], "Did you mean: twbuild wait -q --timeout 5m", "twbuild wait"),
+    (["wait", "-t"], "requires an argument", "twbuild wait"),
+    (["wait", SERVICE, BUILD, "-i"], "requires an argument", "twbuild wait"),
+    (["watch", SERVICE, BUILD], "watch", "twbuild"),
+    (["--json"], "--json", "twbuild"),
+]
+
+
+@pytest.mark.parametrize(("words", "told", "helps"), MEANT, ids=str)
+def test_a_mistyped_command_or_option_suggests_what_was_meant_and_whose_help_to_read(
+    words: list[str], told: str, helps: str
+) -> None:
+    with pytest.raises(UsageError) as mistake:
+        cli.run(words)
+
+    said = [mistake.value.message, *mistake.value.hints]
+    assert [line for line in said if told in line], said
+    assert said[-1] == f"For usage: {helps} --help"
+
+
 @pytest.mark.parametrize(
-    ("typed", "hints"),
+    "words",
     [
-        ([BUILD], [f"Did you mean: twbuild wait SERVICE {BUILD}", "For usage: twbuild --help"]),
-        (
-            ["sandbox", "wait", BUILD],
-            [
-                f"Did you mean: twbuild sandbox twbuild wait {BUILD}",
-                "For usage: twbuild sandbox --help",
-            ],
-        ),
-        (
-            ["status", "-t", "5m"],
-            ["-t is an option of twbuild wait", "For usage: twbuild status --help"],
-        ),
-        (["wait", "--no-such-option"], ["For usage: twbuild wait --help"]),
+        [BUILD, "\x1b[2J"],
+        ["wait", "-p"],
+        ["wait", "--quiet=1"],
+        ["status", "--json=pretty"],
+        ["wait", "-o", "table"],
+        ["wait", "-o"],
+        ["wait", "--colour"],
+        ["wait", "--tiemout", "soon"],
+        ["wait", "--service"],
     ],
     ids=str,
 )
-def test_a_mistake_is_answered_with_what_was_meant_and_whose_help_to_read(
-    typed: list[str], hints: list[str]
-) -> None:
+def test_nothing_is_suggested_that_would_be_a_mistake_itself(words: list[str]) -> None:
     with pytest.raises(UsageError) as mistake:
-        cli.run(typed)
+        cli.run(words)
 
-    assert list(mistake.value.hints) == hints
+    said = [mistake.value.message, *mistake.value.hints[:-1]]
+    assert [line for line in said if "Did you mean" in line or " is an option of" in line] == []
+
+
+URL = f"https://serverless.twilio.com/v1/Services/{SERVICE}/Builds/{BUILD}/Status"
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        (["status", URL], f"twbuild status {SERVICE} {BUILD}"),
+        (
+            ["wait", "-p", "a b", "-t", "30m", "-i500ms", "-qv", "--json", f"{SERVICE}/{BUILD}"],
+            f"twbuild wait -p 'a b' --json -q -v -i 0.5s -t 1800s {SERVICE} {BUILD}",
+        ),
+        (
+            ["status", "-p", "dev", "--json", f"{SERVICE}/{BUILD}"],
+            f"twbuild status -p dev --json {SERVICE} {BUILD}",
+        ),
+        (
+            ["status", "-p", "dev", BUILD, OTHER_BUILD],
+            f"twbuild wait -p dev SERVICE {BUILD} {OTHER_BUILD}",
+        ),
+        (
+            ["status", "-q", SERVICE, BUILD, OTHER_BUILD],
+            f"twbuild wait -q {SERVICE} {BUILD} {OTHER_BUILD}",
+        ),
+    ],
+    ids=str,
+)
+def test_a_suggested_command_keeps_the_options_that_were_typed(
+    capfd: Stdout, words: list[str], command: str
+) -> None:
+    assert cli.run(words) == ExitCode.USAGE
+    assert capfd.readouterr().err.endswith(f": {command}\n")
+
+
+@pytest.mark.parametrize("command", ["status", "wait", "sandbox"])
+def test_the_help_of_a_command_is_short_and_has_examples_and_codes(
+    capfd: Stdout, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr(streams, "window", lambda *_: (80, 24))
+    assert cli.run(["help", command]) == 0
+    in_words = capfd.readouterr().out
+    assert cli.run([command, "--help"]) == 0
+    assert capfd.readouterr().out == in_words
+    lines = in_words.splitlines()
+
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= 80
+    assert lines[0].startswith(f" Usage: twbuild {command} [OPTIONS]")
+    assert len([line for line in lines if line.startswith(f"   twbuild {command}")]) in (2, 3)
+    assert "".join(lines).count("Exit codes: ") == 1
+    if command != "status":
+        assert DURATION_FORMS in "".join(lines)
 
 
 def test_an_empty_command_of_the_sandbox_is_a_mistake() -> None:

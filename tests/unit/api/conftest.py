@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator
 
 import pytest
-import trustme
 
+from tests.support.authority import Authority
 from tests.support.fasttime import close_fetchers
 
 
@@ -21,19 +21,7 @@ def environ(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     close_fetchers()
 
 
-@pytest.fixture(scope="session")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture(scope="session")
-def authority_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("authority") / "bundle.pem"
-    path.write_bytes(authority.cert_pem.bytes())
-    return str(path)
-
-
 @pytest.fixture
-def trusted(environ: pytest.MonkeyPatch, authority_file: str) -> None:
+def trusted(environ: pytest.MonkeyPatch, authority: Authority) -> None:
     """Trust the tests' authority alone: reading the machine's own takes 15 ms a test."""
-    environ.setenv("REQUESTS_CA_BUNDLE", authority_file)
+    environ.setenv("REQUESTS_CA_BUNDLE", authority.bundle)

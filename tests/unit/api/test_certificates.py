@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from tests.support.authority import Authority, server_context
 from tests.support.command import BUILD
 from tests.support.fasttime import close_fetchers, fetcher
 from tests.support.sockets import Server, answering, good, proxying
@@ -86,16 +88,10 @@ FAULTS: Mapping[str, tuple[Issue, str]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
 @pytest.fixture
-def bundle(tmp_path: Path, authority: trustme.CA) -> Path:
-    path = tmp_path / "bundle.pem"
-    authority.cert_pem.write_to_path(str(path))
-    return path
+def bundle(tmp_path: Path, authority: Authority) -> Path:
+    """A copy of the authority's file, which a test may remove."""
+    return Path(shutil.copy(authority.bundle, tmp_path))
 
 
 @pytest.fixture(autouse=True)
@@ -125,30 +121,24 @@ class Way:
         self,
         servers: ExitStack,
         environ: pytest.MonkeyPatch,
-        authority: trustme.CA,
+        authority: Authority,
         route: str,
         api: trustme.LeafCert | None = None,
         proxy: trustme.LeafCert | None = None,
     ) -> None:
-        context = server_context(api or authority.issue_cert(HOST))
+        context = server_context(api or authority.leaf(HOST))
         self.api = servers.enter_context(Server(answering(good()), context))
         self.url = f"https://{HOST}:{self.api.port}"
         self.proxy: Server | None = None
         if route == "direct":
             return
         is_tls = "HTTPS" in route
-        leaf = proxy or authority.issue_cert(PROXY)
+        leaf = proxy or authority.leaf(PROXY)
         self.proxy = servers.enter_context(
             Server(proxying(("127.0.0.1", self.api.port)), server_context(leaf) if is_tls else None)
         )
         scheme = "https" if is_tls else "http"
         environ.setenv("HTTPS_PROXY", f"{scheme}://{PROXY}:{self.proxy.port}")
-
-
-def server_context(leaf: trustme.LeafCert) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    leaf.configure_cert(context)
-    return context
 
 
 def verdict_of_requests(url: str) -> str:
@@ -182,11 +172,11 @@ def verdict(url: str) -> str:
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_faulty_certificate_of_the_api_is_refused_as_requests_refuses_it(
-    environ: pytest.MonkeyPatch, authority: trustme.CA, fault: str, route: str
+    environ: pytest.MonkeyPatch, authority: Authority, fault: str, route: str
 ) -> None:
     issue, words = FAULTS[fault]
     with ExitStack() as servers:
-        way = Way(servers, environ, authority, route, api=issue(authority, HOST))
+        way = Way(servers, environ, authority, route, api=issue(authority.ca, HOST))
         ours, plain = verdict(way.url), verdict_of_requests(way.url)
 
         assert words in plain
@@ -197,11 +187,11 @@ def test_a_faulty_certificate_of_the_api_is_refused_as_requests_refuses_it(
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_faulty_certificate_of_a_proxy_is_refused_as_requests_refuses_it(
-    environ: pytest.MonkeyPatch, authority: trustme.CA, fault: str
+    environ: pytest.MonkeyPatch, authority: Authority, fault: str
 ) -> None:
     issue, words = FAULTS[fault]
     with ExitStack() as servers:
-        way = Way(servers, environ, authority, ROUTES[-1], proxy=issue(authority, PROXY))
+        way = Way(servers, environ, authority, ROUTES[-1], proxy=issue(authority.ca, PROXY))
         ours, plain = verdict(way.url), verdict_of_requests(way.url)
 
         assert words in plain
@@ -213,7 +203,7 @@ def test_a_faulty_certificate_of_a_proxy_is_refused_as_requests_refuses_it(
 
 @pytest.mark.parametrize("route", ROUTES)
 def test_certificates_are_read_before_the_first_connection_and_never_again(
-    environ: pytest.MonkeyPatch, bundle: Path, authority: trustme.CA, route: str
+    environ: pytest.MonkeyPatch, bundle: Path, authority: Authority, route: str
 ) -> None:
     with ExitStack() as servers:
         way = Way(servers, environ, authority, route)
@@ -357,7 +347,7 @@ def test_a_key_log_that_cannot_be_written_at_once_is_done_without(
 
 
 def test_a_key_log_that_can_be_written_is_written(
-    environ: pytest.MonkeyPatch, tmp_path: Path, authority: trustme.CA
+    environ: pytest.MonkeyPatch, tmp_path: Path, authority: Authority
 ) -> None:
     log = tmp_path / "keys.log"
     environ.setenv("SSLKEYLOGFILE", str(log))
@@ -394,7 +384,7 @@ UNKNOWN: Mapping[str, tuple[dict[str, str], list[str]]] = {
 
 @pytest.mark.parametrize("row", UNKNOWN)
 def test_an_unknown_authority_names_the_variable_that_counts(
-    environ: pytest.MonkeyPatch, bundle: Path, row: str
+    environ: pytest.MonkeyPatch, tmp_path: Path, bundle: Path, row: str
 ) -> None:
     settings, wanted = UNKNOWN[row]
     environ.delenv("REQUESTS_CA_BUNDLE")
@@ -402,7 +392,7 @@ def test_an_unknown_authority_names_the_variable_that_counts(
         environ.delenv(name, raising=False)
     for name, value in settings.items():
         environ.setenv(name, value.format(bundle))
-    stranger = trustme.CA()
+    stranger = Authority(tmp_path)
     with ExitStack() as servers:
         url = Way(servers, environ, stranger, ROUTES[0]).url
         with pytest.raises(PermanentError) as refused:
@@ -414,9 +404,9 @@ def test_an_unknown_authority_names_the_variable_that_counts(
 
 
 def test_a_certificate_for_another_name_makes_one_think_of_a_portal(
-    environ: pytest.MonkeyPatch, authority: trustme.CA
+    environ: pytest.MonkeyPatch, authority: Authority
 ) -> None:
-    leaf = authority.issue_cert("login.example.test")
+    leaf = authority.leaf("login.example.test")
     with ExitStack() as servers:
         url = Way(servers, environ, authority, ROUTES[0], api=leaf).url
         with pytest.raises(PermanentError, match="Hostname mismatch") as refused:

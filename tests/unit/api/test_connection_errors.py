@@ -6,23 +6,22 @@ import errno
 import os
 import socket
 import ssl
-import warnings
 from collections.abc import Mapping
-from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 import requests
-import trustme
 import urllib3
 
+from tests.support.authority import Authority
 from tests.support.command import ACCOUNT, SERVICE, TOKEN
 from tests.support.fasttime import fetcher
 from tests.support.secrets import PROXY_PASSWORD, shown
 from tests.support.sockets import (
     Connection,
+    Gone,
+    Handler,
     Server,
     answering,
     good,
@@ -31,15 +30,123 @@ from tests.support.sockets import (
     unused_port,
 )
 from tests.unit.api.fetching import STATUS
-from tests.unit.api.tls import bundle, context
 from twbuild.api import connection_errors, network
 from twbuild.api.connector import Phase
-from twbuild.api.http_errors import SentRequest
+from twbuild.api.http_errors import PROXY_LOGIN, SentRequest
 from twbuild.api.transport import TransportError
 from twbuild.config import settings
 from twbuild.errors import FetchError, PermanentError, TransientError
 
 pytestmark = pytest.mark.usefixtures("trusted")
+
+HOST = "api.example.test"
+LOGIN = f"svc:{quote(PROXY_PASSWORD, safe='')}@"
+
+
+def greeting(content: bytes) -> Handler:
+    """Speaks first, and then no more."""
+
+    def handle(connection: Connection) -> None:
+        connection.send(content)
+        connection.stay_silent()
+
+    return handle
+
+
+def answering_hello(alert: bytes, before: bytes = b"") -> Handler:
+    """Says `before` to CONNECT, where there is one, and `alert` to the hello of a handshake."""
+
+    def handle(connection: Connection) -> None:
+        if before:
+            connection.request()
+            connection.send(before)
+        connection.exactly(5)
+        connection.send(alert)
+        connection.stay_silent()
+
+    return handle
+
+
+NOT_TLS = http(b"", "400 Bad Request")
+SSH = b"SSH-2.0-OpenSSH_9.6\r\n"
+NOWHERE = ("127.0.0.1", 1)
+PROXY = "proxy {} (HTTPS_PROXY)"
+# The scheme of the proxy, or of the URL where there is none; what answers, what is said of it
+# where {} is the server's address, and what to do.
+ANSWERS: Mapping[str, tuple[str, Handler, str, str]] = {
+    "no HTTP": ("http:", greeting(SSH), "the answer is not HTTP", ""),
+    "no TLS": (
+        "https:",
+        greeting(NOT_TLS),
+        "the TLS handshake failed: {} does not speak TLS (wrong version number)",
+        "",
+    ),
+    "old TLS": (
+        "https:",
+        answering_hello(bytes.fromhex("15030100020246")),  # fatal, protocol_version
+        "the TLS handshake failed: tlsv1 alert protocol version",
+        "twbuild needs TLS 1.2 or newer",
+    ),
+    "no TLS of the proxy": (
+        "https",
+        greeting(NOT_TLS),
+        f"the TLS handshake failed: {PROXY} does not speak TLS (wrong version number)",
+        "The proxy's address begins with https://: write http:// there.",
+    ),
+    "no TLS behind the proxy": (
+        "http",
+        answering_hello(NOT_TLS, b"HTTP/1.1 200 Established\r\n\r\n"),
+        f"the TLS handshake failed: {HOST} does not speak TLS (wrong version number)",
+        "",
+    ),
+    "407 to CONNECT": (
+        "http",
+        answering(http(b"", "407 Login")),
+        f"the {PROXY} refused CONNECT: HTTP 407",
+        PROXY_LOGIN,
+    ),
+    "a SOCKS proxy's password": (
+        "socks5h",
+        socks5(NOWHERE, user=(b"svc", b"other")),
+        f"{PROXY} refused the user name and password, or requires them",
+        PROXY_LOGIN,
+    ),
+    "a SOCKS proxy's rules": (
+        "socks5h",
+        socks5(NOWHERE, reply=2),
+        f"{PROXY} could not connect: connection not allowed by ruleset",
+        "",
+    ),
+    "a SOCKS proxy's network": (
+        "socks5h",
+        socks5(NOWHERE, reply=4),
+        f"{PROXY} could not connect: host unreachable",
+        "",
+    ),
+    "no SOCKS": ("socks5h", greeting(SSH), f"{PROXY} did not answer as a SOCKS proxy", ""),
+}
+
+
+@pytest.mark.parametrize("row", ANSWERS)
+def test_what_answers_in_place_of_the_api_is_told_in_words_and_what_helps(
+    environ: pytest.MonkeyPatch, row: str
+) -> None:
+    scheme, handler, words, hint = ANSWERS[row]
+    with Server(handler) as server:
+        url = f"{scheme}//{server.netloc}"
+        if not scheme.endswith(":"):
+            login = LOGIN if scheme != "socks5h" or "password" in row else ""
+            environ.setenv("HTTPS_PROXY", f"{scheme}://{login}{server.netloc}")
+            url = f"https://{HOST}"
+        with pytest.raises(FetchError) as refused:
+            fetcher(url).fetch(STATUS)
+
+        assert refused.value.reason == words.format(server.netloc)
+    assert hint in " ".join(refused.value.hints)
+    assert isinstance(refused.value, PermanentError) == (hint == PROXY_LOGIN)
+    told = " ".join([refused.value.message, *refused.value.hints, *refused.value.details])
+    assert shown(told, "%2F") == []
+    assert "OpenSSH" not in told
 
 
 def test_a_proxys_name_that_does_not_resolve_is_the_one_that_is_told(
@@ -69,40 +176,37 @@ def test_a_proxy_for_http_alone_is_pointed_out_where_no_connection_comes_about(
     assert refused.value.hints[-1].startswith("HTTP_PROXY is set, but has no effect here.")
 
 
-def test_a_certificate_of_tomorrow_makes_one_look_at_the_clock(
-    environ: pytest.MonkeyPatch, tmp_path: Path, authority: trustme.CA
+@pytest.mark.parametrize(("begins", "ends"), [(1, 2), (-2, -1)], ids=["tomorrow", "yesterday"])
+def test_a_certificate_of_tomorrow_or_yesterday_makes_one_look_at_the_clock(
+    authority: Authority, begins: float, ends: float
 ) -> None:
-    tomorrow = datetime.now(timezone.utc) + timedelta(days=1)
-    environ.setenv("REQUESTS_CA_BUNDLE", str(bundle(tmp_path, authority.cert_pem.bytes())))
-    early = context(authority, "127.0.0.1", not_before=tomorrow)
-    with Server(answering(good()), early) as server, pytest.raises(PermanentError) as refused:
-        fetcher(server.url).fetch(STATUS)
-
-    assert "certificate is not yet valid" in refused.value.message
-    assert "clock" in " ".join(refused.value.hints)
-    assert server.accepted == 1
-
-
-def test_a_certificate_for_another_address_is_told_as_such(
-    environ: pytest.MonkeyPatch, tmp_path: Path, authority: trustme.CA
-) -> None:
-    environ.setenv("REQUESTS_CA_BUNDLE", str(bundle(tmp_path, authority.cert_pem.bytes())))
-    other = context(authority, "127.0.0.2")
+    other = authority.context("127.0.0.1", begins=begins, ends=ends)
     with Server(answering(good()), other) as server, pytest.raises(PermanentError) as refused:
         fetcher(server.url).fetch(STATUS)
 
-    assert "IP address mismatch" in refused.value.message
+    assert "Check this machine's clock" in " ".join(refused.value.hints)
+    assert (server.accepted, server.requests) == (1, [])
 
 
-def test_a_proxy_that_is_not_there_is_passing_trouble(environ: pytest.MonkeyPatch) -> None:
+def test_a_rule_of_newer_pythons_is_told_in_openssls_words_and_what_helps() -> None:
+    raised = ssl.SSLCertVerificationError(1, SECRET_TEXT)
+    raised.verify_code, raised.verify_message = 92, "Missing Authority Key Identifier"
+    error = from_exception(raised, Phase.TLS)
+
+    assert error.reason.endswith("does not verify: Missing Authority Key Identifier")
+    assert error.hints[0].startswith("Python 3.13 and newer verify more strictly.")
+
+
+def test_a_proxy_that_is_not_there_is_named_without_its_password(
+    environ: pytest.MonkeyPatch,
+) -> None:
     port = unused_port()
-    environ.setenv("HTTPS_PROXY", f"http://u:{PROXY_PASSWORD.replace('/', '%2F')}@127.0.0.1:{port}")
+    environ.setenv("ALL_PROXY", f"http://{LOGIN}127.0.0.1:{port}")
     with pytest.raises(TransientError) as refused:
-        fetcher("https://api.example.test").fetch(STATUS)
+        fetcher(f"https://{HOST}").fetch(STATUS)
 
-    told = " ".join([refused.value.reason, refused.value.message, *refused.value.hints])
-    assert f"connection refused by proxy 127.0.0.1:{port} (HTTPS_PROXY)" in told
-    assert shown(told, "%2F") == []
+    assert refused.value.reason == f"connection refused by proxy 127.0.0.1:{port} (ALL_PROXY)"
+    assert shown(" ".join([*refused.value.hints, *refused.value.details]), "%2F") == []
 
 
 @pytest.mark.parametrize(
@@ -117,21 +221,6 @@ def test_what_a_proxy_says_to_connect_is_judged_by_its_status(
             fetcher("https://api.example.test").fetch(STATUS)
 
     assert refused.value.http_status == status
-
-
-@pytest.mark.parametrize(
-    ("reply", "words"), [(2, "not allowed"), (4, "host unreachable"), (5, "connection refused")]
-)
-def test_what_a_socks_proxy_refuses_with_is_told(
-    environ: pytest.MonkeyPatch, reply: int, words: str
-) -> None:
-    with Server(socks5(("127.0.0.1", 1), reply=reply)) as proxy:
-        environ.setenv("ALL_PROXY", f"socks5h://{proxy.netloc}")
-        with pytest.raises(TransientError) as refused:
-            fetcher("https://api.example.test").fetch(STATUS)
-
-    assert "could not connect" in refused.value.reason
-    assert words in refused.value.reason
 
 
 @pytest.mark.parametrize("scheme", ["socks4", "socks5"])
@@ -158,34 +247,25 @@ def test_of_a_socks_proxy_and_the_api_the_name_that_does_not_resolve_is_told(
     assert (f"{scheme}{'a' if scheme == 'socks4' else 'h'}://" in told) == unknown.startswith("api")
 
 
-def test_a_socks_proxy_that_refuses_the_password_is_told_so(
-    environ: pytest.MonkeyPatch,
-) -> None:
-    with Server(socks5(("127.0.0.1", 1), user=(b"a", b"b"))) as proxy:
-        environ.setenv("ALL_PROXY", f"socks5h://a:{quote(PROXY_PASSWORD, '')}@{proxy.netloc}")
-        with pytest.raises(PermanentError, match="refused the user name and password") as refused:
-            fetcher("https://api.example.test").fetch(STATUS)
-
-    assert shown(refused.value.message) == []
+FIREWALL = "A firewall or sandbox on this machine"
 
 
 @pytest.mark.parametrize(
-    ("number", "words"),
+    ("number", "words", "hint"),
     [
-        (errno.ENETUNREACH, "could not reach 127.0.0.1:1: network is unreachable"),
-        (errno.EHOSTUNREACH, "no route to host"),
-        (errno.EACCES, "permission denied"),
-        (errno.EPERM, "operation not permitted"),
-        (errno.EMFILE, "too many open files"),
-        (errno.ENOBUFS, "no buffer space available"),
-        (errno.EADDRNOTAVAIL, "cannot assign requested address"),
-        (errno.ECONNREFUSED, "connection refused by 127.0.0.1:1"),
-        (errno.ETIMEDOUT, "connection to 127.0.0.1:1 timed out"),
-        (errno.ECONNRESET, "connection lost"),
+        (errno.ENETUNREACH, "could not reach {}: network is unreachable", "Check the network"),
+        (errno.EHOSTUNREACH, "could not reach {}: no route to host", "Check the network"),
+        (errno.EACCES, "could not reach {}: permission denied", FIREWALL),
+        (errno.EPERM, "could not reach {}: operation not permitted", FIREWALL),
+        (errno.EMFILE, "could not reach {}: too many open files", "ulimit -n"),
+        (errno.ENOBUFS, "could not reach {}: no buffer space available", ""),
+        (errno.ECONNREFUSED, "connection refused by {}", "Check TWBUILD_API_URL."),
+        (errno.ETIMEDOUT, "connection to {} timed out", "Check TWBUILD_API_URL."),
+        (errno.ECONNRESET, "connection lost", ""),
     ],
 )
-def test_why_no_connection_comes_about_is_told_in_the_systems_words(
-    environ: pytest.MonkeyPatch, number: int, words: str
+def test_why_no_connection_comes_about_is_told_in_the_systems_words_with_what_helps(
+    environ: pytest.MonkeyPatch, number: int, words: str, hint: str
 ) -> None:
     def connect(*_: object) -> None:
         raise OSError(number, os.strerror(number))
@@ -194,7 +274,8 @@ def test_why_no_connection_comes_about_is_told_in_the_systems_words(
     with pytest.raises(TransientError) as refused:
         fetcher("http://127.0.0.1:1").fetch(STATUS)
 
-    assert words in refused.value.reason
+    assert refused.value.reason == words.format("127.0.0.1:1")
+    assert hint in " ".join(refused.value.hints)
 
 
 def test_a_region_or_edge_that_does_not_resolve_is_named_with_its_value(
@@ -215,53 +296,35 @@ def test_a_region_or_edge_that_does_not_resolve_is_named_with_its_value(
     assert "TWILIO_EDGE (nowhere)" in told
 
 
-def test_a_proxy_that_does_not_speak_tls_is_told_with_what_to_write(
-    environ: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("newest", "words"),
+    [
+        (ssl.TLSVersion.TLSv1_2, "sslv3 alert handshake failure"),
+        (ssl.TLSVersion.TLSv1_3, "tlsv13 alert certificate required"),
+    ],
+)
+def test_a_server_that_requires_a_client_certificate_is_told(
+    authority: Authority, newest: ssl.TLSVersion, words: str
 ) -> None:
-    with Server(answering(http(b"", "400 Bad Request"), close=True)) as proxy:
+    context = authority.context("127.0.0.1")
+    context.verify_mode, context.maximum_version = ssl.CERT_REQUIRED, newest
+    authority.ca.configure_trust(context)
 
-        def greet(connection: Connection) -> None:
-            connection.send(http(b"", "400 Bad Request"))
-            connection.stay_silent()
+    def handle(connection: Connection) -> None:
+        connection.socket.settimeout(5)
+        with context.wrap_socket(
+            connection.socket, server_side=True, do_handshake_on_connect=False
+        ) as tls:
+            with pytest.raises(ssl.SSLError):
+                tls.do_handshake()
+            connection.pause(1)  # closed at once, the system would throw the alert away
+        raise Gone
 
-        proxy.handle = greet
-        environ.setenv("HTTPS_PROXY", f"https://{proxy.netloc}")
-        with pytest.raises(TransientError) as refused:
-            fetcher("https://api.example.test").fetch(STATUS)
+    with Server(handle) as server, pytest.raises(TransientError) as refused:
+        fetcher(f"https://{server.netloc}").fetch(STATUS)
 
-    assert "does not speak TLS" in refused.value.reason
-    assert "write http://" in " ".join(refused.value.hints)
-
-
-def test_a_server_that_wants_a_client_certificate_is_told_in_openssls_words(
-    environ: pytest.MonkeyPatch, tmp_path: Path, authority: trustme.CA
-) -> None:
-    environ.setenv("REQUESTS_CA_BUNDLE", str(bundle(tmp_path, authority.cert_pem.bytes())))
-    wanting = context(authority, "127.0.0.1")
-    wanting.maximum_version = ssl.TLSVersion.TLSv1_2  # in 1.3 it is refused after the handshake
-    wanting.verify_mode = ssl.CERT_REQUIRED
-    authority.configure_trust(wanting)
-    with Server(answering(good()), wanting) as server, pytest.raises(TransientError) as refused:
-        fetcher(server.url).fetch(STATUS)
-
-    assert "the TLS handshake failed: sslv3 alert handshake failure" in refused.value.reason
-
-
-def test_a_server_of_old_tls_is_told_in_openssls_words(
-    environ: pytest.MonkeyPatch, tmp_path: Path, authority: trustme.CA
-) -> None:
-    environ.setenv("REQUESTS_CA_BUNDLE", str(bundle(tmp_path, authority.cert_pem.bytes())))
-    old = context(authority, "127.0.0.1")
-    old.set_ciphers("ALL:@SECLEVEL=0")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        old.minimum_version = ssl.TLSVersion.TLSv1
-        old.maximum_version = ssl.TLSVersion.TLSv1_1
-    with Server(answering(good()), old) as server, pytest.raises(TransientError) as refused:
-        fetcher(server.url).fetch(STATUS)
-
-    assert "the TLS handshake failed: " in refused.value.reason
-    assert "version" in refused.value.reason or "protocol" in refused.value.reason
+    assert refused.value.reason == f"the TLS handshake failed: {words}"
+    assert "a client certificate, which twbuild cannot send" in " ".join(refused.value.hints)
 
 
 SECRET_TEXT = "http://svc:Hunter2x@proxy:1 Authorization: Basic QUM6"

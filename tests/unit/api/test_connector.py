@@ -14,9 +14,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-import trustme
 
 from tests.support import sockets
+from tests.support.authority import Authority
 from tests.support.fasttime import fetcher, watch
 from tests.support.moments import until
 from tests.support.sockets import (
@@ -31,7 +31,6 @@ from tests.support.sockets import (
     socks5,
 )
 from tests.unit.api.fetching import STATUS, anonymous
-from tests.unit.api.tls import context
 from twbuild.api import connector
 from twbuild.api.models import BuildStatus, Status
 from twbuild.errors import FetchError, TransientError
@@ -69,8 +68,8 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Names:
 
 
 @pytest.fixture
-def tls(authority: trustme.CA) -> ssl.SSLContext:
-    return context(authority, HOST)
+def tls(authority: Authority) -> ssl.SSLContext:
+    return authority.context(HOST)
 
 
 class TestNames:
@@ -268,10 +267,10 @@ def test_a_server_that_never_answers_behind_a_proxy_is_named_with_the_proxy(
 
 @pytest.mark.parametrize("step", ["CONNECT", "SOCKS", "TLS", "TLS of the proxy"])
 def test_a_step_that_takes_longer_than_tcp_may_has_what_is_left_of_the_request(
-    environ: pytest.MonkeyPatch, names: Names, tls: ssl.SSLContext, authority: trustme.CA, step: str
+    environ: pytest.MonkeyPatch, names: Names, tls: ssl.SSLContext, authority: Authority, step: str
 ) -> None:
     environ.setattr(connector, "CONNECT_SECONDS", 0.1)
-    secure = context(authority, "127.0.0.1")
+    secure = authority.context("127.0.0.1")
 
     def late(then: Handler, own: ssl.SSLContext | None = None) -> Handler:
         def handle(connection: Connection) -> None:

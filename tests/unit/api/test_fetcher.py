@@ -61,8 +61,12 @@ def test_these_http_statuses_are_trouble_that_may_pass(twilio: Twilio, status: i
 )
 def test_these_http_statuses_are_fatal(twilio: Twilio, status: int) -> None:
     twilio.says(status)
-    with pytest.raises(PermanentError, match=f"HTTP {status}"):
+    with pytest.raises(PermanentError, match=f"HTTP {status}") as refused:
         fetcher(twilio.url).fetch(STATUS)
+
+    is_redirect = status in (301, 302, 303, 307, 308)
+    assert ("redirect" in refused.value.message) == is_redirect
+    assert ("unexpected HTTP" in refused.value.message) == (status == 304)
 
 
 @pytest.mark.parametrize("question", [STATUS, DETAILS, PAGE], ids=["status", "build", "page"])
@@ -245,6 +249,57 @@ def test_a_secret_that_a_server_repeats_is_in_nothing_that_is_given_on(
             given = repr(vars(error))
 
     assert secret[:20] not in given
+
+
+def as_escapes(form: str) -> Callable[[str], str]:
+    """Each character in this form."""
+    return lambda text: "".join(form.format(ord(character)) for character in text)
+
+
+@pytest.mark.parametrize(
+    "encode",
+    [
+        as_escapes("%{:02x}"),
+        as_escapes("%{:02X}"),
+        as_escapes("%25{:02x}"),
+        lambda text: text[:-9],
+        lambda text: text.replace("+", "-").replace("/", "_").rstrip("="),
+    ],
+    ids=["url", "URL", "url twice", "cut", "base64url"],
+)
+def test_a_server_that_encodes_what_it_repeats_does_not_have_it_given_on(
+    encode: Callable[[str], str],
+) -> None:
+    token = "?>" + TOKEN[:-4] + "~?"  # Base64 with a + and a /
+    basic = b64encode(f"{ACCOUNT}:{token}".encode()).decode()
+    repeated = [encode(token), encode(basic)]
+    fields = {name: " ".join(["at", *repeated]) for name in ("message", "more_info")}
+    body = json.dumps({"code": 20404, "status": 404, **fields}).encode()
+    headers = [f"Twilio-Request-Id: RQ{repeated[0]}", f"Content-Type: x/{repeated[1]}"]
+    answer = answering(http(body, "404 Nope", *headers))
+    with Server(answer) as server, pytest.raises(FetchError) as refused:
+        fetcher(server.url, {"TWILIO_AUTH_TOKEN": token}).fetch(STATUS)
+
+    given = repr(vars(refused.value)).replace("\\\\", "\\")
+    assert "[secret]" in given
+    assert not [text for text in repeated if text[:20] in given or text[-20:] in given]
+
+
+@pytest.mark.parametrize("before", [5, 55, 280, 290])
+@pytest.mark.parametrize("field", ["sid", "status", "message"])
+def test_a_secret_that_is_cut_with_the_text_around_it_is_not_given_on_in_part(
+    field: str, before: int
+) -> None:
+    text = "x" * before + f" {TOKEN} and more"
+    error = {"code": 20404, "status": 404, "message": text}
+    is_error = field == "message"
+    answer = http(json.dumps(error).encode(), "404 No") if is_error else http(body(**{field: text}))
+    with Server(answering(answer)) as server:
+        refused = refusal(server)
+
+    given = refused.message + repr(vars(refused))
+    assert "xxxxx" in given
+    assert TOKEN[:5] not in given
 
 
 @pytest.mark.parametrize("secret", REPEATED)

@@ -10,6 +10,7 @@ from werkzeug import Response
 from tests.support.command import ACCOUNT, KEY, SECRET, TOKEN
 from tests.support.command import BUILD as BUILD_SID
 from tests.support.fasttime import fetcher
+from tests.support.secrets import shown
 from tests.support.sockets import Server, answering, http
 from tests.support.twilio import Twilio, error, reply
 from twbuild.api.models import Request, Resource
@@ -90,6 +91,7 @@ def test_both_of_twilios_error_shapes_are_read(twilio: Twilio) -> None:
     assert refusal(twilio, reply(older, 400)).message == (
         "HTTP 400, code 20001: Bad node (https://x.example/20001)"
     )
+    assert refusal(twilio, reply({**older, "code": "20001"}, 400)).code == 20001
     assert refusal(twilio, reply(newer, 400)).message == (
         "HTTP 400, code 20001: Bad: node (https://x.example/20001)"
     )
@@ -136,14 +138,30 @@ def test_a_number_that_is_no_code_of_twilios_is_not_repeated(twilio: Twilio, cod
     ],
     ids=str,
 )
-@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("status", [401, 403, 404])
 def test_a_refusal_in_no_shape_of_twilios_is_not_twilios(
     twilio: Twilio, status: int, body: object
 ) -> None:
     refused = refusal(twilio, reply(body, status))
 
-    assert type(refused) is PermanentError
-    assert "a proxy or gateway rejected the request, not Twilio" in refused.message
+    assert type(refused) is (TransientError if status == 404 else PermanentError)
+    told = " ".join([refused.message, *refused.hints])
+    assert "This is not Twilio's answer. Check " in told
+    assert status == 404 or "a proxy or gateway rejected the request, not Twilio" in told
+
+
+@pytest.mark.parametrize("status", [401, 404])
+@pytest.mark.parametrize(
+    ("name", "secret"),
+    [("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"), ("TWILIO_API_KEY", "TWILIO_API_SECRET")],
+)
+def test_a_secret_in_the_place_of_its_user_name_is_not_told(
+    twilio: Twilio, status: int, name: str, secret: str
+) -> None:
+    refused = refusal(twilio, error(status), **{name: TOKEN, secret: KEY})
+
+    assert not shown(repr(vars(refused)))
+    assert ("swapped" in " ".join(refused.hints)) == (status == 401)
 
 
 @pytest.mark.parametrize("status", [401, 403])

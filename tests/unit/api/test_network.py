@@ -7,13 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
-import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 from urllib3.util import parse_url
 
+from tests.support.authority import Authority
 from tests.support.secrets import PROXY_PASSWORD, shown
-from tests.unit.api.tls import bundle
 from twbuild.api import network
 from twbuild.errors import UsageError
 
@@ -193,9 +192,9 @@ def test_a_scheme_that_requests_does_not_know_is_refused_with_the_one_to_write(
 
 
 def test_ssl_cert_file_counts_after_the_variables_of_requests(
-    environ: pytest.MonkeyPatch, tmp_path: Path, authority: trustme.CA
+    environ: pytest.MonkeyPatch, tmp_path: Path, authority: Authority
 ) -> None:
-    file = str(bundle(tmp_path, authority.cert_pem.bytes()))
+    file = authority.bundle
     environ.setenv("SSL_CERT_FILE", file)
     found = network.network_for(TWILIO).context
     assert found

@@ -17,9 +17,9 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-import trustme
 
 from tests.support import sockets
+from tests.support.authority import Authority
 from tests.support.command import SERVICE
 from tests.support.fasttime import fetcher
 from tests.support.secrets import PROXY_PASSWORD
@@ -38,7 +38,6 @@ from tests.support.sockets import (
     socks5,
 )
 from tests.unit.api.fetching import MIB, STATUS, anonymous, body, refusal
-from tests.unit.api.tls import bundle, context
 from twbuild.api.connector import Connector
 from twbuild.api.models import BuildStatus, Status
 from twbuild.errors import FetchError, TransientError
@@ -384,10 +383,10 @@ def test_a_request_to_this_machine_is_sent_past_every_proxy(environ: pytest.Monk
 
 
 def test_one_tls_connection_serves_many_questions(
-    environ: pytest.MonkeyPatch, tmp_path: Path, authority: trustme.CA
+    environ: pytest.MonkeyPatch, tmp_path: Path, authority: Authority
 ) -> None:
-    environ.setenv("REQUESTS_CA_BUNDLE", str(bundle(tmp_path, authority.cert_pem.bytes())))
-    with Server(answering(good()), context(authority, "127.0.0.1")) as server:
+    environ.setenv("REQUESTS_CA_BUNDLE", authority.bundle)
+    with Server(answering(good()), authority.context("127.0.0.1")) as server:
         fetch = fetcher(server.url).fetch
         for _ in range(5):
             fetch(STATUS)
@@ -397,7 +396,7 @@ def test_one_tls_connection_serves_many_questions(
 
 @pytest.mark.parametrize("ends", ["closed", "reset"])
 def test_a_kept_tls_connection_that_was_ended_is_opened_again_without_a_word(
-    environ: pytest.MonkeyPatch, tmp_path: Path, authority: trustme.CA, ends: str
+    environ: pytest.MonkeyPatch, tmp_path: Path, authority: Authority, ends: str
 ) -> None:
     def handle(connection: Connection) -> None:
         connection.request()
@@ -406,8 +405,8 @@ def test_a_kept_tls_connection_that_was_ended_is_opened_again_without_a_word(
             connection.request()
             connection.reset()
 
-    environ.setenv("REQUESTS_CA_BUNDLE", str(bundle(tmp_path, authority.cert_pem.bytes())))
-    with Server(handle, context(authority, "127.0.0.1")) as server:
+    environ.setenv("REQUESTS_CA_BUNDLE", authority.bundle)
+    with Server(handle, authority.context("127.0.0.1")) as server:
         fetch = fetcher(server.url).fetch
         fetch(STATUS)
         answer = fetch(STATUS)
@@ -438,10 +437,10 @@ def test_a_connection_that_is_reset_before_its_handshake_is_closed(
 
 
 def test_a_tunnel_is_kept_for_the_whole_wait(
-    environ: pytest.MonkeyPatch, tmp_path: Path, authority: trustme.CA
+    environ: pytest.MonkeyPatch, tmp_path: Path, authority: Authority
 ) -> None:
-    environ.setenv("REQUESTS_CA_BUNDLE", str(bundle(tmp_path, authority.cert_pem.bytes())))
-    api_context = context(authority, "api.example.test")
+    environ.setenv("REQUESTS_CA_BUNDLE", authority.bundle)
+    api_context = authority.context("api.example.test")
     with (
         Server(answering(good()), api_context) as api,
         Server(proxying(("127.0.0.1", api.port))) as proxy,
@@ -460,11 +459,11 @@ def test_a_tunnel_is_kept_for_the_whole_wait(
 def test_a_socks_proxy_leads_to_the_api(
     environ: pytest.MonkeyPatch,
     tmp_path: Path,
-    authority: trustme.CA,
+    authority: Authority,
     scheme: str,
     user: tuple[bytes, bytes] | None,
 ) -> None:
-    environ.setenv("REQUESTS_CA_BUNDLE", str(bundle(tmp_path, authority.cert_pem.bytes())))
+    environ.setenv("REQUESTS_CA_BUNDLE", authority.bundle)
     name = "api.example.test"
     if scheme == "socks5":  # the name is resolved here
         real = socket.getaddrinfo
@@ -476,7 +475,7 @@ def test_a_socks_proxy_leads_to_the_api(
             ),
         )
     with (
-        Server(answering(good()), context(authority, "api.example.test")) as api,
+        Server(answering(good()), authority.context("api.example.test")) as api,
         Server(socks5(("127.0.0.1", api.port), user=user)) as proxy,
     ):
         who = f"svc:{quote(PROXY_PASSWORD, safe='')}@" if user else ""

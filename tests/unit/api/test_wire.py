@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import random
-import ssl
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
-import trustme
 
+from tests.support.authority import Authority
 from tests.support.command import BUILD
 from tests.support.fasttime import fetcher
 from tests.support.sockets import Connection, Server, answering, good, proxying, recording
@@ -38,27 +36,14 @@ def switching_often() -> Iterator[None]:
     sys.setswitchinterval(before)
 
 
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-def context(authority: trustme.CA, name: str) -> ssl.SSLContext:
-    found = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(name).configure_cert(found)
-    return found
-
-
 @pytest.mark.parametrize("way", ["direct", "tunnel", "tunnel through an HTTPS proxy"])
 def test_no_byte_of_a_cancelled_request_goes_out_in_the_clear(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, authority: trustme.CA, way: str
+    monkeypatch: pytest.MonkeyPatch, authority: Authority, way: str
 ) -> None:
-    bundle = tmp_path / "bundle.pem"
-    bundle.write_bytes(authority.cert_pem.bytes())
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority.bundle)
     wire = bytearray()
-    tls_proxy = context(authority, "127.0.0.1") if "HTTPS" in way else None
-    api_context = context(authority, "api.example.test")
+    tls_proxy = authority.context("127.0.0.1") if "HTTPS" in way else None
+    api_context = authority.context("api.example.test")
     with (
         Server(answering(good()), api_context) as api,
         Server(recording(("127.0.0.1", api.port), wire)) as to_api,
