@@ -112,7 +112,7 @@ mutants: $(VENV)/dev
 pictures: $(VENV)/dev
 	$(BIN)/python -m tests.pictures
 
-## readme    write the README's generated parts: help, exit codes
+## readme    write the README's table of exit codes
 readme: $(VENV)/test
 	$(BIN)/python -m tests.support.readme
 

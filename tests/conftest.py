@@ -42,7 +42,7 @@ class Server(HTTPServer):
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what needs a program that is not installed; CI installs all of them."""
-    missing = {name for name in ("jq", "tmux", "unshare") if not shutil.which(name)}
+    missing = {name for name in ("jq", "tmux", "unshare", "zsh") if not shutil.which(name)}
     left_out = [item for item in items if missing & set(getattr(item, "fixturenames", ()))]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
@@ -90,6 +90,12 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 def jq() -> str:
     """The program jq; see `pytest_collection_modifyitems`."""
     return "jq"
+
+
+@pytest.fixture
+def zsh() -> str:
+    """The program zsh; see `pytest_collection_modifyitems`."""
+    return "zsh"
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ import yaml
 
 import twbuild
 from tests.support import action, readme
-from tests.support.command import BUILD, SERVICE, Ended, run, run_words
+from tests.support.command import BUILD, SERVICE, TWBUILD, Ended, run, run_words
 from tests.support.repository import Repository
 from tests.support.twilio import Twilio
 
@@ -64,12 +64,6 @@ def test_the_version_stands_in_one_place(base: dict[str, str]) -> None:
 
     assert [name for name in where if not name.startswith("tests/")] == ["twbuild/__init__.py"]
     assert run("--version", env=base).stdout == f"twbuild {twbuild.__version__}\n"
-
-
-def test_the_readme_names_the_wheel_of_this_version() -> None:
-    named = re.findall(r"twbuild-([\w.]+)-py3-none-any\.whl", readme.text())
-
-    assert set(named) == {twbuild.__version__}
 
 
 def test_the_pythons_that_are_promised_are_those_that_ci_tries() -> None:
@@ -246,64 +240,72 @@ def test_the_wheel_runs_in_an_empty_environment(
     ended = try_it(empty / "twbuild", base)
 
     assert (ended.code, ended.stdout) == (0, "completed\n"), ended.stderr
-    shown = [re.sub(" +", " ", b.text) for b in readme.blocks("console")]
-    for command in readme.HELPED:  # old libraries set columns a blank further apart
-        assert re.sub(" +", " ", readme.help_text(command, str(empty / "twbuild"))) in shown
+    for command in ("", "wait"):  # old libraries set columns a space further apart
+        shown, here = (readme.help_text(command, p) for p in (str(empty / "twbuild"), TWBUILD))
+        assert re.sub(" +", " ", shown) == re.sub(" +", " ", here)
+
+
+@pytest.fixture
+def repository(source: Path, tmp_path: Path, base: dict[str, str]) -> str:
+    """The address of a repository, to set as REPO."""
+    mine = Repository(tmp_path / "repository", base)
+    shutil.copytree(source, mine.folder, dirs_exist_ok=True)
+    mine.commit()
+    return f"file://{mine.folder}"
+
+
+def from_registry(words: str, tools: Path, env: dict[str, str], **more: str) -> Ended:
+    """Paste words of the README where `tools` come first."""
+    env = {**env, **REGISTRY, **more, "PATH": f"{tools}:/usr/bin:/bin"}
+    return run_words(["bash", "-c", words], env=env, cwd=env["HOME"], timeout=250)
 
 
 @pytest.mark.registry
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("tool", ["pipx", "uv", "python3"])
+@pytest.mark.parametrize(
+    ("tool", "folder"),
+    [("pipx", ".local/bin"), ("uv", ".local/bin"), ("python3", "twbuild-venv/bin")],
+)
 def test_the_readmes_ways_to_install_lead_to_a_command_that_runs(
-    source: Path, empty: Path, base: dict[str, str], tool: str
+    empty: Path, base: dict[str, str], repository: str, tool: str, folder: str
 ) -> None:
     blocks = [b.text for b in readme.blocks("sh") if b.heading == "Install"]
-    (typed,) = (text for text in blocks if text.startswith(tool) and " install " in text)
+    (typed,) = (text for text in blocks if text.startswith(tool))
     if tool != "python3":
         subprocess.run([str(empty / "pip"), "install", "--quiet", tool], check=True, timeout=200)
-    env = {**base, **REGISTRY, "PATH": f"{empty}:/usr/bin:/bin"}
 
-    ended = run_words(["sh", "-c", typed], env=env, cwd=source, timeout=250)
+    ended = from_registry(typed, empty, base, REPO=repository)
+
     assert ended.code == 0, ended.stderr
-    there = Path(base["HOME"], ".local", "bin") if tool != "python3" else empty
-
-    tried = try_it(there / "twbuild", base)
+    tried = try_it(Path(base["HOME"], folder, "twbuild"), base)
     assert (tried.code, tried.stdout) == (0, "completed\n"), tried.stderr
 
 
 @pytest.mark.registry
 @pytest.mark.timeout(300)
 def test_the_readmes_way_to_make_a_wheel_makes_one(
-    source: Path, empty: Path, base: dict[str, str]
+    empty: Path, base: dict[str, str], repository: str
 ) -> None:
-    blocks = [b.text for b in readme.blocks("sh") if b.heading == "Install"]
-    (typed,) = (text for text in blocks if " wheel " in text)
-    env = {**base, **REGISTRY, "PATH": f"{empty}:/usr/bin:/bin"}
+    (typed,) = re.findall(r"`(python3 -m pip wheel .*?)`", readme.prose())
 
-    ended = run_words(["sh", "-c", typed], env=env, cwd=source, timeout=250)
+    ended = from_registry(typed, empty, base, REPO=repository)
 
     assert ended.code == 0, ended.stderr
-    made = [path.name for path in (source / "dist").iterdir()]
+    made = [path.name for path in Path(base["HOME"], "dist").iterdir()]
     assert made == [f"twbuild-{twbuild.__version__}-py3-none-any.whl"]
 
 
 @pytest.mark.registry
 @pytest.mark.timeout(300)
-def test_the_readmes_line_without_a_checkout_runs_the_sandbox(
-    source: Path, empty: Path, base: dict[str, str], tmp_path: Path
+@pytest.mark.parametrize("tool", ["uv", "pipx"])
+def test_the_readmes_way_to_try_without_a_clone_runs_the_sandbox(
+    empty: Path, base: dict[str, str], repository: str, tool: str
 ) -> None:
-    subprocess.run([str(empty / "pip"), "install", "--quiet", "uv"], check=True, timeout=200)
-    repository = Repository(tmp_path / "repository", base)
-    shutil.copytree(source, repository.folder, dirs_exist_ok=True)
-    repository.commit()
-    blocks = [b.text for b in readme.blocks("sh") if b.heading == "Install"]
-    (typed,) = (text for text in blocks if text.startswith("uvx"))
-    there, replaced = re.subn(r"git\+https://\S+", f"git+file://{repository.folder}", typed)
-    env = {**base, **REGISTRY, "PATH": f"{empty}:/usr/bin:/bin"}
+    subprocess.run([str(empty / "pip"), "install", "--quiet", tool], check=True, timeout=200)
+    (typed,) = re.findall(rf"(?m)(?:^|`)({tool}x? (?:--from|run) .*?)(?:$|`)", readme.text())
 
-    ended = run_words(["sh", "-c", there], env=env, timeout=250)
+    ended = from_registry(typed, empty, base, REPO=repository)
 
-    assert replaced == 1
     assert (ended.code, ended.stdout) == (0, "completed\n"), ended.stderr
 
 

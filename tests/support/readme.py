@@ -1,4 +1,4 @@
-"""README.md, taken apart; and its generated parts, which `make readme` regenerates."""
+"""README.md, taken apart; and its table of exit codes, which `make readme` regenerates."""
 
 from __future__ import annotations
 
@@ -13,12 +13,10 @@ from tests.support.command import TWBUILD, base_environ
 from twbuild.outcome import ExitCode
 
 README = Path(__file__).parents[2] / "README.md"
-# The commands whose help is in the README, in a window as wide as help ever is.
-HELPED = ("wait",)
-COLUMNS = 100
+COLUMNS = 100  # as wide as help ever is
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-_ALTERNATIVE = re.compile(r"^# or\b.*\n", re.MULTILINE)
+_FILE = re.compile(r"^cat > (\S+) << 'END'\n(.*?)^END\n", re.DOTALL | re.MULTILINE)
 _CODES = re.compile(r"(?<=\| code \| meaning \|\n\| --- \| --- \|\n).*?(?=\n\n)", re.DOTALL)
 
 
@@ -28,6 +26,12 @@ class Block(NamedTuple):
     language: str
     text: str
     heading: str
+
+    @property
+    def file(self) -> str:
+        """The file that it writes when it is pasted, else nothing."""
+        found = _FILE.search(self.text)
+        return found[2] if found else ""
 
 
 def text() -> str:
@@ -41,16 +45,13 @@ def prose() -> str:
 
 
 def blocks(*languages: str) -> list[Block]:
-    """The fenced blocks in these languages (none: in all), in order.
-
-    A line that begins with `# or` separates alternatives, each a block of its own.
-    """
+    """The fenced blocks in these languages (none: in all), in order."""
     page = text()
     found = []
     for match in _BLOCK.finditer(page):
         outside = _BLOCK.sub("", page[: match.start()])
         heading = re.findall(r"^#+ (.*)$", outside, re.MULTILINE)[-1]
-        found += [Block(match[1], part, heading) for part in _ALTERNATIVE.split(match[2])]
+        found.append(Block(match[1], match[2], heading))
     return [block for block in found if not languages or block.language in languages]
 
 
@@ -72,14 +73,8 @@ def exit_code_rows() -> str:
 
 
 def regenerated(page: str) -> str:
-    """`page` with its generated parts as they must be."""
-    page = _CODES.sub(lambda _: exit_code_rows(), page)
-    for command in HELPED:
-        printed = help_text(command)
-        typed = printed.partition("\n")[0]
-        before, fence, rest = page.partition(f"```console\n{typed}\n")
-        page = before + fence.replace(f"{typed}\n", printed) + rest[rest.index("```") :]
-    return page
+    """`page` with its table of exit codes as it must be."""
+    return _CODES.sub(lambda _: exit_code_rows(), page)
 
 
 if __name__ == "__main__":
