@@ -72,9 +72,9 @@ def test_a_signal_whose_exception_is_lost_ends_it_all_the_same(
     ("missing", "told"),
     [
         *((name, f"installation is broken: {name} is missing")
-          for name in ("twbuild.errors", "twbuild.cli", "typer", "requests")),
+          for name in ("twbuild.errors", "requests")),
         *((name, f"this Python lacks its module {name}, or a part of it\ntwbuild:   Install the")
-          for name in ("_ssl", "_socket", "zlib")),
+          for name in ("_ssl", "_socket")),
     ],
 )  # fmt: skip
 def test_a_module_that_is_missing_is_70_and_named(
@@ -96,11 +96,8 @@ FAULT = "import twbuild.app; twbuild.app.run = 0"
 @pytest.mark.parametrize(
     ("words", "traced"),
     [
-        (["status", "-v", "x"], True),
-        (["wait", "-vp", "dev"], True),
         (["wait", "-qvi", "1s"], True),
         (["status", "--verbose"], True),
-        (["status", "-q", "x"], False),
         (["status", "--", "-v"], False),
         (["wait", "-p", "-v"], False),
     ],

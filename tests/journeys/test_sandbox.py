@@ -13,13 +13,11 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
-import requests
 from twilio.base.exceptions import TwilioRestException  # type: ignore[import-untyped]
 from twilio.rest import Client  # type: ignore[import-untyped]
 
@@ -28,28 +26,6 @@ from tests.support.shim import shim
 from tests.support.terminal import Terminal
 from twbuild.sandbox.server import Sandbox
 
-# What Twilio's OpenAPI document states of the fields: a pattern for strings, else a type.
-SID = "{}[0-9a-fA-F]{{32}}"
-STATUS_FIELDS = {
-    "sid": SID.format("ZB"),
-    "account_sid": SID.format("AC"),
-    "service_sid": SID.format("ZS"),
-    "status": "building|completed|failed",
-    "url": r"https?://[^/]+/v1/Services/ZS[0-9a-f]{32}/Builds/ZB[0-9a-f]{32}/Status",
-}
-DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"
-BUILD_FIELDS: dict[str, str | type] = {
-    **STATUS_FIELDS,
-    "url": r"https?://[^/]+/v1/Services/ZS[0-9a-f]{32}/Builds/ZB[0-9a-f]{32}",
-    "asset_versions": list,
-    "function_versions": list,
-    "dependencies": list,
-    "runtime": "node(8|10|12|14|16|18|20|22)",
-    "date_created": DATE,
-    "date_updated": DATE,
-    "links": dict,
-}
-PATH = f"/v1/Services/{SERVICE}/Builds"
 SUPPLIED = "twbuild: sandbox: TWBUILD_SERVICE=demo and throwaway credentials, not your own\n"
 
 
@@ -60,127 +36,6 @@ def sandbox() -> Iterator[Sandbox]:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield server
         server.shutdown()
-
-
-def get(sandbox: Sandbox, path: str, **more: Any) -> requests.Response:
-    """What it answers to its own credentials."""
-    given = {"auth": (sandbox.account, sandbox.token), "timeout": 10, **more}
-    return requests.get(sandbox.url + path, **given)
-
-
-def held_to(fields: Mapping[str, str | type], body: Mapping[str, Any]) -> None:
-    """Fail where a body is not as the document states."""
-    assert body.keys() == fields.keys()
-    for name, kind in fields.items():
-        if isinstance(kind, str):
-            assert re.fullmatch(kind, body[name]), name
-        else:
-            assert isinstance(body[name], kind), name
-
-
-@pytest.mark.parametrize("outcome", ["completed", "failed"])
-def test_status_build_and_list_have_the_shapes_that_twilio_documents(outcome: str) -> None:
-    with Sandbox(outcome, 0.3) as sandbox:
-        threading.Thread(target=sandbox.serve_forever, args=(0.02,), daemon=True).start()
-        seen = set()
-        while outcome not in seen:
-            status = get(sandbox, f"{PATH}/{BUILD}/Status").json()
-            held_to(STATUS_FIELDS, status)
-            seen.add(status["status"])
-            build = get(sandbox, f"{PATH}/{BUILD}").json()
-            held_to(BUILD_FIELDS, build)
-        assert seen == {"building", outcome}
-        assert build["status"] == outcome
-        assert {build["sid"], status["sid"]} == {BUILD}
-        for version in [*build["function_versions"], *build["asset_versions"]]:
-            assert re.fullmatch(SID.format("ZN"), version["sid"])
-        assert all(set(d) == {"name", "version"} for d in build["dependencies"])
-        created, updated = (
-            datetime.fromisoformat(build[f"date_{what}"].replace("Z", "+00:00"))
-            for what in ("created", "updated")
-        )
-        assert updated >= created
-
-        answer = get(sandbox, PATH)
-        assert re.fullmatch("RQ[0-9a-f]{32}", answer.headers["Twilio-Request-Id"])
-        page = answer.json()
-        assert page.keys() == {"builds", "meta"}
-        assert page["meta"]["key"] == "builds"
-        for listed in page["builds"]:
-            held_to(BUILD_FIELDS, listed)
-        sandbox.shutdown()
-
-
-def test_the_list_comes_in_pages_that_lead_through_all_builds(sandbox: Sandbox) -> None:
-    sids = {f"ZB{number:032x}" for number in range(5)}
-    for sid in sids:
-        get(sandbox, f"{PATH}/{sid}/Status")
-    found: list[str] = []
-    query: str | None = "?PageSize=2"
-    while query is not None:
-        page = get(sandbox, PATH + query).json()
-        assert len(page["builds"]) <= 2
-        found += [build["sid"] for build in page["builds"]]
-        following = page["meta"]["next_page_url"]
-        query = following and "?" + following.partition("?")[2]
-    assert len(found) == len(set(found)) == 9  # its own, and three earlier ones
-    assert sids < set(found)
-
-
-@pytest.mark.parametrize(
-    ("path", "status"),
-    [
-        (f"/v1/Services/my-service/Builds/{BUILD}/Status", 200),
-        (f"{PATH}/{BUILD.lower().replace('zb', 'ZB')}/Status", 200),
-        (f"{PATH}/{BUILD[:-1]}/Status", 404),
-        (f"{PATH}/{BUILD}/Status/more", 404),
-        (f"/v1/Services/{SERVICE[:-1]}/Builds", 404),
-        (f"/v1/Services/{SERVICE}", 404),
-        ("/v1/Services", 404),
-        ("/", 404),
-        ("/../../etc/passwd", 404),
-    ],
-)
-def test_nothing_but_its_endpoints_answers(sandbox: Sandbox, path: str, status: int) -> None:
-    answer = get(sandbox, path)
-    assert answer.status_code == status
-    if status == 404:
-        assert answer.json()["code"] == 20404
-        assert answer.json()["status"] == 404
-
-
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"])
-def test_nothing_but_get_is_answered(sandbox: Sandbox, method: str) -> None:
-    answer = requests.request(
-        method, f"{sandbox.url}{PATH}/{BUILD}", auth=(sandbox.account, sandbox.token), timeout=10
-    )
-    assert answer.status_code == 405
-
-
-def test_only_its_own_throwaway_credentials_open_it(sandbox: Sandbox) -> None:
-    wrong = [
-        None,
-        (sandbox.account, ""),
-        (sandbox.account, sandbox.token[:-1]),
-        ("AC" + "0" * 32, sandbox.token),
-    ]
-    for auth in wrong:
-        answer = requests.get(sandbox.url + PATH, auth=auth, timeout=10)
-        assert answer.status_code == 401
-        assert answer.json()["code"] == 20003
-    other = Sandbox("completed", 0)
-    other.server_close()
-    assert (other.account, other.token) != (sandbox.account, sandbox.token)
-
-
-def test_it_listens_on_loopback_alone(sandbox: Sandbox) -> None:
-    assert sandbox.server_address[0] == "127.0.0.1"
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect(("192.0.2.1", 9))  # sends nothing: tells our address towards the world
-        outward = probe.getsockname()[0]
-    if not outward.startswith("127."):
-        with pytest.raises(OSError, match=r"refused|reset|timed out"):
-            socket.create_connection((outward, sandbox.port), timeout=2).close()
 
 
 def test_twilios_own_client_reads_the_same_as_twbuild(
@@ -341,11 +196,8 @@ def test_command_sees_the_sandbox_in_the_place_of_everything_of_the_callers(
     [
         (["true"], 0),
         (["sh", "-c", "exit 3"], 3),
-        (["sh", "-c", "exit 255"], 255),
         (["--", "sh", "-c", "kill -TERM $$"], 143),
-        (["sh", "-c", "kill -KILL $$"], 137),
         (["--", "no-such-command"], 127),
-        (["/no/such/command"], 127),
         (["--", "/etc"], 126),
     ],
     ids=str,
@@ -382,10 +234,7 @@ while True:
 """
 
 
-@pytest.mark.parametrize(
-    "signum",
-    [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGALRM, signal.SIGUSR1],
-)
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1])
 def test_signals_are_forwarded_and_nothing_is_left_behind(
     base: dict[str, str], signum: signal.Signals
 ) -> None:
@@ -568,22 +417,6 @@ def test_a_machine_without_room_for_a_sandbox_is_told_so(
     assert "the sandbox needs a port on 127.0.0.1, a thread and a temporary folder" in ended.stderr
 
 
-def test_a_hook_tried_in_the_sandbox_stops_a_push_of_a_failed_build(
-    base: dict[str, str], tmp_path: Path
-) -> None:
-    script = f"twbuild wait -q demo {BUILD} || exit; echo pushed"
-    for outcome, code, stdout in (
-        ("failed", 1, "failed\n"),
-        ("completed", 0, "completed\npushed\n"),
-    ):
-        ended = run(
-            *("sandbox", "--outcome", outcome, "--build-time", "0", "sh", "-c", script),
-            env=base,
-            cwd=tmp_path,
-        )
-        assert (ended.code, ended.stdout) == (code, stdout)
-
-
 def test_a_sandbox_started_in_the_background_of_a_script_leaves_no_process(
     base: dict[str, str],
 ) -> None:
@@ -599,20 +432,7 @@ def test_a_caller_that_ignores_sigchld_changes_no_code(base: dict[str, str]) -> 
     words = [sys.executable, "-c", ignoring, TWBUILD, "sandbox"]
     failed = run_words([*words, "--outcome", "failed", "--build-time", "0s"], env=base)
     assert (failed.code, failed.stdout) == (1, "failed\n")
-    for script, code in (("exit 7", 7), ("kill -TERM $$", 143)):
-        assert run_words([*words, "sh", "-c", script], env=base).code == code
-
-
-def test_each_answer_on_a_kept_connection_comes_at_once(sandbox: Sandbox) -> None:
-    with requests.Session() as session:
-        session.auth = (sandbox.account, sandbox.token)
-        seconds = []
-        for _ in range(10):
-            since = time.monotonic()
-            session.get(f"{sandbox.url}{PATH}/{BUILD}/Status", timeout=10)
-            seconds.append(time.monotonic() - since)
-    # Delayed acknowledgements take 40 ms, each time; a busy machine not always.
-    assert min(seconds[1:]) < 0.03
+    assert run_words([*words, "sh", "-c", "kill -TERM $$"], env=base).code == 143
 
 
 def script(path: Path, content: str) -> str:
@@ -635,22 +455,6 @@ def test_a_script_without_an_interpreter_line_runs_as_in_a_shell(
     assert run("sandbox", no_script, env=base).code == 126
 
 
-@pytest.mark.parametrize(
-    ("line", "told"),
-    [
-        ("#!/bin/sh\r\n", [r"'/bin/sh\r' does not exist", "carriage return"]),
-        ("#! /no/such/shell -e\n", ["'/no/such/shell' does not exist"]),
-    ],
-    ids=["carriage return", "missing"],
-)
-def test_an_interpreter_that_is_not_there_is_named(
-    base: dict[str, str], tmp_path: Path, line: str, told: list[str]
-) -> None:
-    ended = run("sandbox", script(tmp_path / "hook", f"{line}echo hello\r\n"), env=base)
-    assert (ended.code, ended.stdout) == (126, "")
-    assert [part for part in told if part not in ended.stderr] == []
-
-
 # Right after the folder was made, and before anything else happens.
 AT_THE_FOLDER = """
 import os, tempfile
@@ -663,9 +467,7 @@ tempfile.mkdtemp = mkdtemp
 """
 
 
-@pytest.mark.parametrize(
-    "signum", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT], ids=str
-)
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGQUIT], ids=str)
 def test_a_signal_right_after_the_folder_was_made_leaves_none(
     base: dict[str, str], tmp_path: Path, signum: signal.Signals
 ) -> None:
@@ -684,16 +486,3 @@ def test_what_command_makes_of_the_folder_changes_no_code(
     for does in ('echo > "$0/file"', 'rmdir "$0"', 'rmdir "$0"; echo > "$0"'):
         words = ["sh", "-c", f'set -- "$TWILIO_CONFIG_DIR"; {does.replace("$0", "$1")}; exit 5']
         assert run("sandbox", *words, env={**base, "TMPDIR": str(tmp_path)}).code == 5
-
-
-@pytest.mark.parametrize("command", ["wait", "status", "sandbox"])
-def test_a_command_of_twbuild_as_command_is_2_and_the_one_that_was_meant(
-    base: dict[str, str], command: str
-) -> None:
-    for separator in ([], ["--"]):
-        ended = run("sandbox", *separator, command, SERVICE, BUILD, env=base)
-        assert (ended.code, ended.stdout) == (2, "")
-        assert (
-            f"Did you mean: twbuild sandbox twbuild {command} {SERVICE} {BUILD}\n" in ended.stderr
-        )
-        assert "For usage: twbuild sandbox --help" in ended.stderr

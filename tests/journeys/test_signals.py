@@ -23,7 +23,6 @@ from tests.support.shim import shim
 from tests.support.sockets import Connection, Server, http
 from tests.support.terminal import Terminal
 from tests.support.twilio import Twilio, reply, status_body
-from twbuild import signals
 from twbuild.output.live import ERASE
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT]
@@ -251,7 +250,7 @@ def test_a_verdict_that_was_reached_is_told_at_whatever_moment_a_signal_comes(
     twilio: Twilio, environ: dict[str, str], options: list[str]
 ) -> None:
     twilio.says("completed")
-    moments = [*range(1, 24, 2), *range(25, 200, 11), *range(200, 900, 50)]
+    moments = [*range(1, 24, 5), *range(25, 200, 35), *range(200, 900, 100)]
     codes = set()
     for number, moment in enumerate(moments):
         signum = SIGNALS[number % 4]
@@ -274,9 +273,9 @@ def test_a_signal_at_any_moment_of_the_start_up_ends_it_without_a_traceback(
 ) -> None:
     twilio.says("building")
     env = {**environ, "PYTHONPATH": shim(tmp_path, AT_AN_IMPORT)}
-    moments = [1, 2, 3, 5, 8, 13, 21, 34, 55, 80, 110, 140, 170, 200, 240]
+    moments = [1, 2, 5, 13, 34, 80, 140, 240]
     for number, moment in enumerate(moments):
-        signum = SIGNALS[number % 4] if number > 2 else signal.SIGINT
+        signum = SIGNALS[number % 4] if number > 1 else signal.SIGINT
         ended = run(
             "wait", "-t", "2s", SERVICE, BUILD,
             env={**env, "MOMENT": str(moment), "SIGNAL": str(int(signum))},
@@ -337,13 +336,7 @@ def test_ctrl_c_stops_the_script_around_it_too(twilio: Twilio, environ: dict[str
         assert f"twbuild wait {SERVICE} {BUILD}" in terminal.text
 
 
-OTHERS = [
-    *(signal.SIGABRT, signal.SIGALRM, signal.SIGUSR1, signal.SIGUSR2),
-    *(signal.SIGVTALRM, signal.SIGPROF, signal.SIGXCPU),
-]
-
-
-@pytest.mark.parametrize("signum", [*SIGNALS, *OTHERS])
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGQUIT, signal.SIGALRM])
 def test_the_live_screen_is_gone_and_the_cursor_back_before_the_last_words(
     twilio: Twilio, environ: dict[str, str], signum: int
 ) -> None:
@@ -643,29 +636,3 @@ def test_no_core_file_is_left_whose_memory_has_the_token(
 
     assert process.returncode == -signum
     assert os.listdir(folder) == []
-
-
-HANGING = """
-import time
-from twbuild import signals
-with signals.caught():
-    print("hangs", flush=True)
-    time.sleep(60)
-"""
-
-
-def test_signals_insist_after_two_seconds_where_something_hangs() -> None:
-    process = subprocess.Popen([sys.executable, "-c", HANGING], stdout=subprocess.PIPE)
-    assert process.stdout
-    process.stdout.readline()
-
-    since = time.monotonic()
-    process.send_signal(signal.SIGTERM)
-    while process.poll() is None:
-        assert time.monotonic() < since + ON_ANY_MACHINE
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.1)
-
-    assert process.returncode == -signal.SIGINT
-    assert time.monotonic() - since > signals.INSIST_SECONDS
-    process.stdout.close()

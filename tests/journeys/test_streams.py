@@ -37,7 +37,7 @@ from tests.support.command import (
 from tests.support.moments import disk_full, fill, until, until_more
 from tests.support.secrets import shown
 from tests.support.shim import shim
-from tests.support.twilio import Answer, Twilio, error, reply, status_body
+from tests.support.twilio import Twilio, error, reply, status_body
 
 CODES = {"completed": 0, "failed": 1, "building": 8}
 
@@ -76,9 +76,7 @@ def plain(stderr: str) -> bool:
     ("closing", "statuses"),
     [
         (">&-", ["failed"]),  # the one that writes the most and asks twice
-        ("2>&-", ["failed"]),
-        ("<&-", ["failed"]),
-        (">&- 2>&-", ["failed", "building"]),
+        ("2>&-", ["building"]),
         ("<&- >&- 2>&-", ["failed", "completed"]),
     ],
 )
@@ -106,13 +104,12 @@ def test_a_reader_that_has_gone_changes_nothing(
     twilio: Twilio, environ: dict[str, str], options: list[str]
 ) -> None:
     twilio.describes("failed")
-    for status in ("completed", "failed"):
-        twilio.says("building", status)
-        with gone_reader() as stdout:
-            ended = run("wait", "-i", "200ms", *options, SERVICE, BUILD, env=environ, stdout=stdout)
-        assert ended.code == CODES[status]
-        assert plain(ended.stderr)
-        assert "pipe" not in ended.stderr
+    twilio.says("building", "failed")
+    with gone_reader() as stdout:
+        ended = run("wait", "-i", "200ms", *options, SERVICE, BUILD, env=environ, stdout=stdout)
+    assert ended.code == 1
+    assert plain(ended.stderr)
+    assert "pipe" not in ended.stderr
 
 
 def test_a_socket_that_was_reset_is_a_reader_that_has_gone(
@@ -148,7 +145,7 @@ def test_a_result_that_cannot_be_written_is_3_and_a_sentence(
 
 @pytest.mark.parametrize(
     ("words", "code"),
-    [(["--help"], 0), (["wait", "-h"], 0), (["--version"], 0), ([], 2), (["--show-completion"], 0)],
+    [(["--version"], 0), ([], 2), (["--show-completion"], 0)],
     ids=str,
 )
 def test_help_and_version_cope_with_a_stream_that_is_gone_or_full(
@@ -242,8 +239,20 @@ class Unread:
         os.close(self.end)
 
 
-@pytest.mark.parametrize("moment", ["verdict", "signal", "deadline"])
-@pytest.mark.parametrize("kind", Unread.STARTS)
+@pytest.mark.parametrize(
+    ("kind", "moment"),
+    [
+        ("pipe", "verdict"),
+        ("pipe", "signal"),
+        ("pipe", "deadline"),
+        ("terminal", "deadline"),
+        ("another user's terminal", "verdict"),
+        ("terminal without a name", "deadline"),
+        ("slow terminal", "verdict"),
+        ("slow terminal", "deadline"),
+        ("another user's slow terminal", "signal"),
+    ],
+)
 def test_a_stream_that_nobody_reads_or_reads_slowly_delays_nothing(
     twilio: Twilio, environ: dict[str, str], tmp_path: Path, kind: str, moment: str
 ) -> None:
@@ -333,7 +342,7 @@ def test_a_stderr_that_is_read_again_in_time_gets_the_closing_lines_whole(
     assert last.startswith("::error " if github else "twbuild: ")
 
 
-@pytest.mark.parametrize("github", ["", "true"])
+@pytest.mark.parametrize("github", ["true"])
 def test_a_text_too_long_for_stderr_is_shortened_and_keeps_its_ends(
     twilio: Twilio, environ: dict[str, str], github: str
 ) -> None:
@@ -354,15 +363,10 @@ def test_a_text_too_long_for_stderr_is_shortened_and_keeps_its_ends(
     "env",
     [
         {"PYTHONWARNINGS": "error"},
-        {"PYTHONUNBUFFERED": "1"},
         {"PYTHONOPTIMIZE": "2"},
         {"PYTHONDEVMODE": "1"},
-        {"PYTHONIOENCODING": "cp1252"},
         {"PYTHONIOENCODING": "ascii:strict"},
-        {"PYTHONIOENCODING": "idna"},
-        {"PYTHONIOENCODING": "punycode"},
         {"PYTHONIOENCODING": "undefined"},
-        {"LC_ALL": "C"},
         {"PYTHONSAFEPATH": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"},
     ],
     ids=str,
@@ -462,49 +466,21 @@ def test_verbose_tells_each_request_and_the_source_of_the_credentials(
         assert not shown(ended.stderr)
 
 
-ANNOTATED: dict[int, list[Answer]] = {
-    1: ["failed"],
-    3: [400],
-    4: [error(401, "Authenticate\n::add-mask::building\r\n::warning::100% wrong")],
-    5: [404],
-    124: ["building"],
-}
-
-
-@pytest.mark.parametrize("quiet", [[], ["-q"]], ids=["", "-q"])
-@pytest.mark.parametrize("code", [*ANNOTATED, 0, 2, 70])
+@pytest.mark.parametrize("code", [4, 70])
 def test_github_gets_one_annotation_of_an_ending_that_somebody_must_look_into(
-    twilio: Twilio, environ: dict[str, str], tmp_path: Path, code: int, quiet: list[str]
+    twilio: Twilio, environ: dict[str, str], code: int
 ) -> None:
-    twilio.says(*ANNOTATED.get(code, ["completed"]))
-    twilio.describes("failed")
+    twilio.says(error(401, "Authenticate\n::add-mask::building\r\n::warning::100% wrong"))
     env = {**environ, "GITHUB_ACTIONS": "true", "CI": "true"}
-    if code == 70:
-        env["PYTHONPATH"] = shim(tmp_path, CRASH)
-    command = ["status"] if code == 5 else ["wait", "-t", "1s"]
-    build = "ZB1" if code == 2 else BUILD
-    ended = run(*command, *quiet, SERVICE, build, env=env)
+    ended = run("wait", "-q", SERVICE, BUILD, env=env, first=CRASH if code == 70 else "")
 
     assert ended.code == code
     lines = ended.stderr.splitlines()
-    commands = [line for line in lines if line.startswith("::")]
-    assert all(line.startswith("twbuild: ") for line in lines if line not in commands)
-    if code == 0:
-        assert commands == []
-    else:
-        assert len(commands) == 1
-        assert commands[0].startswith("::error title=twbuild::")
-        assert "\r" not in ended.stderr
-    if code == 4:
-        assert "100%25 wrong" in commands[0]
-        assert "%0A" in commands[0]
-    if quiet and code == 0:
-        assert ended.stderr == ""
-
-
-def objects(stdout: str) -> list[dict[str, object]]:
-    """The JSON objects, one a line."""
-    return [json.loads(line) for line in stdout.splitlines()]
+    (command,) = [line for line in lines if line.startswith("::")]
+    assert all(line.startswith("twbuild: ") for line in lines if line != command)
+    assert command.startswith("::error title=twbuild::")
+    assert ("100%25 wrong" in command) == (code == 4)
+    assert "\r" not in ended.stderr
 
 
 KEYS = [
@@ -513,59 +489,18 @@ KEYS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("words", "answers", "code", "outcome"),
-    [
-        (["status"], ["building"], 8, "building"),
-        (["wait"], ["completed"], 0, "completed"),
-        (["wait"], ["failed"], 1, "failed"),
-        (["wait", "-t", "1s"], ["building"], 124, "timeout"),
-        (["wait"], [401], 4, "unauthorized"),
-        (["status"], [404], 5, "not_found"),
-        (["wait"], [400], 3, "unavailable"),
-        (["wait", "-i", "200ms"], ["building", 403], 4, "unauthorized"),
-    ],
-    ids=str,
-)
-def test_json_tells_every_outcome(
-    twilio: Twilio,
-    environ: dict[str, str],
-    words: list[str],
-    answers: list[str | int],
-    code: int,
-    outcome: str,
+def test_json_tells_what_was_answered_and_the_error(
+    twilio: Twilio, environ: dict[str, str]
 ) -> None:
-    twilio.says(*answers)
-    twilio.describes("failed")
-    ended = run(*words, "--json", "-q", SERVICE, BUILD, env=environ)
+    twilio.says("building", 403)
+    ended = run("wait", "-i", "200ms", "--json", "-q", SERVICE, BUILD, env=environ)
 
-    (told,) = objects(ended.stdout)
-    assert ended.code == code
-    assert list(told) == KEYS
-    assert (told["sid"], told["outcome"]) == (BUILD, outcome)
-    good = [answer for answer in answers if isinstance(answer, str)]
-    assert told["status"] == (good[-1] if good else None)
-    bad = [answer for answer in answers if isinstance(answer, int)]
-    if bad:
-        assert isinstance(told["error"], dict)
-        assert told["error"]["http_status"] == bad[-1]
-        assert told["error"]["request_id"] == "RQ" + "d4" * 16
-        assert "message" in told["error"]
-    else:
-        assert told["error"] is None
-        assert {name: told[name] for name in KEYS[:5]} == status_body(status=good[-1])
-
-
-def test_json_tells_of_builds_that_were_never_asked_about(base: dict[str, str]) -> None:
-    ended = run("wait", "--json", SERVICE, BUILD, OTHER_BUILD, env=base)
-    assert ended.code == 4
-    assert [(o["sid"], o["outcome"], o["polls"]) for o in objects(ended.stdout)] == [
-        (BUILD, "unauthorized", 0),
-        (OTHER_BUILD, "unauthorized", 0),
-    ]
-
-    ended = run("wait", "--json", SERVICE, env=base)
-    assert [(o["sid"], o["outcome"]) for o in objects(ended.stdout)] == [(None, "unauthorized")]
+    (told,) = map(json.loads, ended.stdout.splitlines())
+    assert (ended.code, list(told)) == (4, KEYS)
+    assert {name: told[name] for name in KEYS[:5]} == status_body(status="building")
+    assert told["outcome"] == "unauthorized"
+    assert told["error"]["http_status"] == 403
+    assert told["error"]["request_id"] == "RQ" + "d4" * 16
 
 
 @pytest.mark.parametrize("verbose", [False, True])
@@ -584,15 +519,6 @@ def test_a_bug_is_70_with_one_line_and_frames_only_for_v_and_never_a_secret(
     assert "Please report it" in lines[-1]
     assert bool([line for line in lines if "runner.py" in line]) is verbose
     assert not shown(ended.stderr)
-
-
-def test_a_broken_installation_is_70_and_a_sentence(base: dict[str, str], tmp_path: Path) -> None:
-    code = "import sys\nsys.modules['requests'] = None\nsys.modules['typer'] = None\n"
-    ended = run("status", SERVICE, BUILD, env={**base, "PYTHONPATH": shim(tmp_path, code)})
-
-    assert (ended.code, ended.stdout) == (70, "")
-    assert "installation is broken" in ended.stderr
-    assert plain(ended.stderr)
 
 
 def test_a_stdin_with_something_in_it_is_never_read(
@@ -626,8 +552,7 @@ def test_no_null_device_changes_nothing(
     code = "import os\nos.devnull = '/no/such/device'"
     env = {**environ, "PYTHONPATH": shim(tmp_path, code)}
     assert run("status", SERVICE, BUILD, env=env).stdout == "failed\n"
-    for closed in ("<&-", ">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"):
-        script = f"{TWBUILD} status {SERVICE} {BUILD} {closed}"
-        assert run_words(["sh", "-c", script], env=env).code == 1, closed
+    script = f"{TWBUILD} status {SERVICE} {BUILD} <&- >&- 2>&-"
+    assert run_words(["sh", "-c", script], env=env).code == 1
     script = f"{TWBUILD} sandbox --build-time 0s --outcome failed <&- >&- 2>&-"
     assert run_words(["sh", "-c", script], env=env).code == 1

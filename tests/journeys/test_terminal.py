@@ -198,26 +198,11 @@ def test_after_a_resize_the_next_frame_fits_and_nothing_is_left_of_the_old(
         assert terminal.lines[1].startswith(f"✓ completed  {BUILD}  ready to deploy (waited ")
 
 
-LIVE = [
-    {"TERM": "xterm-256color"},
-    {"CI": "false"},
-    {"CI": "False"},
-    {"CI": "0"},
-    {"CI": ""},
-    {"GITHUB_ACTIONS": "true"},
-    dict.fromkeys(AGENTS, ""),
-    dict.fromkeys(AGENTS, "0"),
-]
+LIVE = [{"TERM": "xterm-256color"}, {"CI": "false"}, dict.fromkeys(AGENTS, "0")]
 PLAIN: list[dict[str, str]] = [
     {"TERM": ""},
-    {"TERM": "DUMB"},
-    {"TERM": "unknown"},
-    {"TWBUILD_PROGRESS": "plain"},
-    {"CI": "1"},
-    {"CI": "true"},
-    {"TERM": "dumb", "FORCE_COLOR": "1"},
     {"CI": "1", "TTY_COMPATIBLE": "1", "TTY_INTERACTIVE": "1"},
-    *({agent: "1"} for agent in AGENTS),
+    {"CLAUDECODE": "1", "FORCE_COLOR": "1"},
 ]
 
 
@@ -236,12 +221,8 @@ def shown(twilio: Twilio, words: list[str], env: Mapping[str, str], columns: int
     ("options", "env"),
     [
         *(([], env) for env in LIVE),
-        (["--progress", "live"], {"CI": "1"}),
-        (["--progress", "live"], {"TERM": "dumb"}),
-        (["--progress=live"], {"TERM": "unknown", "CI": "true"}),
-        (["--progress=live"], {"CLAUDECODE": "1"}),
+        (["--progress", "live"], {"CI": "1", "TERM": "dumb"}),
         (["--progress=auto"], {"TWBUILD_PROGRESS": "plain"}),
-        ([], {"TWBUILD_PROGRESS": "live", "CI": "1"}),
     ],
     ids=str,
 )
@@ -319,35 +300,39 @@ def test_stdout_and_stderr_each_get_what_they_are_for(
     )
 
 
-@pytest.mark.parametrize("term", [None, "", "dumb", "unknown"])
-@pytest.mark.parametrize("words", [["status"], ["wait", "-i", "200ms"]], ids=["status", "wait"])
+@pytest.mark.parametrize(
+    ("words", "answer", "code", "term"),
+    [(["status"], "completed", 0, {}), (["wait"], 401, 4, {"TERM": "dumb"})],
+)
 def test_a_terminal_of_no_known_kind_gets_no_escape_code_on_any_stream(
-    twilio: Twilio, environ: dict[str, str], term: str | None, words: list[str]
+    twilio: Twilio,
+    environ: dict[str, str],
+    words: list[str],
+    answer: str | int,
+    code: int,
+    term: dict[str, str],
 ) -> None:
-    for answers, code in ((["completed"], 0), ([401], 4)):
-        twilio.says(*answers)
-        known = {} if term is None else {"TERM": term}
-        env = {**environ, "COLORTERM": "truecolor", **known}
-        with Terminal([TWBUILD, *words, SERVICE, BUILD], env) as terminal:
-            assert terminal.end() == code
-        assert b"\x1b" not in terminal.raw
-        assert ("✓ completed" in terminal.text) is (code == 0)
+    twilio.says(answer)
+    env = {**environ, "COLORTERM": "truecolor", **term}
+    with Terminal([TWBUILD, *words, SERVICE, BUILD], env) as terminal:
+        assert terminal.end() == code
+    assert b"\x1b" not in terminal.raw
+    assert ("✓ completed" in terminal.text) is (code == 0)
 
 
 @pytest.mark.parametrize("options", [["--progress", "plain"], ["--progress", "live"], ["--json"]])
 def test_where_both_streams_are_terminals_the_result_is_told_once(
     twilio: Twilio, environ: dict[str, str], options: list[str]
 ) -> None:
-    for sids in (SIDS[:1], SIDS[:3]):
-        for sid in sids:
-            twilio.says("building", "completed", build=sid)
-        words = [TWBUILD, "wait", "-i", "200ms", *options, SERVICE, *sids]
-        terminal = Xterm(words, environ, 400)
-        with terminal:
-            assert terminal.end() == 0
-        for sid in sids:
-            told = [line for line in terminal.lines if sid in line and "completed" in line]
-            assert len(told) == 1, told
+    for sid in SIDS[:3]:
+        twilio.says("building", "completed", build=sid)
+    words = [TWBUILD, "wait", "-i", "200ms", *options, SERVICE, *SIDS[:3]]
+    terminal = Xterm(words, environ, 400)
+    with terminal:
+        assert terminal.end() == 0
+    for sid in SIDS[:3]:
+        told = [line for line in terminal.lines if sid in line and "completed" in line]
+        assert len(told) == 1, told
 
 
 def test_a_screen_is_erased_for_a_line_above_it_and_at_the_end_and_else_changed_in_place(
@@ -492,7 +477,7 @@ def test_tmux_made_narrower_and_wider_has_exactly_one_row_left(twilio: Twilio, t
 COLOUR = re.compile(rb"\x1b\[[0-9;]*(?:3[0-9]|4[0-9]|9[0-9]|10[0-9])[0-9;]*m")
 
 
-@pytest.mark.parametrize(("no_color", "coloured"), [("1", False), ("0", False), ("", True)])
+@pytest.mark.parametrize(("no_color", "coloured"), [("1", False), ("", True)])
 def test_no_color_takes_the_colours_and_nothing_else(
     twilio: Twilio, environ: dict[str, str], no_color: str, coloured: bool
 ) -> None:
@@ -506,8 +491,6 @@ def test_no_color_takes_the_colours_and_nothing_else(
     ("env", "frames", "mark"),
     [
         ({"PYTHONIOENCODING": "utf-8"}, DOTS, "✓"),
-        ({"PYTHONIOENCODING": "ascii"}, LINE, "+"),
-        ({"PYTHONIOENCODING": "ascii:strict"}, LINE, "+"),
         ({"PYTHONIOENCODING": "cp1252"}, LINE, "+"),
         ({"LC_ALL": "C", "PYTHONUTF8": "0"}, LINE, "+"),
     ],
@@ -578,7 +561,6 @@ def test_a_timeout_says_that_the_build_goes_on_and_how_to_wait_again(
 @pytest.mark.parametrize(
     ("options", "more", "first"),
     [
-        (["--progress", "plain"], {}, "twbuild: error: no credentials found"),
         (["--progress", "plain"], {"GITHUB_ACTIONS": "true"}, "::error title=twbuild::no"),
         ([], {"CI": "true"}, "twbuild: error: no credentials found"),
         (

@@ -3,19 +3,43 @@
 from __future__ import annotations
 
 import base64
+import re
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 import pytest
+import requests
 
 from tests.support.command import BUILD, OTHER_BUILD, SERVICE
 from twbuild.sandbox import server
 from twbuild.sandbox.server import Sandbox
 
 BUILDS = f"/v1/Services/{SERVICE}/Builds"
+# What Twilio's OpenAPI document states of the fields: a pattern for strings, else a type.
+SID = "{}[0-9a-fA-F]{{32}}"
+STATUS_FIELDS = {
+    "sid": SID.format("ZB"),
+    "account_sid": SID.format("AC"),
+    "service_sid": SID.format("ZS"),
+    "status": "building|completed|failed",
+    "url": r"https?://[^/]+/v1/Services/ZS[0-9a-f]{32}/Builds/ZB[0-9a-f]{32}/Status",
+}
+DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"
+BUILD_FIELDS: dict[str, str | type] = {
+    **STATUS_FIELDS,
+    "url": r"https?://[^/]+/v1/Services/ZS[0-9a-f]{32}/Builds/ZB[0-9a-f]{32}",
+    "asset_versions": list,
+    "function_versions": list,
+    "dependencies": list,
+    "runtime": "node(8|10|12|14|16|18|20|22)",
+    "date_created": DATE,
+    "date_updated": DATE,
+    "links": dict,
+}
 FOREVER = 10_000.0
 
 
@@ -123,6 +147,73 @@ def test_anything_else_is_not_found_in_twilios_shape(building: Sandbox, path: st
 
     assert code == 404
     assert (error["code"], error["status"]) == (20404, 404)
+
+
+def held_to(fields: Mapping[str, str | type], body: Mapping[str, Any]) -> None:
+    """Fail where a body is not as the document states."""
+    assert body.keys() == fields.keys()
+    for name, kind in fields.items():
+        if isinstance(kind, str):
+            assert re.fullmatch(kind, body[name]), name
+        else:
+            assert isinstance(body[name], kind), name
+
+
+@pytest.mark.parametrize("outcome", ["completed", "failed"])
+def test_status_build_and_list_have_the_shapes_that_twilio_documents(outcome: str) -> None:
+    with Sandbox(outcome, 0.3) as sandbox:
+        seen = set()
+        while outcome not in seen:
+            status = ask(sandbox, f"{BUILDS}/{BUILD}/Status")[1]
+            held_to(STATUS_FIELDS, status)
+            seen.add(status["status"])
+            build = ask(sandbox, f"{BUILDS}/{BUILD}")[1]
+            held_to(BUILD_FIELDS, build)
+        assert seen == {"building", outcome}
+        assert build["status"] == outcome
+        assert {build["sid"], status["sid"]} == {BUILD}
+        for version in [*build["function_versions"], *build["asset_versions"]]:
+            assert re.fullmatch(SID.format("ZN"), version["sid"])
+        assert all(set(d) == {"name", "version"} for d in build["dependencies"])
+        created, updated = (
+            datetime.fromisoformat(build[f"date_{what}"].replace("Z", "+00:00"))
+            for what in ("created", "updated")
+        )
+        assert updated >= created
+
+        _, page = ask(sandbox, BUILDS)
+        assert page.keys() == {"builds", "meta"}
+        assert page["meta"]["key"] == "builds"
+        for listed in page["builds"]:
+            held_to(BUILD_FIELDS, listed)
+
+
+@pytest.fixture
+def serving(building: Sandbox) -> Iterator[Sandbox]:
+    threading.Thread(target=building.serve_forever, args=(0.02,), daemon=True).start()
+    yield building
+    building.shutdown()
+
+
+def test_each_answer_on_a_kept_connection_comes_at_once(serving: Sandbox) -> None:
+    with requests.Session() as session:
+        session.auth = (serving.account, serving.token)
+        seconds = []
+        for _ in range(10):
+            since = time.monotonic()
+            session.get(f"{serving.url}{BUILDS}/{BUILD}/Status", timeout=10)
+            seconds.append(time.monotonic() - since)
+    # Delayed acknowledgements take 40 ms, each time; a busy machine not always.
+    assert min(seconds[1:]) < 0.03
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"])
+def test_nothing_but_get_is_answered_and_only_on_loopback(serving: Sandbox, method: str) -> None:
+    auth = (serving.account, serving.token)
+    answer = requests.request(method, f"{serving.url}{BUILDS}/{BUILD}", auth=auth, timeout=10)
+
+    assert answer.status_code == 405
+    assert serving.server_address[0] == "127.0.0.1"
 
 
 def test_a_connection_that_stays_idle_is_closed(
