@@ -63,6 +63,18 @@ def test_only_the_runner_waits() -> None:
     }
 
 
+def test_contributing_lists_each_module_once_and_names_only_what_exists() -> None:
+    page = (ROOT / ".github" / "CONTRIBUTING.md").read_text("utf-8")
+    listed = re.findall(r"^  ([\w/]+)\.py  +\w", page, re.MULTILINE)
+    table = page.partition("## Where a change goes")[2].partition("\n## ")[0]
+    places = re.findall(r"(?:`([\w]+)` in )?`([\w/]+)\.py`", table)
+
+    assert sorted(listed) == sorted(name.replace(".", "/") for name in MODULES)
+    assert len(places) > 20
+    for name, module in places:
+        assert re.search(rf"\b{name}\b", (PACKAGE / f"{module}.py").read_text("utf-8")), name
+
+
 WAITS = [
     "import time; time.sleep(1)",
     "from select import select; select([], [], [], 1)",
