@@ -11,9 +11,10 @@ import re
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.support.authority import Authority
 from tests.support.command import BUILD, OTHER_BUILD, SCRIPTS, base_environ
@@ -22,7 +23,8 @@ from tests.support.terminal import Terminal
 from twbuild.sandbox.server import Sandbox
 
 PICTURE = Path(__file__).parents[1] / ".github" / "twbuild.svg"
-COLUMNS, ROWS = 80, 10
+COLUMNS, ROWS = 60, 19  # a telephone's screen is 390 pixels wide
+WIDTH, HEIGHT, MARGIN = 8 * COLUMNS, 17 * ROWS, 12
 THEME = {
     "fg": "#d0d7de",
     "bg": "#0d1117",
@@ -31,13 +33,34 @@ THEME = {
         "#6e7681:#ffa198:#56d364:#e3b341:#79c0ff:#d2a8ff:#56d4dd:#f0f6fc"
     ),
 }
-SECONDS_A_KEY = 0.04
-# What is typed key by key, what is pasted, the last words to see, and seconds to read them.
+# What termtosvg draws into: a border shows where the terminal ends on a page as dark as it is.
+TEMPLATE = f"""<svg xmlns="http://www.w3.org/2000/svg" id="terminal" baseProfile="full"
+    viewBox="0 0 {WIDTH + 2 * MARGIN} {HEIGHT + 2 * MARGIN}" width="{WIDTH + 2 * MARGIN}">
+  <defs>
+    <termtosvg:template_settings xmlns:termtosvg="https://github.com/nbedos/termtosvg">
+      <termtosvg:screen_geometry columns="{COLUMNS}" rows="{ROWS}"/>
+      <termtosvg:animation type="css"/>
+    </termtosvg:template_settings>
+    <style type="text/css" id="generated-style"/>
+    <style type="text/css" id="user-style">
+      @media (prefers-reduced-motion: reduce) {{ #screen_view {{ animation: none !important }} }}
+    </style>
+  </defs>
+  <rect class="background" x="1" y="1" rx="6" width="{WIDTH + 2 * MARGIN - 2}"
+      height="{HEIGHT + 2 * MARGIN - 2}" stroke="#6e7681" stroke-width="2"/>
+  <svg id="screen" x="{MARGIN}" y="{MARGIN}" width="{WIDTH}" height="{HEIGHT}"
+      viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="xMidYMin slice"/>
+</svg>
+"""
+REQUEST = "RQ0f1e2d3c4b5a69788796a5b4c3d2e1f0"
+SECONDS_A_KEY = 0.02
+# What is typed, the last words to see, and seconds to read them.
 SCENES = [
-    ("twbuild wait my-service ", f"{BUILD} && ./deploy.sh", "deployed", 0.8),
-    ("twbuild wait my-service ", OTHER_BUILD, "Compare", 0.5),
-    ("echo $?", "", "\n1\n", 1.5),
+    ("twbuild wait my-service $BUILD && ./deploy.sh", "deployed\n", 2.0),
+    ("twbuild wait my-service $NEXT && ./deploy.sh", "support", 0.5),
+    ("echo $?", "\n1\n", 0.1),
 ]
+LAST_SECONDS = 3
 
 
 class Recording:
@@ -48,8 +71,10 @@ class Recording:
         self._seen = 0
         self._start = time.monotonic()
         self._decoder = codecs.getincrementaldecoder("utf-8")()
+        first = self._terminal.text
+        self._seen = len(terminal.raw)
         head = {"version": 2, "width": COLUMNS, "height": ROWS, "theme": THEME}
-        self.lines = [json.dumps(head)]
+        self.lines = [json.dumps(head), json.dumps([0, "o", first])]
 
     def watch(self, seconds: float) -> None:
         """Record for so long."""
@@ -76,6 +101,15 @@ class Recording:
             self.watch(0.02)
 
 
+def changed(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An answer of the sandbox's, where the failed build has another runtime than the earlier."""
+    builds = [
+        {**build, "runtime": "node20"} if build["status"] == "completed" else build
+        for build in body.get("builds", ())
+    ]
+    return {**body, "builds": builds} if builds else body
+
+
 @contextmanager
 def local_twilio(folder: Path) -> Iterator[dict[str, str]]:
     """Two builds, one to be completed and one to fail; the variables that lead to them."""
@@ -89,9 +123,8 @@ def local_twilio(folder: Path) -> Iterator[dict[str, str]]:
                 sandbox = failed if OTHER_BUILD in head else completed
                 login = re.search(r"Authorization: (.*)\r", head)
                 status, body = sandbox.answer(head.split()[1], login[1] if login else "")
-                if "/Status " not in head:  # the details of a failed build have no place here
-                    status, body = 404, {}
-                connection.send(http(json.dumps(body).encode(), f"{status} -"))
+                content = json.dumps(changed(body)).encode()
+                connection.send(http(content, f"{status} -", f"Twilio-Request-Id: {REQUEST}"))
 
         with (
             Server(answer, authority.context("serverless.twilio.com")) as api,
@@ -102,6 +135,8 @@ def local_twilio(folder: Path) -> Iterator[dict[str, str]]:
                 "REQUESTS_CA_BUNDLE": authority.bundle,
                 "TWILIO_ACCOUNT_SID": completed.account,
                 "TWILIO_AUTH_TOKEN": completed.token,
+                "BUILD": BUILD,
+                "NEXT": OTHER_BUILD,
             }
 
 
@@ -121,26 +156,41 @@ def record() -> str:
         )
         words = ["sh", "-c", "cd && exec bash --norc --noprofile -i"]
         with Terminal(words, environ, COLUMNS, ROWS) as terminal:
+            terminal.see("$")
+            (first, *_), *_ = SCENES
+            terminal.type(first)  # the first frame, which some viewers keep
+            terminal.see(first)
             recording = Recording(terminal)
-            recording.see("$")
-            for typed, pasted, last_words, pause in SCENES:
-                recording.type(typed)
-                terminal.type(pasted)
-                recording.watch(0.3)
+            recording.watch(0.5)
+            for typed, last_words, pause in SCENES:
+                recording.type(typed * (typed != first))
+                recording.watch(0.2)
                 recording.type("\r")
                 recording.see(last_words)
                 recording.watch(pause)
     return "\n".join(recording.lines) + "\n"
 
 
+def drawn(cast: Path) -> str:
+    """The picture; a viewer that moves nothing shows its last frame."""
+    template, drawing = cast.with_name("template.svg"), cast.with_name("drawing.svg")
+    template.write_text(TEMPLATE)
+    words = [str(Path(SCRIPTS, "termtosvg")), "render", str(cast), str(drawing)]
+    pause = str(1000 * LAST_SECONDS)
+    subprocess.run([*words, "-t", str(template), "--theme", "auto", "-D", pause], check=True)
+    picture = drawing.read_text("utf-8")
+    last = max(int(top) for top in re.findall(r"translateY\(-(\d+)px\)", picture))
+    return picture.replace(
+        '<g id="screen_view"', f'<g id="screen_view" transform="translate(0 -{last})"'
+    )
+
+
 def main() -> None:
     """Record and draw."""
-    with tempfile.NamedTemporaryFile("w", suffix=".cast") as cast:
-        cast.write(record())
-        cast.flush()
-        PICTURE.parent.mkdir(exist_ok=True)
-        draw = [str(Path(SCRIPTS, "termtosvg")), "render", cast.name, str(PICTURE)]
-        subprocess.run([*draw, "-t", "window_frame", "--theme", "auto", "-D", "1000"], check=True)
+    with tempfile.TemporaryDirectory() as folder:
+        cast = Path(folder, "twbuild.cast")
+        cast.write_text(record(), "utf-8")
+        PICTURE.write_text(drawn(cast), "utf-8")
 
 
 if __name__ == "__main__":
