@@ -106,12 +106,6 @@ def test_a_redirect_is_fatal_and_never_followed(location: bytes, question: Reque
         assert len(server.requests) == 1
 
 
-def test_a_redirect_to_itself_is_no_loop() -> None:
-    with Server(answering(http(b"", "307 Temporary Redirect", "Location: "))) as server:
-        assert type(refusal(server)) is PermanentError
-        assert len(server.requests) == 1
-
-
 @pytest.mark.parametrize(("question", "mib"), [(DETAILS, 2), (PAGE, 8)], ids=["build", "page"])
 def test_a_build_may_be_2_mib_a_page_8_and_no_larger(question: Request, mib: int) -> None:
     whole: dict[str, object] = {**build_body(), **page()}

@@ -20,7 +20,6 @@ import pytest
 
 from tests.support import sockets
 from tests.support.authority import Authority
-from tests.support.command import SERVICE
 from tests.support.fasttime import fetcher
 from tests.support.secrets import PROXY_PASSWORD
 from tests.support.sockets import (
@@ -33,7 +32,6 @@ from tests.support.sockets import (
     endless,
     good,
     http,
-    proxying,
     resetting,
     socks5,
 )
@@ -165,15 +163,6 @@ def test_memory_stays_bounded_whatever_is_sent(handler: Handler) -> None:
         assert most < 80 * MIB
 
 
-def test_one_connection_serves_many_questions() -> None:
-    with Server(answering(good())) as server:
-        client = fetcher(server.url)
-        for _ in range(20):
-            client.fetch(STATUS)
-
-        assert (server.accepted, len(server.requests)) == (1, 20)
-
-
 @pytest.mark.parametrize(
     "first", [good(), http(b"", "503 Service Unavailable")], ids=["200", "503"]
 )
@@ -197,13 +186,6 @@ def test_a_kept_connection_that_was_ended_in_between_is_opened_again_without_a_w
         assert isinstance(answer, BuildStatus)
         assert answer.status is Status.COMPLETED
         assert server.accepted == 2
-
-
-def test_a_connection_that_breaks_at_its_first_question_is_told() -> None:
-    with Server(answering(resetting())) as server:
-        refusal(server)
-
-        assert server.accepted == 1
 
 
 def test_twilios_habits_of_closing_and_of_saying_things_twice_are_no_trouble() -> None:
@@ -434,24 +416,6 @@ def test_a_connection_that_is_reset_before_its_handshake_is_closed(
         warnings.simplefilter("always")
         gc.collect()
     assert left_open == []
-
-
-def test_a_tunnel_is_kept_for_the_whole_wait(
-    environ: pytest.MonkeyPatch, tmp_path: Path, authority: Authority
-) -> None:
-    environ.setenv("REQUESTS_CA_BUNDLE", authority.bundle)
-    api_context = authority.context("api.example.test")
-    with (
-        Server(answering(good()), api_context) as api,
-        Server(proxying(("127.0.0.1", api.port))) as proxy,
-    ):
-        environ.setenv("ALL_PROXY", f"http://{proxy.netloc}")
-        fetch = fetcher("https://api.example.test").fetch
-        for _ in range(5):
-            fetch(STATUS)
-
-        assert (proxy.accepted, len(proxy.requests), len(api.requests)) == (1, 1, 5)
-        assert api.requests[0].startswith(f"GET /v1/Services/{SERVICE}/".encode())
 
 
 @pytest.mark.parametrize("scheme", ["socks5h", "socks5"])

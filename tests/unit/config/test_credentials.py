@@ -179,24 +179,6 @@ class TestSources:
 
         assert re.match(wanted, refusal({**config.environ, **environ}))
 
-    @pytest.mark.parametrize(
-        ("environ", "wanted"),
-        [
-            ({API_KEY: "  "}, "TWILIO_API_KEY is empty"),
-            ({API_SECRET: "\n"}, "TWILIO_API_KEY is not set"),
-            ({AUTH_TOKEN: " "}, "TWILIO_ACCOUNT_SID is not set"),
-        ],
-    )
-    def test_a_blank_variable_is_a_source_but_not_called_set(
-        self, config: Config, environ: dict[str, str], wanted: str
-    ) -> None:
-        config.write(profiles())
-
-        told = refusal({**config.environ, **environ})
-
-        assert told.startswith(wanted)
-        assert " is set" not in told
-
     def test_without_any_the_ways_to_have_some_are_listed(self, config: Config) -> None:
         assert refusal(config.environ) == (
             "no credentials found. Do one of these:\n"
@@ -264,13 +246,6 @@ class TestSources:
             f"TWILIO_API_KEY_SECRET is set, but its name should be {API_SECRET}.",
         ]
 
-    def test_twilio_profile_is_not_read(self, config: Config) -> None:
-        config.write(profiles(active="dev", dev=profile(), prod=profile(apiKey=KEY)))
-
-        found = credentials.find({**config.environ, "TWILIO_PROFILE": "prod"}, None)
-
-        assert found.username == PROFILE_KEY
-
 
 class TestValues:
     @pytest.mark.parametrize("blanks", ["{}\n", "{}\r\n", " {}", "\t{} ", "\u00a0{}", "{}\u2028"])
@@ -311,12 +286,6 @@ class TestValues:
 
         assert re.match(f"{name} {wanted}", told), told
         assert value not in told
-
-    @pytest.mark.parametrize("quoted", [f'"{ACCOUNT}"', f"'{ACCOUNT}'"])
-    def test_a_quoted_account_beside_a_key_is_refused_too(self, quoted: str) -> None:
-        assert refusal({**PAIR, ACCOUNT_SID: quoted}).startswith(
-            "TWILIO_ACCOUNT_SID begins with a quotation mark"
-        )
 
     @pytest.mark.parametrize(
         ("entry", "wanted"),
@@ -373,16 +342,6 @@ class TestSecrets:
         assert found.password in SECRETS
         assert found.password not in f"{found!r} {found} {found.source} {found.hint}"
 
-    def test_that_of_another_profile_is_not_shown_where_one_is_broken(self, config: Config) -> None:
-        config.write(profiles(active="dev", dev={}, prod=profile(apiSecret=OTHER_SECRET)))
-
-        refusal(config.environ)
-        refusal(config.environ, "none")
-        config.write(profiles(active=None, dev=profile(), prod=profile(apiSecret=OTHER_SECRET)))
-        refusal(config.environ)
-        config.path.write_text(f'{{"profiles": {{"dev": {{"apiSecret": "{SECRET}"')
-        refusal(config.environ)
-
 
 class TestAccount:
     """Whose entry of a project file is meant."""
@@ -416,13 +375,6 @@ class TestAccount:
         assert (found.username, found.password) == (KEY, SECRET)
         assert found.hint is not None
         assert "TWILIO_ACCOUNT_SID" in found.hint
-
-    def test_nothing_is_remarked_on_elsewhere(self, config: Config) -> None:
-        config.write(profiles())
-
-        assert credentials.find(PAIR, None).hint is None
-        assert credentials.find(TOKENS, None).hint is None
-        assert credentials.find(config.environ, None).hint is None
 
 
 class TestRegionAndEdge:
@@ -467,11 +419,6 @@ class TestRegionAndEdge:
         assert found.edge[0] == edge
         assert found.edge[1].startswith(place)
 
-    def test_without_any_there_is_none(self, config: Config) -> None:
-        config.write(profiles())
-
-        assert not credentials.find(config.environ, None).edge[0]
-
 
 class TestProfiles:
     def test_no_such_profile_lists_those_there_are_and_how_to_make_it(self, config: Config) -> None:
@@ -494,10 +441,6 @@ class TestProfiles:
         )
         assert refusal(config.environ).startswith("no credentials found")
 
-    def test_no_file_at_all(self, config: Config) -> None:
-        assert refusal(config.environ, "dev").startswith(f"no profile dev in {config.path}\n")
-        assert refusal(config.environ).startswith("no credentials found")
-
     @pytest.mark.parametrize("active", [None, "", 0, False, ["dev"], {"dev": 1}])
     def test_none_active_names_the_commands_and_makes_no_guess(
         self, config: Config, active: object
@@ -510,17 +453,6 @@ class TestProfiles:
             "Make one active with: twilio profiles:use dev\n"
             "Or use one once with: twbuild wait -p dev"
         )
-
-    def test_no_active_profile_at_all(self, config: Config) -> None:
-        config.write({"profiles": {"dev": profile()}})
-
-        assert refusal(config.environ).startswith("no profile is active")
-        assert credentials.find(config.environ, "dev").username == PROFILE_KEY
-
-    def test_an_active_profile_that_is_not_there(self, config: Config) -> None:
-        config.write(profiles(active="gone"))
-
-        assert refusal(config.environ).startswith(f"no profile gone in {config.path}\n")
 
     @pytest.mark.parametrize("name", ["old", None])
     def test_an_entry_of_an_old_twilio_cli_holds_no_secret(
@@ -630,14 +562,6 @@ class TestProfiles:
         )
         assert credentials.find(config.environ, "dev").username == PROFILE_KEY
         assert credentials.find({**config.environ, **PAIR}, None).username == KEY
-
-    @pytest.mark.parametrize("value", [False, None, "false"])
-    def test_anything_else_leaves_the_active_profile_in_use(
-        self, config: Config, value: object
-    ) -> None:
-        config.write({**profiles(), "requireProfileInput": value})
-
-        assert credentials.find(config.environ, None).username == PROFILE_KEY
 
     def test_of_many_profiles_ten_are_listed(self, config: Config) -> None:
         config.write(profiles(active=None, **{f"p{n}": {} for n in range(3_000)}))
@@ -755,11 +679,6 @@ class TestConfigFile:
         assert f"{config.path.parent}/x/config.json" in refusal(elsewhere, name)
         assert "TWILIO_CONFIG_DIR" not in refusal(elsewhere, name)
 
-    def test_a_file_without_profiles_is_named(self, config: Config) -> None:
-        config.write({})
-
-        assert f"{config.path} has no profiles." in refusal(config.environ).splitlines()
-
     @pytest.mark.parametrize("home", ["", "relative", "."])
     def test_the_working_directory_never_becomes_the_home_folder(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: str
@@ -773,18 +692,6 @@ class TestConfigFile:
         assert refusal({"HOME": home}, "dev").startswith(
             "no profile dev in a folder that HOME or TWILIO_CONFIG_DIR names\n"
         )
-
-    def test_without_home_the_system_knows_the_users_folder(
-        self, config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        class User:
-            pw_dir = str(tmp_path)
-
-        monkeypatch.setattr("pwd.getpwuid", {os.getuid(): User}.__getitem__)
-        config.write(profiles())
-
-        assert credentials.find({}, None).username == PROFILE_KEY
-        assert credentials.find({"HOME": ""}, None).username == PROFILE_KEY
 
 
 def _no_user(_: int) -> Any:

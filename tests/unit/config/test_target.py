@@ -229,22 +229,6 @@ class TestArguments:
         assert re.search(wanted, told(raised.value)), told(raised.value)
         assert raised.value.exit_code == 2
 
-    def test_hints_say_what_to_do(self) -> None:
-        with pytest.raises(UsageError) as raised:
-            target.parse(["functions/a.js"])
-        assert raised.value.hints == (
-            "Use ZS and 32 hex digits, or 1 to 50 letters, digits, - and _.",
-            "It looks like a file name.",
-            "A pre-commit hook needs pass_filenames: false, or it gets the changed files.",
-        )
-
-        with pytest.raises(UsageError) as raised:
-            target.parse([BUILD, SERVICE])
-        assert raised.value.hints == (
-            "Write the service first, then the Build SIDs.",
-            f"Did you mean: twbuild wait {SERVICE} {BUILD}",
-        )
-
     @pytest.mark.parametrize(
         ("typed", "command"),
         [
@@ -335,12 +319,6 @@ class TestArguments:
             located(environ={"TWBUILD_SERVICE": value})
         assert raised.value.message.endswith(f"name: {why}")
 
-    def test_a_plain_word_is_not_called_a_file_name(self) -> None:
-        with pytest.raises(UsageError) as raised:
-            target.parse([SERVICE, "latest"])
-
-        assert raised.value.hints == ("Use ZB and 32 hex digits.",)
-
     def test_a_hostile_argument_is_shown_and_does_nothing(self) -> None:
         for typed in ["\x1b]0;x\x07", "##[error]", "\u202e", "ZB##", "ZS\n::error::"]:
             with pytest.raises(UsageError) as raised:
@@ -421,11 +399,6 @@ class TestWhereTheServiceComesFrom:
 
 class TestWhereTheProjectFileIsLookedFor:
     entries = {f"{ACCOUNT}:us1": entry()}  # noqa: RUF012 - never changed
-
-    def test_in_the_working_directory(self, project: Path) -> None:
-        path = write(project, self.entries)
-
-        assert located() == target.Target(SERVICE, (), str(path))
 
     def test_upwards_as_far_as_the_nearest_git_folder(
         self, project: Path, monkeypatch: pytest.MonkeyPatch
@@ -630,11 +603,6 @@ class TestWhichEntryIsTaken:
         assert told(raised.value).startswith(
             f"serviceSid in {path} 'ZS12' is not a Service SID: it has 2 hex digits"
         )
-
-    def test_the_latest_build_is_never_used(self, project: Path) -> None:
-        write(project, {f"{ACCOUNT}:us1": entry()})
-
-        assert located().builds == ()
 
     @pytest.mark.parametrize(
         ("content", "why"),

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 import subprocess
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.support.command import ACCOUNT, BUILD, SERVICE
 from twbuild.api.models import Build, BuildStatus, Dependency, Status
@@ -43,9 +40,6 @@ class TestWord:
     @pytest.mark.parametrize("outcome", [o for o in Outcome if o.is_verdict])
     def test_one_build_gets_the_bare_word(self, outcome: Outcome) -> None:
         assert messages.word(finished(outcome), several=False) == outcome.value
-
-    def test_several_builds_get_a_line_each_that_names_them(self) -> None:
-        assert messages.word(finished(Outcome.COMPLETED), several=True) == f"{BUILD} completed"
 
 
 class TestHeadline:
@@ -119,9 +113,6 @@ class TestHeadline:
     def test_of_one_look_tells_no_time(self, outcome: Outcome, line: str) -> None:
         assert plain(messages.headline(finished(outcome, 0.4, polls=1), once=True)) == line
 
-    def test_completed_is_not_called_deployed(self) -> None:
-        assert "deployed" not in plain(messages.headline(finished(Outcome.COMPLETED), once=False))
-
     @pytest.mark.parametrize(
         ("outcome", "style"),
         [
@@ -168,9 +159,6 @@ class TestHints:
         assert text(messages.hints([finished(outcome, error=error)])) == (
             "  Last error: HTTP 503, try later"
         )
-
-    def test_none_without_an_error(self) -> None:
-        assert messages.hints([finished(Outcome.TIMEOUT), finished(Outcome.COMPLETED)]) == []
 
 
 class TestResume:
@@ -272,38 +260,12 @@ class TestResume:
         assert "##" not in typed
         assert pasted(typed) == [*command, BUILD]
 
-    @pytest.mark.parametrize(
-        ("name", "typed"),
-        [
-            ("dev", "dev"),
-            ("my profile", "'my profile'"),
-            ("l" * 400, "l" * 400),
-            ("x\x1bgrün", "$'x\\x1bgr\\xc3\\xbcn'"),
-        ],
-    )
-    def test_a_name_stays_as_readable_as_it_can(self, name: str, typed: str) -> None:
-        command = ["twbuild", "wait", "-p", name, "my-service"]
-
-        assert plain(messages.resume([finished(Outcome.TIMEOUT)], command)[-1]) == (
-            f"    twbuild wait -p {typed} my-service {BUILD}"
-        )
-
 
 def pasted(typed: str) -> list[str]:
     """The words that bash makes of a line."""
     shell = ["bash", "--norc", "-c", f"printf '%s\\0' {typed}"]
     done = subprocess.run(shell, stdout=subprocess.PIPE, check=True, timeout=30)
     return done.stdout.decode("utf-8", "surrogateescape").split("\0")[:-1]
-
-
-@given(st.text(st.characters(codec="ascii", categories=["L", "N", "P", "S"]), min_size=1))
-def test_printable_names_are_quoted_as_a_shell_reads_them(name: str) -> None:
-    typed = plain(messages.resume([finished(Outcome.TIMEOUT)], ["twbuild", "wait", "-p", name])[-1])
-
-    if "##" in name:
-        assert "##" not in typed
-    else:
-        assert shlex.split(typed) == ["twbuild", "wait", "-p", name, BUILD]
 
 
 def test_the_summary_of_several_builds_counts_each_outcome_in_plain_words() -> None:
@@ -412,12 +374,6 @@ class TestMade:
         assert max(map(len, rows)) <= 80
         assert "more" not in self.made(dependencies=packages[:10])
 
-    def test_a_long_name_of_a_dependency_is_cut(self) -> None:
-        rows = self.made(dependencies=(Dependency("a" * 500),)).splitlines()[1:-1]
-        told = "".join(row[18:] for row in rows)
-
-        assert told == "a" * 97 + "..."
-
     def test_dependencies_are_named_in_one_column_and_none_is_broken_at_a_hyphen(self) -> None:
         packages = (Dependency("a" * 50), Dependency("left-" * 6 + "right"))
         rows = self.made(dependencies=packages).splitlines()[1:-1]
@@ -453,24 +409,6 @@ class TestStyles:
             (f"  {BUILD}  ready to deploy", ""),
             (" (waited 3s)", "time"),
         ]
-
-    def test_of_the_command_that_resumes(self) -> None:
-        error = TransientError("r", "what")
-        lines = messages.resume([finished(Outcome.UNAVAILABLE, error=error)], ["twbuild", "wait"])
-
-        assert [[style for _, style in line] for line in lines] == [[""], [""], ["", "command"]]
-
-    def test_of_a_summary_and_of_what_a_build_was_made_of(self) -> None:
-        assert messages.summary([finished(Outcome.FAILED, 3)]) == [
-            ("1 build: 1 failed", ""),
-            (" (waited 3s)", "time"),
-        ]
-        lines = messages.failed_build(Details(BUILD, None), several=False)
-        assert [[style for _, style in line] for line in lines] == [[""], [""]]
-        lines = messages.failed_build(
-            Details(BUILD, Build(BUILD, "failed", runtime="x")), several=False
-        )
-        assert [[style for _, style in line] for line in lines] == [[""], ["detail", ""], [""]]
 
 
 def test_a_build_of_today_is_told_without_its_date() -> None:

@@ -90,13 +90,6 @@ def test_of_several_builds_each_line_names_its_build_as_it_ends(capfd: Capture) 
     assert shown.code == 1
 
 
-def test_without_a_verdict_nothing_is_on_stdout_but_json(capfd: Capture) -> None:
-    assert Shown(capfd).of(TIMEOUT) == ("", "")
-
-    out, _ = Shown(capfd, JSON).of(TIMEOUT)
-    assert json.loads(out)["outcome"] == "timeout"
-
-
 def test_the_json_of_a_failed_build_waits_for_its_details(capfd: Capture) -> None:
     shown = Shown(capfd, JSON, (OTHER_BUILD,))
     assert shown.of(FAILED)[0] == ""
