@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench import authority
-from tests.bench.api import BUILDS, Api
+from tests.bench.api import Api
 from tests.bench.processes import drawn
 from tests.support.command import BUILD, SERVICE, TWBUILD, run
 from tests.support.terminal import Terminal
@@ -91,20 +91,17 @@ def ours(told: Told) -> set[str]:
     return {name.partition(".")[2] for name in told.modules if name.startswith("twbuild.")}
 
 
-@pytest.mark.parametrize("option", ["--version", "-V"])
 def test_version_loads_neither_what_asks_nor_what_draws(
-    environ: dict[str, str], told: Path, option: str
+    environ: dict[str, str], told: Path
 ) -> None:
-    assert run(option, env=environ).code == 0
+    assert run("--version", env=environ).code == 0
 
     found = Told(told)
     assert not (NOTHING_DRAWN | NOTHING_ASKED - {"dataclasses"}) & found.modules
     assert not {"fetcher", "live", "look", "network", "sandbox", "wait"} & ours(found)
 
 
-@pytest.mark.parametrize(
-    "arguments", [("functions/a.js",), ("ZS12",), ("ok", ""), ("-i", "soon", "ok")]
-)
+@pytest.mark.parametrize("arguments", [("functions/a.js",), ("-i", "soon", "ok")])
 def test_requests_is_loaded_only_once_the_arguments_are_known_to_be_good(
     environ: dict[str, str], told: Path, arguments: tuple[str, ...]
 ) -> None:
@@ -113,7 +110,7 @@ def test_requests_is_loaded_only_once_the_arguments_are_known_to_be_good(
     assert "requests" not in Told(told).modules
 
 
-@pytest.mark.parametrize("arguments", [("status",), ("wait", "-i", "200ms"), ("wait", "-q")])
+@pytest.mark.parametrize("arguments", [("status",), ("wait", "-i", "200ms")])
 def test_where_nothing_is_drawn_nothing_that_draws_is_loaded(
     twilio: Twilio, environ: dict[str, str], told: Path, arguments: tuple[str, ...]
 ) -> None:
@@ -169,21 +166,6 @@ def test_a_wait_of_many_polls_uses_one_connection_for_them_and_one_request_a_pol
     # Earlier builds take one request, on a connection of its own.
     assert (len(api.polls), api.connections) == (polls + 1, 2)
     assert Told(told).threads <= 2  # the one that waits, and the last one that asked
-
-
-def test_a_hundred_builds_share_ten_connections(api: Api, environ: dict[str, str]) -> None:
-    api.begin(**dict.fromkeys(BUILDS, time.monotonic() + 2))
-
-    ended = run("wait", "-q", "-i", "200ms", SERVICE, *BUILDS, env=environ)
-
-    assert sorted(ended.stdout.splitlines()) == [f"{sid} completed" for sid in BUILDS]
-    assert 1 <= api.connections <= 10
-
-
-def test_status_asks_once(api: Api, environ: dict[str, str]) -> None:
-    assert run("status", SERVICE, BUILD, env=environ).code == 8
-
-    assert (len(api.polls), api.connections) == (1, 1)
 
 
 def test_a_live_screen_draws_eight_to_ten_frames_a_second(
@@ -253,24 +235,12 @@ def test_a_status_over_tls_reads_the_bundle_once_and_connects_once(
 def test_a_wait_over_tls_reads_the_bundle_once_and_keeps_its_connection(
     tls_api: Api, reads: Path, environ: dict[str, str]
 ) -> None:
-    tls_api.begin(**{BUILD: time.monotonic() + 1.5})
+    tls_api.begin(**{BUILD: time.monotonic() + 4})
 
     assert run("wait", "-i", "200ms", SERVICE, BUILD, env=environ, first=TELL_READ).code == 0
 
     assert (reads.read_text(), tls_api.connections) == ("x", 2)  # one for earlier builds
     assert len(tls_api.polls) >= 4
-
-
-def test_a_hundred_builds_over_tls_read_the_bundle_once_and_share_ten_connections(
-    tls_api: Api, reads: Path, environ: dict[str, str]
-) -> None:
-    tls_api.begin(**dict.fromkeys(BUILDS, time.monotonic() + 1.5))
-
-    words = ("wait", "-q", "-i", "200ms", SERVICE, *BUILDS)
-    assert run(*words, env=environ, first=TELL_READ).code == 0
-
-    assert reads.read_text() == "x"
-    assert 1 <= tls_api.connections <= 10
 
 
 def test_a_status_over_tls_loads_no_module_that_one_over_http_does_not(

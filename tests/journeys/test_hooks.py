@@ -34,8 +34,6 @@ NOT_FOUND = "127: twbuild was not found"
 STOPPED = "stopped by twbuild (exit code {})\nTo push anyway: git push --no-verify\n"
 FOR_PRE_COMMIT = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
 OTHER_SERVICE = "ZS" + "9f" * 16
-# Nothing listens there: the port is reserved.
-OFFLINE = {"TWBUILD_API_URL": "http://127.0.0.1:1"}
 
 
 @pytest.fixture
@@ -94,23 +92,6 @@ def test_the_fail_safe_hook_stops_a_push_only_for_a_failed_build_and_the_strict_
     assert asked_about(twilio) == {NAMED}
 
 
-@pytest.mark.parametrize(("hook", "pushes"), [(FAIL_SAFE, True), (STRICT, False)])
-@pytest.mark.parametrize(
-    "trouble", [OFFLINE, {"TWILIO_AUTH_TOKEN": ""}], ids=["offline", "no credentials"]
-)
-def test_an_unknown_status_stops_only_the_strict_hook(
-    repository: Repository, hook: str, pushes: bool, trouble: dict[str, str]
-) -> None:
-    repository.hook(hook)
-    repository.env |= trouble
-
-    ended = repository.push()
-
-    assert repository.pushed() == pushes == (ended.code == 0), ended.stderr
-    assert "twbuild: error: " in ended.stderr
-    assert ("stopped by twbuild (" in ended.stderr) == (not pushes)
-
-
 @pytest.mark.parametrize("source", ["README", "pre-commit"])
 @pytest.mark.parametrize("strict", [False, True])
 @pytest.mark.parametrize("code", [0, 1, 2, 3, 4, 5, 8, 70, 127])
@@ -164,15 +145,6 @@ def test_a_mistake_in_the_hook_itself_stops_the_push(
     assert not repository.pushed()
     assert ended.code == 1
     assert STOPPED.format(NOT_FOUND if "old" in becomes else 2) in ended.stderr
-
-
-def test_a_bad_address_stops_the_push(repository: Repository) -> None:
-    repository.hook(FAIL_SAFE)
-
-    ended = repository.push(TWBUILD_API_URL="ftp://x")
-
-    assert (ended.code, repository.pushed()) == (1, False), ended.stderr
-    assert STOPPED.format(2) in ended.stderr
 
 
 def test_a_push_goes_past_the_hook_as_its_message_says(
@@ -250,26 +222,6 @@ def test_a_linked_worktree_never_takes_the_service_of_the_folders_around_it(
     assert asked_about(twilio) == ({SERVICE} if own_file else set())
 
 
-@pytest.mark.parametrize("own_file", [True, False])
-def test_a_submodule_never_takes_the_service_of_the_project_around_it(
-    twilio: Twilio, repository: Repository, own_file: bool
-) -> None:
-    part = Repository(repository.folder.with_name("part"), repository.env)
-    part.push()
-    allow = ("-c", "protocol.file.allow=always")
-    repository.git(*allow, "submodule", "--quiet", "add", str(part.remote), "part")
-    inside = repository.folder / "part"
-    two_services(twilio, repository.folder, inside if own_file else None)
-    part.commit(cwd=inside)
-    repository.hook(FAIL_SAFE_UNNAMED, repository.folder / ".git" / "modules" / "part")
-
-    ended = part.push(cwd=inside)
-
-    assert ended.code == 1, ended.stderr
-    assert ("no service given" in ended.stderr) == (not own_file)
-    assert asked_about(twilio) == ({SERVICE} if own_file else set())
-
-
 def two_services(twilio: Twilio, around: Path, within: Path | None) -> None:
     """Project files of two services, both of whose newest builds have failed."""
     newest(twilio, "failed")
@@ -281,38 +233,6 @@ def two_services(twilio: Twilio, around: Path, within: Path | None) -> None:
 
 def asked_about(twilio: Twilio) -> set[str]:
     return {request.path.split("/")[3] for request in twilio.requests}
-
-
-def test_a_push_from_a_bare_repository_takes_the_service_from_the_environment(
-    twilio: Twilio, repository: Repository
-) -> None:
-    newest(twilio, "failed")
-    bare = repository.folder.with_name("mirror.git")
-    repository.git("clone", "--quiet", "--bare", str(repository.folder), str(bare))
-    repository.git("remote", "set-url", "origin", str(repository.remote), cwd=bare)
-    repository.hook(FAIL_SAFE_UNNAMED, bare)
-
-    ended = repository.push(cwd=bare, TWBUILD_SERVICE=SERVICE)
-
-    assert (ended.code, repository.pushed()) == (1, False), ended.stderr
-
-
-@pytest.mark.parametrize(("answer", "pushes"), [("completed", True), ("failed", False)])
-def test_at_a_terminal_the_verdict_is_a_line_for_people(
-    twilio: Twilio, repository: Repository, answer: str, pushes: bool
-) -> None:
-    newest(twilio, answer, service=NAMED)
-    repository.hook(FAIL_SAFE)
-    env = {**repository.env, "TERM": "xterm"}
-
-    with Terminal(["git", "-C", str(repository.folder), "push"], env, columns=120) as terminal:
-        code = terminal.end()
-        shown = terminal.text
-
-    assert (code == 0, repository.pushed()) == (pushes, pushes), shown
-    assert BUILD in shown
-    assert answer in shown
-    assert not terminal.cursor_hidden
 
 
 @pytest.mark.parametrize(

@@ -169,25 +169,6 @@ def test_a_folder_named_twbuild_where_a_hook_runs_is_no_part_of_the_command(
     assert (rehearsed.code, rehearsed.stdout) == (0, "completed\n")
 
 
-def test_a_stray_completion_variable_is_no_completion(
-    twilio: Twilio, environ: dict[str, str]
-) -> None:
-    twilio.says("building")
-    ended = run("status", SERVICE, BUILD, env={**environ, "_TWBUILD_COMPLETE": "1"})
-
-    assert (ended.code, ended.stdout) == (8, "building\n")
-
-
-def test_the_version_is_one_line(base: dict[str, str]) -> None:
-    for option in ("-V", "--version"):
-        ended = run(option, env=base)
-        assert (ended.code, ended.stderr) == (0, "")
-        name, _, number = ended.stdout.partition(" ")
-        assert name == "twbuild"
-        assert number.strip().replace(".", "").isdigit()
-        assert ended.stdout.endswith("\n")
-
-
 # Tells which signals have a handler of ours when the first import that takes time begins.
 HANDLED = """
 import sys

@@ -427,24 +427,6 @@ def test_the_first_line_is_in_the_pipe_before_the_first_answer(
     assert process.returncode == 0
 
 
-def test_quiet_is_silent_on_success_and_tells_errors(
-    twilio: Twilio, environ: dict[str, str]
-) -> None:
-    twilio.says("building", "completed")
-    assert run("wait", "-q", "-i", "200ms", SERVICE, BUILD, env=environ).stderr == ""
-
-    twilio.says("failed")
-    failed = run("wait", "-q", SERVICE, BUILD, env=environ)
-    assert (failed.code, failed.stdout) == (1, "failed\n")
-    assert not [r for r in twilio.requests if not r.path.endswith("/Status")]
-
-    twilio.says(error(401, "Authenticate"))
-    refused = run("wait", "-q", SERVICE, BUILD, env=environ)
-    assert (refused.code, refused.stdout) == (4, "")
-    assert "Authenticate" in refused.stderr
-    assert plain(refused.stderr)
-
-
 def test_verbose_tells_each_request_and_the_source_of_the_credentials(
     twilio: Twilio, environ: dict[str, str]
 ) -> None:

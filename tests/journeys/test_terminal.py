@@ -509,17 +509,6 @@ def test_marks_and_frames_are_what_the_encoding_has(
         assert terminal.lines[1].startswith(f"{mark} completed  {BUILD}")
 
 
-def test_a_build_that_is_over_already_says_so(twilio: Twilio, environ: dict[str, str]) -> None:
-    twilio.says("completed")
-    terminal = Xterm(wait(), environ)
-    with terminal:
-        assert terminal.end() == 0
-    assert terminal.lines == [
-        asking(twilio),
-        f"✓ completed  {BUILD}  ready to deploy (already)",
-    ]
-
-
 def test_a_failed_build_shows_what_it_was_made_of(twilio: Twilio, environ: dict[str, str]) -> None:
     twilio.says("building", "failed")
     twilio.describes(build_body())
@@ -539,22 +528,6 @@ def test_a_failed_build_shows_what_it_was_made_of(twilio: Twilio, environ: dict[
     assert lines[8:] == [
         "  Compare with your last completed build, or send request",
         f"  RQ{'d4' * 16} to Twilio's support.",
-    ]
-
-
-def test_a_timeout_says_that_the_build_goes_on_and_how_to_wait_again(
-    twilio: Twilio, environ: dict[str, str]
-) -> None:
-    twilio.says("building")
-    terminal = Xterm(wait("-t", "1s"), environ)
-    with terminal:
-        assert terminal.end() == 124
-    lines = [re.sub(r"after 1\.\ds", "after 1s", line) for line in terminal.lines]  # a busy machine
-    assert lines == [
-        asking(twilio),
-        f"! still building after 1s (--timeout)  {BUILD}",
-        "  The build continues at Twilio. To wait again:",
-        f"    twbuild wait {SERVICE} {BUILD}",
     ]
 
 
@@ -578,35 +551,6 @@ def test_an_error_is_told_as_progress_would_have_been(
         assert terminal.end() == 4
     assert terminal.lines[0].startswith(first)
     assert (b"\x1b[" in terminal.raw) == (first.startswith("error"))
-
-
-def test_without_credentials_three_ways_lead_on(base: dict[str, str]) -> None:
-    key = "TWILIO_API_KEY and TWILIO_API_SECRET"
-    account = "TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN"
-    terminal = Xterm(wait(), base, 200)
-    with terminal:
-        assert terminal.end() == 4
-    lines = [line.replace(base["HOME"], "~") for line in terminal.lines]
-    assert lines == [
-        "error: no credentials found. Do one of these:",
-        f"  set    {key}, or {account}",
-        "  run    twilio login, then this command again",
-        "  try    twbuild sandbox, which needs no account",
-        "  There is no file ~/.twilio-cli/config.json.",
-    ]
-
-
-def test_a_message_from_the_server_is_shown_as_it_is(
-    twilio: Twilio, environ: dict[str, str]
-) -> None:
-    message = "was not found [bold] \x1b]0;owned\x07 \x1b[31mred \u202e ##[error]x"
-    twilio.says(error(404, message))
-    terminal = Xterm([TWBUILD, "status", SERVICE, BUILD], environ, 200)
-    with terminal:
-        assert terminal.end() == 5
-    shown_as = r"was not found [bold] \x1b]0;owned\x07 \x1b[31mred \u202e # #[error]x"
-    assert shown_as in terminal.text
-    assert b"\x1b]0;" not in terminal.raw
 
 
 def test_a_job_in_the_background_of_a_namespace_without_its_group_draws_no_rows(
@@ -645,17 +589,6 @@ def test_quiet_shows_the_result_alone(twilio: Twilio, environ: dict[str, str]) -
 
     assert len(terminal.lines) == 1
     assert HIDE_CURSOR not in terminal.raw
-
-
-def test_verbose_lines_stand_above_the_row(twilio: Twilio, environ: dict[str, str]) -> None:
-    twilio.lists({})
-    terminal = shown(twilio, wait("-v"), environ, 250)
-
-    asked = [line for line in terminal.lines if line.startswith("GET ")]
-    assert len(asked) == 4  # one for earlier builds
-    assert all(re.search(r": HTTP 200, [0-9]+ ms, request RQ", line) for line in asked)
-    assert "credentials: TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN" in terminal.lines
-    assert not [line for line in terminal.lines if line[0] in DOTS]
 
 
 def test_a_crash_gives_the_cursor_back_and_tells_no_secret(

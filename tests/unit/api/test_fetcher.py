@@ -201,16 +201,6 @@ def test_after_an_answer_that_makes_no_sense_the_next_request_takes_a_new_connec
         assert server.accepted == 2
 
 
-def test_on_a_new_connection_an_answer_that_names_no_build_counts_at_once() -> None:
-    nameless = b'{"sid": null, "url": null, "status": "building"}'
-    with Server(answering(http(nameless, "200 OK", "Connection: close"))) as server:
-        client = fetcher(server.url)
-        for sid in (BUILD, OTHER_BUILD):
-            client.fetch(Request(Resource.STATUS, sid))
-
-        assert len(server.requests) == 2
-
-
 REPEATED = (
     TOKEN,
     b64encode(f"{ACCOUNT}:{TOKEN}".encode()).decode(),

@@ -466,14 +466,6 @@ class TestProfiles:
             "Recreate it with: twilio profiles:create -p old"
         )
 
-    @pytest.mark.parametrize(
-        "projects", [None, "old", {"id": "old"}, [["old"]], [None], [{"id": 1}]]
-    )
-    def test_an_old_entry_of_the_wrong_type_is_none(self, config: Config, projects: object) -> None:
-        config.write({"projects": projects})
-
-        assert refusal(config.environ, "old").startswith(f"no profile old in {config.path}")
-
     @pytest.mark.parametrize("value", [None, "", "  ", 5, ["x"], {"x": 1}, True])
     @pytest.mark.parametrize("key", ["apiKey", "apiSecret"])
     def test_a_profile_without_its_secret_says_which_is_missing(
@@ -485,13 +477,6 @@ class TestProfiles:
             f"profile dev in {config.path} has no {key}\n"
             "Recreate it with: twilio profiles:create -p dev"
         )
-
-    @pytest.mark.parametrize("listed", [None, [], ["dev"], "dev", 3, {"dev": None}, {"dev": "x"}])
-    def test_profiles_of_the_wrong_type_are_none(self, config: Config, listed: object) -> None:
-        config.write({"profiles": listed, "activeProject": "dev"})
-
-        assert refusal(config.environ).startswith(f"no profile dev in {config.path}\n")
-        assert profiles_file.names(config.environ) == []
 
     @pytest.mark.parametrize("name", NAMES)
     def test_every_command_in_a_message_can_be_pasted(self, config: Config, name: str) -> None:
@@ -592,11 +577,6 @@ class TestConfigFile:
     def test_bom_and_windows_line_ends(self, config: Config) -> None:
         text = json.dumps(profiles(), indent=2).replace("\n", "\r\n")
         config.path.write_bytes(b"\xef\xbb\xbf" + text.encode())
-
-        assert credentials.find(config.environ, None).password == PROFILE_SECRET
-
-    def test_fields_that_nobody_knows_are_passed_over(self, config: Config) -> None:
-        config.write({**profiles(dev=profile(new=[1])), "pluginConfig": {}, "newer": None})
 
         assert credentials.find(config.environ, None).password == PROFILE_SECRET
 

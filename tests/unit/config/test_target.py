@@ -644,15 +644,6 @@ class TestWhichEntryIsTaken:
 
         assert located().service == SERVICE
 
-    def test_foreign_keys_are_shown_and_do_nothing(self, project: Path) -> None:
-        write(project, {"\x1b[2J": 1, "##[error]": 2, "\n::error::x": 3, "\ud800": 4})
-
-        with pytest.raises(UsageError) as raised:
-            located()
-
-        assert told(raised.value).replace("\n", "").isprintable()
-        assert not re.search("##|^::", told(raised.value), re.MULTILINE)
-
 
 @given(st.lists(st.text(max_size=40) | st.sampled_from([SERVICE, BUILD, "name"]), max_size=4))
 def test_what_gets_through_is_well_formed(typed: list[str]) -> None:

@@ -11,6 +11,7 @@ from twbuild.watch.schedule import Retries, RetryPolicy, backoff, next_beat
 
 def test_backoff_doubles_from_1_second_to_30() -> None:
     assert [backoff(tries) for tries in range(1, 8)] == [1, 2, 4, 8, 16, 30, 30]
+    assert backoff(1_000_000) == 30
 
 
 @pytest.mark.parametrize(

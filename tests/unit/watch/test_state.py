@@ -184,6 +184,14 @@ class TestPassingTrouble:
 
         assert played.times == [0, 1, 2, 4, 8, 16, 32, 62]
 
+    @pytest.mark.parametrize("jitter", [0.75, 1.25])
+    def test_each_is_between_75_and_125_percent(self, jitter: float) -> None:
+        played = play([BUILDING, *[passing()] * 6, COMPLETED], jitter=lambda: jitter)
+        pauses = [b - a for a, b in zip(played.times[1:], played.times[2:], strict=False)]
+
+        expected = [max(1, jitter * base) for base in (1, 2, 4, 8, 16, 30)]
+        assert pauses == pytest.approx(expected)
+
     def test_none_is_shorter_than_the_interval(self) -> None:
         played = play([BUILDING, *[passing()] * 4, COMPLETED], wait(5))
 
