@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import stat
 from collections.abc import Collection
 from typing import Any, NoReturn
@@ -18,8 +17,7 @@ MAX_DIGITS = 4300  # Python's own limit, which its environment can lift: int() t
 MAX_VALUES = 500_000
 
 _NOT_STRUCTURE = bytes(set(range(256)) - set(b'"[]{}'))
-_BACKSLASHES = re.compile(rb"\\*")
-_PIECE_BYTES = 1 << 16
+_PIECE_BYTES = 1 << 16  # looked at in one piece: little memory, and no other thread waits long
 
 
 class NotAnObjectError(ValueError):
@@ -76,11 +74,12 @@ def _check_depth(content: bytes | bytearray, max_values: int) -> None:
     json's scanner calls itself for each level, and in a thread with a small stack that ends the
     process. What follows a mistake in the JSON may be counted wrongly, but is never read.
     """
-    level, in_string, start, seen = 0, False, 0, 0
-    while start < len(content):
-        end = _end_of_piece(content, start)
-        piece = content[start:end].replace(b"\\\\", b"").replace(b'\\"', b"")
-        structure = piece.translate(None, delete=_NOT_STRUCTURE)
+    level, in_string, seen, cut = 0, False, 0, b""
+    for start in range(0, len(content), _PIECE_BYTES):
+        piece = cut + content[start : start + _PIECE_BYTES]
+        unescaped = piece.replace(b"\\\\", b"").replace(b'\\"', b"")
+        cut = b"\\" if unescaped.endswith(b"\\") else b""  # of an escape
+        structure = unescaped.translate(None, delete=_NOT_STRUCTURE)
         for byte in structure:
             if byte in b'"':
                 in_string = not in_string
@@ -88,16 +87,9 @@ def _check_depth(content: bytes | bytearray, max_values: int) -> None:
                 level += 1 if byte in b"[{" else -1
                 if level > MAX_DEPTH:
                     raise NotAnObjectError("JSON nested too deep")
-        start, seen = end, seen + len(structure)
+        seen += len(structure)
         if seen > 6 * max_values:  # a member has four quotation marks, a container two brackets
             raise NotAnObjectError("JSON of too many values")
-
-
-def _end_of_piece(content: bytes | bytearray, start: int) -> int:
-    """Where a piece ends that begins at `start`: behind a whole escape, so that none is cut."""
-    at = min(start + _PIECE_BYTES, len(content)) - 1
-    backslashes = _BACKSLASHES.match(content, at)
-    return min((backslashes.end() if backslashes else at) + 1, len(content))
 
 
 def _unique(pairs: list[tuple[str, Any]], names: Collection[str] | None) -> dict[str, Any]:
