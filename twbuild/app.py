@@ -15,7 +15,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from twbuild import signals
-from twbuild.api import lean_imports
+from twbuild.api.lean_imports import lean_imports
 from twbuild.config import target
 from twbuild.config.settings import Settings, load_settings
 from twbuild.config.target import Target
