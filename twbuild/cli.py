@@ -15,6 +15,7 @@ from twbuild.invocation import program
 from twbuild.options import environment, typer
 from twbuild.outcome import ExitCode
 from twbuild.output import streams
+from twbuild.output.stdout import write_line
 from twbuild.text import pasteable, printable, visible
 from twbuild.watch_options import WatchOptions
 
@@ -183,7 +184,7 @@ def parse(arguments: list[str]) -> Action:
 
 def _print(text: str, code: ExitCode) -> int:
     if text:
-        streams.write_line(text)
+        write_line(text)
     return code
 
 
@@ -205,7 +206,7 @@ def _typer(arguments: Sequence[str]) -> tuple[object, str]:
     """What Typer makes of the arguments, and what it prints, as it suits stdout."""
     encoding = streams.encoding(streams.STDOUT)
     printed = io.TextIOWrapper(io.BytesIO(), encoding, errors="backslashreplace")
-    to_terminal = streams.is_terminal(streams.STDOUT)
+    to_terminal = os.isatty(streams.STDOUT)
     styled = to_terminal and streams.speaks_escapes()
     variables = {
         "TERMINAL_WIDTH": str(min(_columns(), MAX_COLUMNS)),

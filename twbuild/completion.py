@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from twbuild.errors import UsageError
 from twbuild.outcome import ExitCode
 from twbuild.output import streams
+from twbuild.output.stdout import write_line
 from twbuild.text import printable, strerror
 
 INSTALL, SHOW = OPTIONS = ("--install-completion", "--show-completion")
@@ -32,7 +33,7 @@ def complete(typer: Typer) -> int:
     """Print completions for a shell. Errors are not shown, and the exit code is never 1."""
     streams.open_nowhere(streams.STDERR)
     code, words = _run(typer, [])
-    streams.write_line(words)
+    write_line(words)
     return ExitCode.USAGE if code else ExitCode.COMPLETED
 
 
@@ -51,7 +52,7 @@ def show_or_install(typer: Typer, option: str, *others: str) -> int:
     if option == INSTALL:
         shell = re.search("complete_([a-z]+)", printed)
         printed = _install(typer, _FILES.get(shell[1], ()) if shell else ())
-    streams.write_line(printed)
+    write_line(printed)
     return ExitCode.COMPLETED
 
 

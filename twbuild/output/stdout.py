@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import time
 
 from twbuild import signals
 from twbuild.errors import OutputError
 from twbuild.output import streams
-from twbuild.output.streams import STDOUT, Stream, flush_result, window
-from twbuild.text import Line, plain
+from twbuild.output.streams import STDOUT, Stream, window
+from twbuild.text import Line, plain, strerror
 
 LAST_SECONDS = 1.0  # for a stdout without a reader, after a signal or the deadline
 _SLICE_SECONDS = 0.05  # between two checks of that limit
+
+_GONE = (errno.EPIPE, errno.EBADF, errno.ECONNRESET, errno.ETIMEDOUT)  # sockets are reset
+_HUNG_UP = (errno.EIO, errno.ENXIO)  # of a terminal
 
 
 class Stdout:
@@ -40,14 +44,16 @@ class Stdout:
     def flush(self, seconds: float = 0) -> bool:
         """Write what waits, within so many seconds; whether all of it is written.
 
-        Raises OutputError where it cannot be written, but not once a signal has come.
+        A reader that has gone, or a terminal that hung up, is ignored. Raises OutputError for any
+        other failure, but not once a signal has come.
         """
         try:
-            return flush_result(self._stream, seconds)
-        except OutputError:
-            if not signals.came():
-                raise
-            return True
+            return self._stream.flush(seconds)
+        except OSError as error:
+            if signals.came() or error.errno in (*_GONE, *(_HUNG_UP if self.is_terminal else ())):
+                return True
+            why = strerror(error.errno)
+            raise OutputError(f"could not write the result to stdout: {why}") from None
 
     def finish(self, deadline: float) -> None:
         """Wait for the reader of what waits; raises OutputError where a verdict is not read.
@@ -60,3 +66,11 @@ class Stdout:
         unread = len(self._stream.waiting)
         if unread and any(self._verdicts[-unread:]) and not signals.came():
             raise OutputError("could not write the result to stdout: nothing reads it")
+
+
+def write_line(line: str) -> None:
+    """Write one line to stdout, waiting for its reader. Raises OutputError."""
+    stdout = Stdout()
+    stdout.put(line, is_verdict=True)
+    while not stdout.flush(_SLICE_SECONDS):
+        pass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import select
 import stat
@@ -12,9 +11,6 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
-from twbuild.errors import OutputError
-from twbuild.text import strerror
-
 with contextlib.suppress(ImportError):  # Windows
     import termios
 
@@ -22,8 +18,6 @@ STDIN, STDOUT, STDERR = 0, 1, 2
 _PIPE_BUF = getattr(select, "PIPE_BUF", 512)  # a pipe takes as much in one piece
 _MARKS = str.maketrans({"✓": "+", "✗": "x", "•": "*"})
 _SLICE_SECONDS = 0.01  # until a stream that others filled first is tried again
-_GONE = (errno.EPIPE, errno.EBADF, errno.ECONNRESET, errno.ETIMEDOUT)  # sockets are reset
-_HUNG_UP = (errno.EIO, errno.ENXIO)  # of a terminal
 
 
 def open_closed_descriptors() -> None:
@@ -50,16 +44,10 @@ def open_nowhere(descriptor: int) -> None:
         read_end, write_end = os.pipe()
         opened, other = (read_end, write_end) if descriptor == STDIN else (write_end, read_end)
         os.close(other)
+    os.dup2(opened, descriptor)
+    os.set_inheritable(descriptor, True)  # noqa: FBT003 - its only way
     if opened != descriptor:
-        os.dup2(opened, descriptor)
         os.close(opened)
-    else:
-        os.set_inheritable(descriptor, True)  # noqa: FBT003 - its only way
-
-
-def is_terminal(descriptor: int) -> bool:
-    """Whether a descriptor is a terminal."""
-    return os.isatty(descriptor)
 
 
 def encoding(descriptor: int) -> str:
@@ -120,7 +108,7 @@ class Stream:
 
     def __init__(self, descriptor: int) -> None:
         self._number = descriptor
-        self.is_terminal = is_terminal(descriptor)
+        self.is_terminal = os.isatty(descriptor)
         self._descriptor, self._at_once = _without_blocking(descriptor)
         self._begun = b""  # the rest of a text that was written in part
         self._waiting: deque[bytes] = deque()
@@ -183,27 +171,4 @@ def _without_blocking(descriptor: int) -> tuple[int, int | None]:
     for name in (os.ttyname, "/proc/self/fd/{}".format):
         with contextlib.suppress(OSError):
             return os.open(name(descriptor), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK), None
-    return descriptor, 1 if is_terminal(descriptor) else _PIPE_BUF
-
-
-def flush_result(stdout: Stream, seconds: float) -> bool:
-    """Write what waits for stdout, within so many seconds; whether all of it is written.
-
-    A reader that has gone, or a terminal that hung up, is ignored. Raises OutputError for any
-    other failure.
-    """
-    try:
-        return stdout.flush(seconds)
-    except OSError as error:
-        if error.errno in (*_GONE, *(_HUNG_UP if stdout.is_terminal else ())):
-            return True
-        why = strerror(error.errno)
-        raise OutputError(f"could not write the result to stdout: {why}") from None
-
-
-def write_line(line: str) -> None:
-    """Write one line to stdout, waiting for its reader. Raises OutputError."""
-    stdout = Stream(STDOUT)
-    stdout.put(line + "\n")
-    while not flush_result(stdout, 60):
-        pass
+    return descriptor, 1 if os.isatty(descriptor) else _PIPE_BUF
