@@ -6,10 +6,9 @@ import os
 import re
 import ssl
 import stat
-import unicodedata
 
 from twbuild.errors import CommandHint, UsageError
-from twbuild.text import pasteable, printable, strerror
+from twbuild.text import pasteable, printable, strerror, visible
 
 MAX_BYTES = 1 << 24  # read to say what is wrong; the bundle of Mozilla has 0.3 MiB
 
@@ -37,8 +36,8 @@ def trust(context: ssl.SSLContext, name: str, path: str) -> None:
     """
     fault = _fault(context, path)
     if fault:
-        end = _invisible_end(path)
-        rest = path[: len(path) - len(end)]
+        seen = visible(path)
+        rest, end = (seen, path.removeprefix(seen)) if path.startswith(seen) else (path, "")
         shown = printable(rest) + ascii(end)[1:-1]
         why, *hints = fault
         if end and os.path.exists(rest):
@@ -105,11 +104,3 @@ def _fault_of_file(path: str, content: bytes) -> Fault:
         except (ssl.SSLError, TypeError):
             return (f"certificate {number} in it is damaged", "Copy it again from its source.")
     return ("contains no certificate",)
-
-
-def _invisible_end(path: str) -> str:
-    """The characters at the end that cannot be seen: white space, control, marks, format."""
-    rest = path
-    while rest and unicodedata.category(rest[-1])[0] in "CZM":
-        rest = rest[:-1]
-    return path[len(rest) :]
