@@ -640,8 +640,8 @@ BREAKS = [
     ),
     Break(
         SIGNALS,
-        "        signal.signal(number, signal.SIG_DFL)\n        signal.raise_signal(number)",
-        "        signal.raise_signal(number)",
+        "    signal.signal(signal.SIGTSTP, signal.SIG_DFL)\n    signal.raise_signal",
+        "    signal.raise_signal",
         "journeys/signals",
         "ctrl_z",
     ),

@@ -16,14 +16,12 @@ from contextlib import contextmanager, suppress
 TYPE_CHECKING = False  # typing costs milliseconds in which a Ctrl-C would show a traceback
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from contextlib import AbstractContextManager
     from types import FrameType
     from typing import NoReturn
 
     Handler = Callable[[int, FrameType | None], None]
 
-NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")  # Windows has neither SIGHUP nor SIGQUIT
-# Ctrl-C and Ctrl-\\ at a terminal; what runs in the same foreground gets them as well.
-FROM_TERMINAL = [signal.SIGINT, *([signal.SIGQUIT] if hasattr(signal, "SIGQUIT") else [])]
 INSIST_SECONDS = 2.0  # after the first signal everything is over by then, unless it hangs
 
 # Signals that end no process, that cannot be caught, or that a fault of the program itself causes,
@@ -48,7 +46,7 @@ class _State:
 
     signum: int | None = None
     at = math.inf
-    stop: int | None = None
+    stop_requested = False
 
 
 def came() -> bool:
@@ -61,13 +59,11 @@ def came_at() -> float:
     return _State.at
 
 
-def handle(handler: Handler, numbers: Iterable[int] | None = None) -> list[int]:
-    """Give these signals, NAMES where none are given, a handler; returns those that got it.
+def handle(handler: Handler, numbers: Iterable[int]) -> list[int]:
+    """Give these signals a handler; returns those that got it.
 
     One that is ignored stays ignored, and so does a handler that is not Python's.
     """
-    if numbers is None:
-        numbers = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
     taken = [n for n in numbers if signal.getsignal(n) not in (signal.SIG_IGN, None)]
     for number in taken:
         signal.signal(number, handler)
@@ -85,7 +81,7 @@ def die_at_once() -> None:
     The default action of a signal never ends process 1. SIGCHLD gets its default back: where the
     caller ignored it, every child's exit code would read 0.
     """
-    handle(lambda signum, _: die(signum))
+    handle(lambda signum, _: die(signum), ending())
     if hasattr(signal, "SIGCHLD"):
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
@@ -109,12 +105,10 @@ def caught() -> Iterator[None]:
 
     One that was ignored at the start stays ignored.
     """
-    numbers = handle(_handle, ending())
     try:
-        yield
+        with _handled(_handle, ending()):
+            yield
     finally:
-        for number in numbers:
-            signal.signal(number, signal.SIG_DFL)
         if _State.signum is not None:
             raise SignalReceived(_State.signum)
 
@@ -147,32 +141,22 @@ def die(signum: int) -> NoReturn:
     os._exit(128 + signum)
 
 
-@contextmanager
-def stops_deferred() -> Iterator[None]:
+def stops_deferred() -> AbstractContextManager[None]:
     """Ctrl-Z only sets `stop_requested`, so that it stops the process between two frames."""
-    candidates = (getattr(signal, name, None) for name in ("SIGTSTP", "SIGTTIN"))
-    numbers = [n for n in candidates if n and signal.getsignal(n) == signal.SIG_DFL]
-    for number in numbers:
-        signal.signal(number, _request_stop)
-    try:
-        yield
-    finally:
-        for number in numbers:
-            signal.signal(number, signal.SIG_DFL)
+    return _handled(_request_stop, [signal.SIGTSTP] if hasattr(signal, "SIGTSTP") else [])
 
 
 def stop_requested() -> bool:
     """Whether Ctrl-Z was typed and `stop` has not been called since."""
-    return _State.stop is not None
+    return _State.stop_requested
 
 
 def stop() -> None:
     """Stop as Ctrl-Z does, until the shell continues the process."""
-    if (number := _State.stop) is not None:
-        _State.stop = None
-        signal.signal(number, signal.SIG_DFL)
-        signal.raise_signal(number)
-        signal.signal(number, _request_stop)
+    _State.stop_requested = False
+    signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+    signal.raise_signal(signal.SIGTSTP)
+    signal.signal(signal.SIGTSTP, _request_stop)
 
 
 def _handle(signum: int, _: FrameType | None) -> None:
@@ -183,5 +167,15 @@ def _handle(signum: int, _: FrameType | None) -> None:
         die(signum)
 
 
-def _request_stop(signum: int, _: FrameType | None) -> None:
-    _State.stop = signum
+def _request_stop(*_: object) -> None:
+    _State.stop_requested = True
+
+
+@contextmanager
+def _handled(handler: Handler, numbers: Iterable[int]) -> Iterator[None]:
+    taken = handle(handler, numbers)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)

@@ -177,7 +177,7 @@ def hook(event, args):
         import os, signal
         numbers = [n for n in signal.valid_signals() if callable(signal.getsignal(n))]
         with open(os.environ["TELL"], "w") as told:
-            told.write(" ".join(sorted(signal.Signals(n).name for n in numbers)))
+            told.write(" ".join(getattr(n, "name", str(n)) for n in numbers))
 sys.addaudithook(hook)
 """
 

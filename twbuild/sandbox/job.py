@@ -18,6 +18,7 @@ from types import FrameType
 from twbuild import signals
 
 _FOR_THE_TERMINAL = (signal.SIGTTIN, signal.SIGTTOU)
+_FROM_THE_TERMINAL = (signal.SIGINT, signal.SIGQUIT)  # Ctrl-C and Ctrl-\\
 
 
 class Job:
@@ -61,8 +62,8 @@ class Job:
                 self._stopped(signum)
         self._pid = 0
         code = os.waitstatus_to_exitcode(status)
-        if self._has_terminal and -code in signals.FROM_TERMINAL:
-            os.killpg(0, -code)  # Ctrl-C is for the script around us, too
+        if self._has_terminal and -code in _FROM_THE_TERMINAL:
+            os.killpg(0, -code)  # as if our group had had it: it is for the script around us, too
         self._take_terminal()
         return code
 
