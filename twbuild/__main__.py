@@ -15,22 +15,19 @@ if TYPE_CHECKING:
 
 BUG = 70  # outcome.ExitCode.BUG, for when even that cannot be imported
 NO_WORDS = b"twbuild: error: out of memory, or a bug in twbuild\n"
-LONGEST = 300  # characters of a line
+LONGEST = 300  # characters of a line, as text.MAX_CHARACTERS
 
 
 def main() -> "NoReturn":
     """Run `twbuild` and exit."""
-    code = None
+    code = BUG
     try:
         code = _code(sys.argv[1:])
         _clean_up()
-    finally:  # whatever is raised here: Python would exit with 1
-        try:
-            if code is None:
-                os.write(2, NO_WORDS)
-        finally:
-            # without the interpreter's teardown, which costs a tenth of a short run
-            os._exit(BUG if code is None else code)
+    except BaseException:  # noqa: BLE001 - Python would exit with 1
+        os.write(2, NO_WORDS)
+    finally:  # without the interpreter's teardown, which costs a tenth of a short run
+        os._exit(code)
 
 
 def _code(arguments: list[str]) -> int:
@@ -171,15 +168,16 @@ def _frames(error: BaseException) -> list[tuple[str, int, str]]:
 
 def _origin(error: BaseException, frames: list[tuple[str, int, str]]) -> str | None:
     """The file in which an import failed or something ended the program; None for a bug."""
-    package = (getattr(error, "name", None) or "").rpartition(".")[0]
-    for module in (getattr(error, "obj", None), sys.modules.get(package)):
-        if isinstance(module, type(sys)):
-            return getattr(module, "__file__", None)
-    if isinstance(error, (SyntaxError, ImportError)):
-        named = error.filename if isinstance(error, SyntaxError) else error.path
-        return named or frames[-1][0]
+    module = getattr(error, "obj", None)  # which lacks a name
+    if isinstance(module, type(sys)):
+        return getattr(module, "__file__", None)
+    if isinstance(error, SyntaxError):
+        return error.filename
+    if isinstance(error, ImportError) and error.path:
+        return error.path
     loading = any(function == "<module>" for _, _, function in frames)
-    return frames[-1][0] if loading or isinstance(error, SystemExit) else None
+    ended = loading or isinstance(error, (ImportError, SystemExit))
+    return frames[-1][0] if ended else None
 
 
 def _is_installed(file: str) -> bool:
