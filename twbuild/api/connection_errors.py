@@ -35,7 +35,6 @@ _STRICT = range(80, 94)  # X509_V_FLAG_X509_STRICT, which Python sets since 3.13
 
 _LOST = (errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ENOTCONN, errno.ESHUTDOWN)
 _CHECK_NETWORK = "Check the network, and a VPN if you use one."
-_CHECK_DNS = "Check the network or DNS."
 _CHECK_FIREWALL = "A firewall or sandbox on this machine may forbid the connection."
 _HINTS = {
     errno.ENETUNREACH: _CHECK_NETWORK,
@@ -54,6 +53,15 @@ _TLS_HINTS = {
     "certificate required": "The server requires a client certificate, which twbuild cannot send.",
     "handshake failure": "The server may require a client certificate, which twbuild cannot send.",
 }
+# The first that fits: http.client derives RemoteDisconnected from BadStatusLine.
+_MALFORMED = (
+    (http.client.IncompleteRead, "the answer was cut short"),
+    (http.client.RemoteDisconnected, "connection lost"),
+    (http.client.LineTooLong, "the answer has a head of over 64 KiB"),
+    (http.client.BadStatusLine, "the answer is not HTTP"),
+    (http.client.UnknownProtocol, "the answer is not HTTP"),
+    (urllib3.exceptions.InvalidHeader, "the answer has headers that contradict each other"),
+)
 
 
 class Attempt(NamedTuple):
@@ -69,18 +77,21 @@ class Attempt(NamedTuple):
         before = (Phase.NAME, Phase.CONNECTION, Phase.PROXY, Phase.PROXY_TLS)
         return (self.sent.proxy if self.phase in before else None) or self.sent.host
 
-    def error(self, kind: type[FetchError], reason: str, *hints: str) -> FetchError:
+    def error(
+        self, kind: type[FetchError], reason: str, *hints: str, http_status: int | None = None
+    ) -> FetchError:
         """The error of this kind, with what was sent and what nearly counted."""
-        is_near = self.phase in (Phase.NAME, Phase.CONNECTION) and self.network.proxy_hint
-        near = [self.network.proxy_hint] if is_near else []
-        return kind(reason, reason, *hints, *near, details=[self.sent.description])
+        near = self.network.proxy_hint if self.phase in (Phase.NAME, Phase.CONNECTION) else ""
+        hints = (*hints, near) if near else hints
+        details = [self.sent.description]
+        return kind(reason, reason, *hints, details=details, http_status=http_status)
 
 
 def from_exception(attempt: Attempt, error: TransportError) -> FetchError:
     """The FetchError for a TransportError, by what it was raised from."""
     causes = list(_causes(error))
     if status := _refused_by_proxy(causes):
-        return _of_connect(attempt.sent, status)
+        return _of_connect(attempt, status)
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return _of_certificate(attempt, cause)
@@ -104,17 +115,16 @@ def timed_out(attempt: Attempt, seconds: float) -> FetchError:
     if attempt.phase in (Phase.NAME, Phase.NAME_FOR_PROXY):
         name, hint = _name_and_hint(attempt)
         return attempt.error(TransientError, f"could not resolve {name} (no answer from DNS)", hint)
+    through = f" through {sent.proxy}" if sent.proxy else ""
     reason = {
         Phase.CONNECTION: f"connection to {peer} timed out",
         Phase.PROXY: f"no answer from {peer}",
         Phase.PROXY_TLS: f"the TLS handshake with {peer} timed out",
         Phase.TLS: f"the TLS handshake with {peer} timed out",
-    }.get(attempt.phase)
-    if reason:
-        return attempt.error(TransientError, reason, _check_address(sent))
-    through = f" through {sent.proxy}" if sent.proxy else ""
-    hints = [_check_address(sent)] if sent.proxy else []
-    return attempt.error(TransientError, f"no answer within {duration(seconds)}{through}", *hints)
+        Phase.ANSWER: f"no answer within {duration(seconds)}{through}",
+    }[attempt.phase]
+    helps = attempt.phase is not Phase.ANSWER or sent.proxy
+    return attempt.error(TransientError, reason, *([_check_address(sent)] if helps else []))
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -139,21 +149,21 @@ Words = tuple[str, ...] | None  # what happened, then what to do
 
 def _of_tls(attempt: Attempt, causes: list[BaseException]) -> Words:
     """A TLS handshake that failed for another reason than the certificate."""
-    for cause in causes:
-        if isinstance(cause, ssl.SSLError):
-            words = (getattr(cause, "reason", None) or "").replace("_", " ").lower()
-            failed = "the TLS handshake failed"
-            if isinstance(cause, ssl.SSLEOFError) or "eof" in words:
-                return (f"{failed}: connection lost",)
-            if not re.fullmatch("[a-z0-9 .]{1,80}", words):
-                return (failed,)
-            if words in ("wrong version number", "http request", "record layer failure"):
-                message = f"{failed}: {attempt.peer} does not speak TLS ({words})"
-                hint = "The proxy's address begins with https://: write http:// there."
-                return (message, hint) if attempt.phase is Phase.PROXY_TLS else (message,)
-            hints = (hint for key, hint in _TLS_HINTS.items() if key in words)
-            return (f"{failed}: {words}", *hints)
-    return None
+    cause = next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None)
+    if cause is None:
+        return None
+    words = (getattr(cause, "reason", None) or "").replace("_", " ").lower()
+    failed = "the TLS handshake failed"
+    if isinstance(cause, ssl.SSLEOFError) or "eof" in words:
+        return (f"{failed}: connection lost",)
+    if not re.fullmatch("[a-z0-9 .]{1,80}", words):
+        return (failed,)
+    if words in ("wrong version number", "http request", "record layer failure"):
+        message = f"{failed}: {attempt.peer} does not speak TLS ({words})"
+        hint = "The proxy's address begins with https://: write http:// there."
+        return (message, hint) if attempt.phase is Phase.PROXY_TLS else (message,)
+    hints = (hint for key, hint in _TLS_HINTS.items() if key in words)
+    return (f"{failed}: {words}", *hints)
 
 
 def _of_name(attempt: Attempt, causes: list[BaseException]) -> Words:
@@ -169,11 +179,9 @@ def _name_and_hint(attempt: Attempt) -> tuple[str, str]:
     sent = attempt.sent
     if attempt.phase is Phase.NAME_FOR_PROXY:
         return sent.hostname, "With socks5h:// or socks4a:// the proxy resolves it."
-    if sent.proxy:
-        return sent.proxy, _CHECK_DNS
-    if sent.host_settings:
+    if sent.host_settings and not sent.proxy:
         return sent.hostname, "Check the region and the edge, the network and DNS."
-    return sent.hostname, _CHECK_DNS
+    return sent.proxy or sent.hostname, "Check the network or DNS."
 
 
 def _of_socks(attempt: Attempt, causes: list[BaseException]) -> Words:
@@ -191,8 +199,8 @@ def _of_socks(attempt: Attempt, causes: list[BaseException]) -> Words:
 def _of_connecting(attempt: Attempt, causes: list[BaseException]) -> Words:
     """A connection that could not be made, or did not last."""
     peer = attempt.sent.proxy or attempt.sent.host
-    numbers = [number for cause in causes if isinstance(number := getattr(cause, "errno", 0), int)]
-    numbers = [number for number in numbers if number > 0]
+    found = (getattr(cause, "errno", None) for cause in causes)
+    numbers = [number for number in found if isinstance(number, int) and number > 0]
     if errno.ECONNREFUSED in numbers or _has(causes, ConnectionRefusedError):
         return (f"connection refused by {peer}", _check_address(attempt.sent))
     if any(number in _LOST for number in numbers):
@@ -213,16 +221,9 @@ def _check_address(sent: SentRequest) -> str:
 
 def _of_answer(attempt: Attempt, causes: list[BaseException]) -> Words:
     """An answer that did not come, or not as HTTP has it."""
-    if _has(causes, urllib3.exceptions.IncompleteRead, http.client.IncompleteRead):
-        return ("the answer was cut short",)
-    if _has(causes, http.client.RemoteDisconnected):
-        return ("connection lost",)
-    if _has(causes, http.client.LineTooLong):
-        return ("the answer has a head of over 64 KiB",)
-    if _has(causes, http.client.BadStatusLine, http.client.UnknownProtocol):
-        return ("the answer is not HTTP",)
-    if _has(causes, urllib3.exceptions.InvalidHeader):
-        return ("the answer has headers that contradict each other",)
+    for kind, words in _MALFORMED:
+        if _has(causes, kind):
+            return (words,)
     if any(type(cause) is http.client.HTTPException for cause in causes):
         return ("the answer has over 100 header lines",)
     if attempt.phase is Phase.ANSWER and _has(causes, ValueError):
@@ -243,11 +244,11 @@ def _refused_by_proxy(causes: list[BaseException]) -> int | None:
     return None
 
 
-def _of_connect(sent: SentRequest, status: int) -> FetchError:
-    reason = f"the {sent.proxy or 'proxy'} refused CONNECT: HTTP {status}"
-    error = TransientError if is_transient(status) else PermanentError
+def _of_connect(attempt: Attempt, status: int) -> FetchError:
+    kind = TransientError if is_transient(status) else PermanentError
+    reason = f"the {attempt.sent.proxy or 'proxy'} refused CONNECT: HTTP {status}"
     hints = [PROXY_LOGIN] if status == 407 else []
-    return error(reason, reason, *hints, details=[sent.description], http_status=status)
+    return attempt.error(kind, reason, *hints, http_status=status)
 
 
 def _of_certificate(attempt: Attempt, error: ssl.SSLCertVerificationError) -> FetchError:
