@@ -1,4 +1,15 @@
-"""The exceptions, each with the exit code that it leads to."""
+"""The exceptions, each with the exit code that it leads to.
+
+TwbuildError                  3, as all of them without a code of their own
+  UsageError                  2
+  CredentialsError            4
+  OutputError
+  FetchError
+    TransientError
+    PermanentError
+    UnauthorizedError         4, by its outcome
+    NotFoundError             5, by its outcome
+"""
 
 from __future__ import annotations
 

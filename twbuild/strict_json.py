@@ -10,11 +10,11 @@ from typing import Any, NoReturn
 
 from twbuild.text import strerror
 
-MAX_FILE_BYTES = 1 << 20
+MAX_FILE_BYTES = 1 << 20  # twilio-cli's and its Serverless Toolkit's have a few KiB
 MAX_WIDE_BYTES = 2 << 20  # of JSON with characters that take up to 4 bytes each once decoded
 MAX_DEPTH = 100  # Twilio's answers and files have at most 5
 MAX_DIGITS = 4300  # Python's own limit, which its environment can lift: int() takes seconds then
-MAX_VALUES = 500_000
+MAX_VALUES = 500_000  # more than MAX_FILE_BYTES can have; answers have limits of their own
 
 _NOT_STRUCTURE = bytes(set(range(256)) - set(b'"[]{}'))
 _PIECE_BYTES = 1 << 16  # looked at in one piece: little memory, and no other thread waits long

@@ -8,7 +8,7 @@ import socket
 import ssl
 from typing import Any, BinaryIO
 
-MAX_HEAD_BYTES = 64 << 10  # with the interim answers before it
+MAX_HEAD_BYTES = 64 << 10  # with the interim answers before it; http.client's limit for a line
 
 
 class _Head:

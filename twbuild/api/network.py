@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import importlib.util
 import ipaddress
 import os
@@ -22,10 +23,12 @@ from twbuild.api.resolver import Resolver, is_localhost
 from twbuild.errors import CommandHint, UsageError
 from twbuild.text import printable
 
+# Source: https://requests.readthedocs.io/en/latest/user/advanced/#socks
 _PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 # What other tools read in their place: Twilio's own, Node.js, OpenSSL.
 _OTHER_CA_VARIABLES = ("TWILIO_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "SSL_CERT_DIR")
+# Source: https://www.rfc-editor.org/rfc/rfc1035#section-2.3.4; some names have a low line.
 _DNS_LABEL = r"[a-zA-Z0-9_]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?"
 
 
@@ -201,13 +204,11 @@ def _context() -> tuple[ssl.SSLContext, tuple[str, ...]]:
 
     Reading the certificates takes about 30 ms and 1 MiB each time.
     """
-    if certificates.is_special(os.environ.get("SSLKEYLOGFILE", "")):
-        del os.environ["SSLKEYLOGFILE"]
-    try:
-        context = create_urllib3_context()
-    except OSError:  # SSLKEYLOGFILE cannot be written; curl goes without it, too
-        os.environ.pop("SSLKEYLOGFILE", None)
-        context = create_urllib3_context()
+    key_log = os.environ.pop("SSLKEYLOGFILE", "")  # urllib3 would raise, or wait for a reader
+    context = create_urllib3_context()
+    if key_log and not certificates.is_special(key_log):
+        with contextlib.suppress(OSError):  # curl goes without it, too
+            context.keylog_filename = key_log
     context.sslsocket_class = _TlsSocket
     variable = next((name for name in _CA_VARIABLES if os.environ.get(name)), None)
     path = os.environ[variable] if variable else requests.utils.DEFAULT_CA_BUNDLE_PATH

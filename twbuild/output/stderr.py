@@ -22,12 +22,12 @@ PREFIX = "twbuild: "
 # Set by coding agents, which read a log as CI does.
 AGENTS = ("AI_AGENT", "AGENT", "CLAUDECODE", "CURSOR_AGENT", "GEMINI_CLI", "CODEX_SANDBOX")
 
-_MAX_WAITING_BYTES = 1 << 16
+_MAX_WAITING_BYTES = 1 << 16  # as many as a pipe of Linux holds
 _CLOSING_SECONDS = 0.2  # for all closing lines together, where nothing reads stderr
 # Frames are paced for 9600 baud: Linux does not tell how much of what was written the reader of a
 # pseudo-terminal has still to take.
 _FRAME_BYTES_PER_SECOND = 960
-_LONGEST_PACE_SECONDS = 1.0
+_LONGEST_PACE_SECONDS = 1.0  # a fast terminal is left without a frame for no longer
 
 
 class Stderr:

@@ -28,9 +28,10 @@ HEAD = 256  # as much of a file as Linux reads to find its interpreter
 
 
 def run(command: Sequence[str], outcome: str, build_seconds: float) -> int:
-    """Run `command` against a sandbox; its exit code, as a shell has it.
+    """Run `command` against a sandbox whose builds take `build_seconds` and end with `outcome`.
 
-    Raises SignalReceived where a signal to us has ended the command, or came before its start.
+    Returns its exit code, as a shell has it. Raises TwbuildError where there can be no sandbox,
+    and SignalReceived where a signal to us has ended the command, or came before its start.
     """
     job = Job()  # before there is anything that a signal could leave behind
     with contextlib.ExitStack() as stack:

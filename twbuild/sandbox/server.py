@@ -30,8 +30,9 @@ _EARLY = timedelta(milliseconds=200)
 DEPENDENCIES = {"twilio": "5.4.2", "@twilio/runtime-handler": "2.0.1"}
 EARLIER_DEPENDENCIES = {**DEPENDENCIES, "twilio": "5.4.1"}  # so that a failed build differs
 EARLIER_BUILDS = 3  # one a day, each completed: as many as have a usual time
-MAX_PAGE_SIZE = 1000
-MAX_STRANGERS = 50  # connections without the sandbox's credentials, of any local user
+MAX_PAGE_SIZE = 1000  # Twilio's own. Source: https://www.twilio.com/docs/usage/twilios-response
+# Connections without the sandbox's credentials, of any local user: each costs a thread.
+MAX_STRANGERS = 50
 MAX_IDLE_SECONDS = 75.0  # twbuild itself uses no connection again that was idle for over 60 s
 
 _PATH = re.compile(
