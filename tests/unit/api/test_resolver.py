@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.moments import until
-from twbuild.api.resolver import Resolver
+from twbuild.api.resolver import Resolver, _LookUp
 
 
 class Names:
@@ -92,13 +92,21 @@ def test_a_failure_that_nobody_waited_for_is_no_ones_answer(names: Names) -> Non
     assert look_up(resolver) == ["127.0.0.2"]
 
 
-def test_ten_connections_share_one_look_up(names: Names) -> None:
+def test_ten_connections_share_one_look_up(names: Names, monkeypatch: pytest.MonkeyPatch) -> None:
     resolver = Resolver()
     found: list[list[str]] = []
+    waiting: list[threading.Thread] = []
+    join = threading.Thread.join
+
+    def wait(look_up: threading.Thread, seconds: float) -> None:
+        waiting.append(look_up)
+        join(look_up, seconds)
+
+    monkeypatch.setattr(_LookUp, "join", wait)
     threads = [threading.Thread(target=lambda: found.append(look_up(resolver))) for _ in range(10)]
     for thread in threads:
         thread.start()
-    until(lambda: look_ups() == 1, "the look-up")
+    until(lambda: len(waiting) == 10, "ten that wait for it")
     names.answers.set()
     for thread in threads:
         thread.join(10)
