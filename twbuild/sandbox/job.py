@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from types import FrameType
 
 from twbuild import signals
+from twbuild.output import streams
 
 _FOR_THE_TERMINAL = (signal.SIGTTIN, signal.SIGTTOU)
 _FROM_THE_TERMINAL = (signal.SIGINT, signal.SIGQUIT)  # Ctrl-C and Ctrl-\\
@@ -31,7 +32,8 @@ class Job:
         self._continued = False
         self._terminal = _terminal()
         # A reader of a pipe, such as less, may need the terminal: COMMAND gets it once it asks.
-        self._has_terminal = self._in_foreground() and not _is_pipe(1)
+        to_pipe = stat.S_ISFIFO(os.fstat(streams.STDOUT).st_mode)
+        self._has_terminal = self._in_foreground() and not to_pipe
         # We are in the background while COMMAND has the terminal.
         self._sigttou = signal.signal(signal.SIGTTOU, signal.SIG_IGN)
         signals.handle(self._end, signals.ending())
@@ -147,7 +149,3 @@ def _terminal() -> int:
         return os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
     except OSError:
         return -1
-
-
-def _is_pipe(descriptor: int) -> bool:
-    return stat.S_ISFIFO(os.fstat(descriptor).st_mode)
