@@ -50,16 +50,16 @@ def is_special(path: str) -> bool:
     return os.path.exists(path) and not os.path.isfile(path)
 
 
-def authority_hints(variable: str | None, path: str) -> list[str]:
+def authority_hint(variable: str | None, path: str) -> str:
     """What to do where a certificate's authority is unknown; `variable` names what was read."""
     paths = (*_BUNDLES, ssl.get_default_verify_paths().openssl_cafile)
     own = next(filter(os.path.isfile, paths), None)
     wanted = "the CA certificate of your company or proxy"
     if variable:
         use = f", or set it to this machine's own: {own}" if own and own != path else ""
-        return [f"{variable} ({printable(path)}) does not contain it. Add {wanted} to it{use}"]
+        return f"{variable} ({printable(path)}) does not contain it. Add {wanted} to it{use}"
     machine = f" (this machine's own: {own})" if own else ""
-    return [f"Set REQUESTS_CA_BUNDLE to a file with {wanted}{machine}"]
+    return f"Set REQUESTS_CA_BUNDLE to a file with {wanted}{machine}"
 
 
 def _fault(context: ssl.SSLContext, path: str) -> Fault:

@@ -217,5 +217,5 @@ def _context() -> tuple[ssl.SSLContext, tuple[str, ...]]:
     context.set_alpn_protocols(ALPN_PROTOCOLS)
     context.set_alpn_protocols = lambda *_: None  # type: ignore[method-assign]
     near = "" if variable else _near_miss(_OTHER_CA_VARIABLES, "REQUESTS_CA_BUNDLE")
-    hints = certificates.authority_hints(variable, path)
-    return context, (*([near] if near else []), *hints)
+    hint = certificates.authority_hint(variable, path)
+    return context, (near, hint) if near else (hint,)
