@@ -526,8 +526,9 @@ def test_a_failed_build_shows_what_it_was_made_of(twilio: Twilio, environ: dict[
     created       2026-11-24 14:02:11 UTC, failed after 36s"""
     assert lines[1 : len(told.splitlines()) + 1] == told.splitlines()
     assert lines[8:] == [
-        "  Compare with your last completed build, or send request",
-        f"  RQ{'d4' * 16} to Twilio's support.",
+        "  Compare with your last completed build.",
+        "  To ask Twilio's support, give them the Build SID and the request ID",
+        f"  RQ{'d4' * 16}.",
     ]
 
 

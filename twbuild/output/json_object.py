@@ -10,6 +10,7 @@ from typing import Any
 
 from twbuild.api.models import Build
 from twbuild.errors import TwbuildError
+from twbuild.watch.earlier import Changes
 from twbuild.watch.events import Details, Finished
 
 
@@ -30,10 +31,15 @@ def line(finished: Finished, details: Details | None = None) -> str:
         "waited_seconds": round(finished.waited_seconds, 3),
         "polls": finished.polls,
         "error": _error(finished.error),
-        "build": details and details.build and _build_facts(details.build),
+        "build": details and details.build and _failed_build(details.build, details.changes),
     }
     text = re.sub("[\ud800-\udfff]", "\ufffd", json.dumps(found, ensure_ascii=False))
     return json.dumps(json.loads(text)).replace("##", "#\\u0023").replace("\x7f", "\\u007f")
+
+
+def _failed_build(build: Build, changes: Changes | None) -> Mapping[str, Any]:
+    last = changes and {"sid": changes.since.sid, **_build_facts(changes.since)}
+    return {**_build_facts(build), "last_completed": last}
 
 
 def _build_facts(build: Build) -> Mapping[str, Any]:

@@ -33,11 +33,13 @@ from twbuild.output import rendering, streams
 from twbuild.output.plain import line
 from twbuild.output.stderr import Stderr
 from twbuild.output.streams import STDERR, encode, window
-from twbuild.watch.events import Building, Event, Finished, Problem, Selected, Tick
+from twbuild.watch.events import Building, Event, Finished, Problem, Selected, Tick, Usual
 
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 # The first row, then all below it: tmux keeps what is erased from the window's very first place.
 ERASE = "\r\x1b[K\x1b[C\x1b[J\r"
+
+BAR_COLUMNS, MIN_BAR_COLUMNS = 12, 6
 
 
 class Row:
@@ -56,23 +58,28 @@ class Row:
         self._start = start
         self._outcome = outcome
         self._text = Text()
-        self._shown: tuple[str, ...] = ()
+        self._shown: tuple[object, ...] = ()
         self._spinner = Spinner(_spinner(), style="building")
         self._spinner.start_time = start
 
-    def picture(self, now: float) -> RenderableType:
+    def picture(self, now: float, usual_seconds: float | None, columns: int) -> RenderableType:
         """A spinner and text while it is building, then a mark and text."""
         problem = _problem_text(self.problem, now) if self.problem else ""
-        waited = clock_text((self.finished_at or now) - self._start)
+        seconds = (self.finished_at or now) - self._start
+        waited = clock_text(seconds)
         style = self._outcome.style if self._outcome else ""
-        if self._shown != (waited, problem):
-            self._shown = (waited, problem)
+        if self._shown != (waited, problem, usual_seconds, columns):
+            self._shown = (waited, problem, usual_seconds, columns)
             self._text = Text.assemble(
                 (f"{self._outcome.value if self._outcome else 'asking':<9}", style),
                 (f"  {waited}", "time"),
                 f"  {self.sid or 'the newest build'}",
                 (_single_width(problem), "problem"),
             )
+            is_building = self._outcome is Outcome.BUILDING and not problem
+            if usual_seconds is not None and is_building:
+                left = columns - 2 - self._text.cell_len
+                self._text.append_text(_compared(seconds, usual_seconds, left))
             self._spinner.text = self._text
         if self._outcome is None or self.finished_at is None:
             return self._spinner.render(now)
@@ -96,6 +103,7 @@ class Live:
         self._clock = clock
         self._start = clock()
         self._rows = {sid: Row(sid, self._start) for sid in sids}
+        self._usual_seconds: float | None = None
         self._shown = False
         self._drawn: list[rendering.Row] = []  # as the screen shows them
         self._size = (0, 0)
@@ -118,6 +126,8 @@ class Live:
             self._rows[event.sid] = Row(event.sid, self._start, Outcome.BUILDING)
         elif isinstance(event, Finished):
             self._rows[event.sid] = Row(event.sid, self._start, event.outcome, now)
+        elif isinstance(event, Usual):
+            self._usual_seconds = event.seconds
         else:
             if isinstance(event, Selected):
                 self._rows = {event.sid: Row(event.sid, self._start)}
@@ -141,7 +151,7 @@ class Live:
     def _draw(self, now: float) -> None:
         size = columns, height = window(STDERR)
         visible = self._visible(height)
-        pictures = [row.picture(now) for row in visible]
+        pictures = [row.picture(now, self._usual_seconds, columns) for row in visible]
         if len(visible) < len(self._rows):
             finished = sum(row.finished_at is not None for row in self._rows.values())
             hidden = len(self._rows) - finished - len(visible)
@@ -176,6 +186,22 @@ def _problem_text(problem: Problem, now: float) -> str:
     return f"  {problem.reason}, retrying{f' in {duration(seconds)}' if seconds > 0 else ''}"
 
 
+def _compared(seconds: float, usual_seconds: float, columns: int) -> Text:
+    """How far a build is by the usual time, in so many columns where they are enough."""
+    about = f"about {duration(usual_seconds)}"
+    if seconds > usual_seconds:
+        text = f"  longer than usual ({about})"
+        return Text(text if len(text) <= columns else "  longer than usual", "time")
+    width = max(MIN_BAR_COLUMNS, min(BAR_COLUMNS, columns - len(f"   {about}")))
+    bar = rendering.bar(seconds / usual_seconds, width, as_ascii=not _has("━╸╺"))
+    return Text.assemble("  ", bar, (f" {about}", "time"))
+
+
+def _has(characters: str) -> bool:
+    """Whether the stream's encoding has these characters."""
+    return b"\\" not in encode(characters, STDERR)
+
+
 def _single_width(text: str) -> str:
     """The text in characters that are one column wide in every terminal, whatever rich counts."""
     return text.encode("ascii", "backslashreplace").decode()
@@ -183,5 +209,4 @@ def _single_width(text: str) -> str:
 
 def _spinner() -> str:
     """The spinner whose frames the stream's encoding has."""
-    dots = Spinner("dots").frames
-    return "dots" if b"\\" not in encode("".join(dots), STDERR) else "line"
+    return "dots" if _has("".join(Spinner("dots").frames)) else "line"

@@ -5,19 +5,16 @@ Nothing is written here.
 
 from __future__ import annotations
 
-import textwrap
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime, timezone
 
-from twbuild.api.models import Build, Dependency, Status
-from twbuild.durations import duration, utc_time
+from twbuild.api.models import Status
+from twbuild.durations import duration
 from twbuild.errors import TwbuildError
 from twbuild.outcome import Outcome
-from twbuild.text import Line, counted, listed, pasteable, printable
-from twbuild.watch.events import Details, Finished
+from twbuild.text import Line, counted, pasteable
+from twbuild.watch.events import Finished
 
-DETAILS_COLUMNS = 60  # beside their names, in a window of 80
 LOST = (Outcome.UNAUTHORIZED, Outcome.UNAVAILABLE)  # the build may still be running
 
 
@@ -58,6 +55,14 @@ def hints(endings: Sequence[Finished]) -> list[Line]:
         else:
             found.update(dict.fromkeys(finished.error.hint_lines))
     return list(found)
+
+
+def usual(endings: Sequence[Finished], seconds: float | None) -> list[Line]:
+    """How long builds usually take, where `wait` stopped before one had completed."""
+    if seconds is None or not any(f.outcome is Outcome.TIMEOUT for f in endings):
+        return []
+    took = f"about {duration(seconds)}"
+    return [[(f"  Builds of this service usually complete in {took}.", "")]]
 
 
 def is_error(finished: Finished) -> bool:
@@ -127,48 +132,3 @@ def in_words(finished: Finished) -> str:
     if outcome is Outcome.NOT_FOUND:
         return "not found"
     return outcome.value if outcome.is_verdict else "unknown"
-
-
-def failed_build(event: Details, *, several: bool) -> list[Line]:
-    """What Twilio says of a failed build, and what to do next."""
-    build = event.build
-    rows: list[tuple[str, str | None]] = []
-    if build:
-        rows = [
-            ("runtime", printable(build.runtime) if build.runtime else None),
-            ("contents", _contents(build)),
-            *_dependencies(build.dependencies or ()),
-            ("created", _times(build)),
-        ]
-    lines: list[Line] = [
-        [(f"    {name:<12}  ", "detail"), (value, "")] for name, value in rows if value
-    ]
-    first = f"Twilio gives no reason for {event.sid if several else 'a failed build'}."
-    if lines and several:
-        first = f"What {event.sid} was made of (Twilio gives no reason):"
-    elif lines:
-        first += " What it was made of:"
-    next_step = "  Compare with your last completed build"
-    if build and build.request_id:
-        next_step += f", or send request {build.request_id} to Twilio's support"
-    return [[(f"  {first}", "")], *lines, [(f"{next_step}.", "")]]
-
-
-def _contents(build: Build) -> str | None:
-    versions = [(build.functions, "function"), (build.assets, "asset")]
-    return ", ".join(counted(len(v), noun) for v, noun in versions if v is not None) or None
-
-
-def _dependencies(dependencies: Sequence[Dependency]) -> list[tuple[str, str]]:
-    names = listed([" ".join(filter(None, d)) for d in dependencies], 100)
-    lines = textwrap.wrap(names, DETAILS_COLUMNS, break_on_hyphens=False)
-    return [("" if number else "dependencies", text) for number, text in enumerate(lines)]
-
-
-def _times(build: Build) -> str | None:
-    if build.created is None:
-        return None
-    created = utc_time(build.created, datetime.now(timezone.utc))
-    if build.updated is None or build.updated <= build.created:
-        return created
-    return f"{created}, failed after {duration((build.updated - build.created).total_seconds())}"

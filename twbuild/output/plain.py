@@ -22,6 +22,7 @@ from twbuild.watch.events import (
     Selected,
     Started,
     Tick,
+    Usual,
 )
 
 HEARTBEAT_SECONDS = 30.0  # CI kills jobs that are silent for long
@@ -60,6 +61,7 @@ class Plain:
         self._start = self._last = clock()
         self._states: dict[str | None, str] = dict.fromkeys(sids, "asking")
         self._several = len(sids) > 1
+        self._usual = ""
 
     def close(self) -> None:
         """Lines stay."""
@@ -75,6 +77,8 @@ class Plain:
             self._states[event.sid] = event.reason
         elif isinstance(event, Finished):
             self._states.pop(event.sid, None)
+        elif isinstance(event, Usual):
+            self._usual = f"usually about {duration(event.seconds)}"
         now = self._clock()
         text = self._heartbeat(now) if isinstance(event, Tick) else line(event, now)
         if text and self._is_shown(event):
@@ -84,12 +88,16 @@ class Plain:
     def _heartbeat(self, now: float) -> Line | None:
         if not self._states or now - self._last < HEARTBEAT_SECONDS:
             return None
+        waited = duration(now - self._start)
         if self._several:
-            text = f"waiting for {counted(len(self._states), 'build')}"
+            count = counted(len(self._states), "build")
+            text = f"waiting for {count}  ({', '.join(filter(None, (waited, self._usual)))})"
         else:
             sid, state = next(iter(self._states.items()))
-            text = f"{state}  {sid or 'the newest build'}"
-        return [(f"{text}  ({duration(now - self._start)})", "")]
+            text = f"{state}  {sid or 'the newest build'}  ({waited})"
+            if state == Status.BUILDING.value and self._usual:
+                text = f"still building after {waited} ({self._usual})  {sid}"
+        return [(text, "")]
 
 
 def line(event: Event, now: float) -> Line | None:

@@ -10,6 +10,7 @@ from itertools import groupby, zip_longest
 
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
+from rich.progress_bar import ProgressBar
 from rich.segment import Segment, Segments
 from rich.style import Style
 from rich.text import Text
@@ -53,6 +54,26 @@ def rows(renderable: RenderableType, width: int) -> list[Row]:
     options = console.options.update(no_wrap=True, overflow="crop")
     lines = console.render_lines(renderable, options, pad=False)
     return [[(c, segment.style) for segment in line for c in segment.text] for line in lines]
+
+
+def bar(share: float, columns: int, *, as_ascii: bool) -> Text:
+    """A bar of which a share is complete."""
+    console = _console()
+    options = console.options.copy()
+    options.encoding = "ascii" if as_ascii else "utf-8"
+    drawn = ProgressBar(
+        total=1.0,
+        completed=share,
+        width=columns,
+        style="detail",
+        complete_style="building",
+        finished_style="building",
+    )
+    text = Text()
+    for segment in console.render(drawn, options):
+        text.append(segment.text.rstrip("\n"), segment.style)
+    text.pad_right(columns - len(text))  # without colour, what is left is not drawn
+    return text
 
 
 def changed(old: Sequence[Row], new: Sequence[Row]) -> str:

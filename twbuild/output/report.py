@@ -13,11 +13,12 @@ from twbuild.invocation import program
 from twbuild.outcome import ExitCode, Outcome, most_urgent
 from twbuild.output import github, json_object, messages
 from twbuild.output.closing import Closing
+from twbuild.output.failed_build import failed_build
 from twbuild.output.plain import Plain, Progress
 from twbuild.output.stderr import Stderr
 from twbuild.output.stdout import Stdout
 from twbuild.text import Line
-from twbuild.watch.events import Details, Event, Finished, Notice, RequestEnded, Started
+from twbuild.watch.events import Details, Event, Finished, Notice, RequestEnded, Started, Usual
 from twbuild.watch_options import WatchOptions
 
 # What a format prints for each build, in place of a word or a line.
@@ -46,6 +47,7 @@ class Report:
         self._written: set[str | None] = set()
         self._failed: dict[str | None, Finished] = {}
         self._details: dict[str | None, Details] = {}
+        self._usual_seconds: float | None = None
 
     @property
     def wants_details(self) -> bool:
@@ -90,6 +92,8 @@ class Report:
                 self._failed[event.sid] = event  # its object waits for its details
             elif not self._stdout.is_terminal:
                 self._write(event)
+        elif isinstance(event, Usual):
+            self._usual_seconds = event.seconds
         elif isinstance(event, Details):
             self._details[event.sid] = event
             if self._format and not self._stdout.is_terminal:
@@ -164,12 +168,10 @@ class Report:
                 (f, messages.headline(f, once=once)) for f in endings if not self._is_said(f)
             ],
             summary=[messages.summary(endings)] if several and self._is_detailed else [],
-            hints=messages.hints(endings),
+            hints=[*messages.hints(endings), *messages.usual(endings, self._usual_seconds)],
             resume=messages.resume(endings, [*program(), "wait", *profile, *name]),
             requests=messages.requests(endings),
-            builds=[messages.failed_build(d, several=several) for d in details]
-            if self._is_detailed
-            else [],
+            builds=[failed_build(d, several=several) for d in details] if self._is_detailed else [],
         )
 
 

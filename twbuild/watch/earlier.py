@@ -77,7 +77,7 @@ def changes(build: Build, since: Build) -> Changes:
     """What differs between `build` and the earlier one."""
     runtimes = (build.runtime, since.runtime)
     now, before = (_by_name(found.dependencies) for found in (build, since))
-    both = [name for name in now if name in before]
+    both = [name for name in now if name in before and now[name].version and before[name].version]
     is_known = build.dependencies is not None and since.dependencies is not None
     return Changes(
         since,
@@ -88,6 +88,15 @@ def changes(build: Build, since: Build) -> Changes:
         functions=_counts(build.functions, since.functions),
         assets=_counts(build.assets, since.assets),
     )
+
+
+def is_same(build: Build, found: Changes) -> bool:
+    """Whether runtime and dependencies are known of both builds, and nothing differs."""
+    is_known = all(
+        each.runtime and each.dependencies is not None and all(d.version for d in each.dependencies)
+        for each in (build, found.since)
+    )
+    return is_known and found == Changes(found.since)
 
 
 def _by_name(dependencies: Iterable[Dependency] | None) -> dict[str, Dependency]:

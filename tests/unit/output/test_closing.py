@@ -9,6 +9,7 @@ from twbuild.errors import TransientError
 from twbuild.outcome import Outcome
 from twbuild.output import messages
 from twbuild.output.closing import Closing
+from twbuild.output.failed_build import failed_build
 from twbuild.text import Line, plain
 from twbuild.watch.events import Details, Finished
 
@@ -29,7 +30,7 @@ def closing(*endings: Finished) -> Closing:
         hints=messages.hints(endings),
         resume=messages.resume(endings, ["twbuild", "wait", "svc"]),
         requests=messages.requests(endings),
-        builds=[messages.failed_build(details, several=True) for details in failed],
+        builds=[failed_build(details, several=True) for details in failed],
     )
 
 
@@ -47,7 +48,7 @@ def test_the_parts_begin_with_the_counts_the_sids_and_the_next_steps() -> None:
         "unknown: ZB3",
         "  Try again later.",
         "error: HTTP 503 (9 tries in 2m)  ZB3",
-        f"  Twilio gives no reason for {OTHER_BUILD}.\n  Compare with your last completed build.",
+        text(failed_build(Details(OTHER_BUILD, None), several=True)),
         "  request RQ1",
         f"! status unknown after 5s (--timeout)  {BUILD}",
         f"✗ failed     {OTHER_BUILD}  (waited 6s)",

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.support.command import ACCOUNT, BUILD, SERVICE
+from tests.support.command import ACCOUNT, BUILD, OTHER_BUILD, SERVICE
 from twbuild.api.models import Build, BuildStatus, Dependency, Status
 from twbuild.errors import CredentialsError, TransientError, UnauthorizedError
 from twbuild.outcome import Outcome
 from twbuild.output import json_object
+from twbuild.watch.earlier import Changes
 from twbuild.watch.events import Details, Finished
 
 URL = f"https://serverless.twilio.com/v1/Services/{SERVICE}/Builds/{BUILD}/Status"
@@ -119,6 +120,7 @@ def test_a_failed_build_comes_with_what_twilio_tells_of_it() -> None:
         ],
         "date_created": "2026-11-24T14:02:11Z",
         "date_updated": "2026-11-24T14:02:47Z",
+        "last_completed": None,
     }
 
 
@@ -130,6 +132,32 @@ def test_what_twilio_does_not_tell_of_a_failed_build_is_null() -> None:
     assert found["build"] == {
         **dict.fromkeys(["runtime", "functions", "assets", "date_created", "date_updated"]),
         "dependencies": [],
+        "last_completed": None,
+    }
+
+
+def test_the_last_completed_build_has_the_same_facts_and_its_sid() -> None:
+    last = Build(
+        OTHER_BUILD,
+        "completed",
+        created=CREATED,
+        runtime="node22",
+        functions=("ZN1",),
+        dependencies=(Dependency("lodash", "4.17.21"),),
+    )
+    details = Details(BUILD, Build(BUILD, "failed", runtime="node24"), Changes(last))
+
+    found = json.loads(json_object.line(finished(Outcome.FAILED), details))
+
+    assert found["build"]["runtime"] == "node24"
+    assert found["build"]["last_completed"] == {
+        "sid": OTHER_BUILD,
+        "runtime": "node22",
+        "functions": 1,
+        "assets": None,
+        "dependencies": [{"name": "lodash", "version": "4.17.21"}],
+        "date_created": "2026-11-24T14:02:11Z",
+        "date_updated": None,
     }
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from io import BytesIO, TextIOWrapper
 
 import pytest
 
 from tests.support.command import BUILD
+from twbuild.durations import clock
 from twbuild.outcome import Outcome
 from twbuild.output import rendering
 from twbuild.output.live import HIDE_CURSOR, SHOW_CURSOR, Live, Row
@@ -18,9 +20,9 @@ START = 100.0
 MANY = [f"ZB{number:032x}" for number in range(30)]
 
 
-def picture(row: Row, now: float, width: int = 100) -> str:
-    """The row without colours, and without the frame of the spinner before it."""
-    return "".join(cell for cell, _ in rendering.rows(row.picture(now), width)[0])
+def picture(row: Row, now: float, width: int = 100, usual: float | None = None) -> str:
+    """The row without colours."""
+    return "".join(cell for cell, _ in rendering.rows(row.picture(now, usual, width), width)[0])
 
 
 def test_a_build_that_was_not_answered_for_yet_is_asking() -> None:
@@ -36,6 +38,62 @@ def test_a_building_row_shows_its_time_and_the_problem_with_the_next_try() -> No
 
     assert picture(row, START + 46)[2:].endswith(f"  {BUILD}  HTTP 503, retrying in 4s")
     assert picture(row, START + 51)[2:].endswith(f"  {BUILD}  HTTP 503, retrying")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "usual", "width", "note"),
+    [
+        (46, 70.0, 80, f"{'━' * 7}╸{'━' * 4} about 1m 10s"),
+        (0, 70.0, 80, f"{'━' * 12} about 1m 10s"),
+        (70, 70.0, 80, f"{'━' * 12} about 1m 10s"),
+        (700, 3599.0, 80, f"{'━' * 1}╸{'━' * 8} about 59m 59s"),
+        (46, 70.0, 76, f"{'━' * 5}╺{'━' * 2} about 1m 10s"),
+        (46, 70.0, 70, f"{'━' * 3}╸{'━' * 2} about 1m"),
+        (46, 70.0, 50, ""),
+        (71, 70.0, 100, "longer than usual (about 1m 10s)"),
+        (71, 70.0, 87, "longer than usual (about 1m 10s)"),
+        (71, 70.0, 86, "longer than usual"),
+        (71, 70.0, 80, "longer than usual"),
+        (71, 70.0, 60, "longe"),
+        (46, None, 80, ""),
+    ],
+)
+def test_a_building_row_is_compared_with_the_usual_time(
+    seconds: float, usual: float | None, width: int, note: str
+) -> None:
+    shown = picture(Row(BUILD, START, Outcome.BUILDING), START + seconds, width, usual)
+
+    whole = f"building   {clock(seconds)}  {BUILD}  {note}"
+    assert shown[2:].rstrip() == whole[: width - 2].rstrip()
+
+
+def test_only_a_row_that_is_building_is_compared_and_a_problem_takes_the_place() -> None:
+    building = Row(BUILD, START, Outcome.BUILDING)
+    building.problem = Problem(BUILD, "HTTP 503", START + 50)
+
+    assert picture(building, START + 46, usual=70.0).endswith("  HTTP 503, retrying in 4s")
+    for row in (Row(BUILD, START), Row(BUILD, START, Outcome.COMPLETED, START + 46)):
+        assert picture(row, START + 46, usual=70.0).endswith(BUILD)
+
+
+@pytest.mark.parametrize("name", ["ascii", "latin-1"])
+def test_the_bar_has_only_characters_of_the_streams_encoding(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr("sys.stderr", TextIOWrapper(BytesIO(), encoding=name))
+    shown = picture(Row(BUILD, START, Outcome.BUILDING), START + 46, 80, 70.0)
+
+    assert shown.isascii()
+    assert shown.endswith(f"{BUILD}  ------- ---- about 1m 10s")
+
+
+def test_without_colour_what_is_left_of_the_bar_is_blank(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    rendering._console.cache_clear()
+    shown = picture(Row(BUILD, START, Outcome.BUILDING), START + 46, 80, 70.0)
+    rendering._console.cache_clear()
+
+    assert shown.endswith(f"{BUILD}  {'━' * 7}╸     about 1m 10s")
 
 
 def test_the_spinner_turns() -> None:

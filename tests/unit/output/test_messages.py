@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
 
 from tests.support.command import ACCOUNT, BUILD, SERVICE
-from twbuild.api.models import Build, BuildStatus, Dependency, Status
+from twbuild.api.models import BuildStatus, Status
 from twbuild.errors import (
     CommandHint,
     CredentialsError,
@@ -20,7 +20,7 @@ from twbuild.errors import (
 from twbuild.outcome import Outcome
 from twbuild.output import messages
 from twbuild.text import Line, plain
-from twbuild.watch.events import Details, Finished
+from twbuild.watch.events import Finished
 
 URL = f"https://serverless.twilio.com/v1/Services/{SERVICE}/Builds/{BUILD}/Status"
 ANSWER = BuildStatus(Status.BUILDING, BUILD, ACCOUNT, SERVICE, URL)
@@ -285,100 +285,23 @@ def test_the_summary_of_several_builds_counts_each_outcome_in_plain_words() -> N
     )
 
 
-class TestMade:
-    def made(self, **fields: Any) -> str:
-        return text(
-            messages.failed_build(Details(BUILD, Build(BUILD, "failed", **fields)), several=False)
-        )
-
-    def test_as_the_screens_show_it(self) -> None:
-        told = self.made(
-            runtime="node18",
-            functions=("",) * 12,
-            assets=("",) * 4,
-            dependencies=(
-                Dependency("@twilio/runtime-handler", "1.3.0"),
-                Dependency("lodash", "4.17.21"),
-                Dependency("twilio", "4.23.0"),
-            ),
-            created=CREATED,
-            updated=CREATED + timedelta(seconds=36),
-            request_id="RQ1",
-        )
-
-        assert told == (
-            "  Twilio gives no reason for a failed build. What it was made of:\n"
-            "    runtime       node18\n"
-            "    contents      12 functions, 4 assets\n"
-            "    dependencies  @twilio/runtime-handler 1.3.0, lodash 4.17.21, twilio 4.23.0\n"
-            "    created       2026-11-24 14:02:11 UTC, failed after 36s\n"
-            "  Compare with your last completed build, or send request RQ1 to Twilio's support."
-        )
-
-    def test_several_builds_are_told_apart(self) -> None:
-        lines = messages.failed_build(
-            Details(BUILD, Build(BUILD, "failed", runtime="x")), several=True
-        )
-
-        assert plain(lines[0]) == f"  What {BUILD} was made of (Twilio gives no reason):"
-        assert len(plain(lines[0])) < 80
-
-    def test_where_twilio_did_not_tell_in_time_it_still_gives_no_reason(self) -> None:
-        next_step = "\n  Compare with your last completed build."
-
-        told = text(messages.failed_build(Details(BUILD, None), several=False))
-        assert told == f"  Twilio gives no reason for a failed build.{next_step}"
-        told = text(messages.failed_build(Details(BUILD, None), several=True))
-        assert told == f"  Twilio gives no reason for {BUILD}.{next_step}"
-
-    @pytest.mark.parametrize(
-        ("fields", "row"),
-        [
-            ({"runtime": "node24"}, "    runtime       node24"),
-            ({"runtime": "cobol-1[x]"}, "    runtime       cobol-1[x]"),
-            ({"runtime": "\x1b##"}, "    runtime       \\x1b# #"),
-            ({"functions": ("",), "assets": ("",)}, "    contents      1 function, 1 asset"),
-            ({"functions": (), "assets": ("",) * 2}, "    contents      0 functions, 2 assets"),
-            ({"functions": ("",) * 3}, "    contents      3 functions"),
-            ({"assets": ("",) * 3}, "    contents      3 assets"),
-            ({"created": CREATED}, "    created       2026-11-24 14:02:11 UTC"),
-            (
-                {"created": CREATED, "updated": CREATED - timedelta(seconds=1)},
-                "    created       2026-11-24 14:02:11 UTC",
-            ),
-            (
-                {"created": CREATED, "updated": CREATED},
-                "    created       2026-11-24 14:02:11 UTC",
-            ),
-            ({"dependencies": (Dependency("\n::error::x"),)}, "    dependencies   ::error::x"),
-        ],
-    )
-    def test_each_row_stands_as_sent_where_there_is_something_to_tell(
-        self, fields: dict[str, Any], row: str
-    ) -> None:
-        lines = self.made(**fields).splitlines()
-
-        assert lines[1].split() == row.split()
-        assert lines[1].startswith(row[:18])
-        assert len(lines) == 3
-
-    def test_ten_dependencies_and_how_many_more(self) -> None:
-        packages = tuple(Dependency(f"package-{n}", f"1.0.{n}") for n in range(17))
-        names = [f"package-{n} 1.0.{n}" for n in range(17)]
-
-        rows = self.made(dependencies=packages).splitlines()[1:-1]
-        told = " ".join(row[18:] for row in rows)
-
-        assert told == ", ".join([*names[:10], "and 7 more"])
-        assert all(row[:18].strip() in ("dependencies", "") for row in rows)
-        assert max(map(len, rows)) <= 80
-        assert "more" not in self.made(dependencies=packages[:10])
-
-    def test_dependencies_are_named_in_one_column_and_none_is_broken_at_a_hyphen(self) -> None:
-        packages = (Dependency("a" * 50), Dependency("left-" * 6 + "right"))
-        rows = self.made(dependencies=packages).splitlines()[1:-1]
-
-        assert rows == [f"    dependencies  {'a' * 50},", " " * 18 + "left-" * 6 + "right"]
+@pytest.mark.parametrize(
+    ("outcomes", "seconds", "shown"),
+    [
+        ([Outcome.TIMEOUT], 70.0, "  Builds of this service usually complete in about 1m 10s."),
+        (
+            [Outcome.COMPLETED, Outcome.TIMEOUT, Outcome.TIMEOUT],
+            3600.0,
+            "  Builds of this service usually complete in about 1h.",
+        ),
+        ([Outcome.TIMEOUT], None, ""),
+        ([outcome for outcome in Outcome if outcome is not Outcome.TIMEOUT], 70.0, ""),
+    ],
+)
+def test_a_timeout_comes_with_the_usual_time_once(
+    outcomes: list[Outcome], seconds: float | None, shown: str
+) -> None:
+    assert text(messages.usual([finished(o) for o in outcomes], seconds)) == shown
 
 
 class TestStyles:
@@ -409,15 +332,6 @@ class TestStyles:
             (f"  {BUILD}  ready to deploy", ""),
             (" (waited 3s)", "time"),
         ]
-
-
-def test_a_build_of_today_is_told_without_its_date() -> None:
-    now = datetime.now(timezone.utc)
-    lines = messages.failed_build(
-        Details(BUILD, Build(BUILD, "failed", created=now)), several=False
-    )
-
-    assert plain(lines[1]) == f"    created       {now:%H:%M:%S} UTC"
 
 
 def test_each_line_of_a_log_is_one_line() -> None:

@@ -21,6 +21,7 @@ from twbuild.watch.events import (
     RequestEnded,
     Selected,
     Tick,
+    Usual,
 )
 
 CREATED = datetime(2026, 11, 24, 14, 2, 11, tzinfo=timezone.utc)
@@ -44,6 +45,7 @@ LINES: list[tuple[Event, str | None]] = [
     (Problem(None, "HTTP 503", 99.0), "HTTP 503, retrying in 0s"),
     (COMPLETED, f"✓ completed  {BUILD}  ready to deploy (waited 1m 12s)"),
     (Details(BUILD, None), None),
+    (Usual(70), None),
     (Tick(), None),
 ]
 
@@ -83,6 +85,25 @@ def test_a_line_comes_every_30_seconds_while_nothing_changes(
     ]
 
 
+@pytest.mark.parametrize(
+    ("events", "shown"),
+    [
+        ([Building(BUILD), Usual(70)], f"still building after 30s (usually about 1m 10s)  {BUILD}"),
+        ([Usual(70)], f"asking  {BUILD}  (30s)"),
+        ([Building(BUILD), Usual(70), Problem(BUILD, "HTTP 503", 40)], f"HTTP 503  {BUILD}  (30s)"),
+    ],
+    ids=["building", "asking", "a problem"],
+)
+def test_that_line_says_how_long_builds_usually_take(
+    capfd: pytest.CaptureFixture[str], events: list[Event], shown: str
+) -> None:
+    watched = Watched(BUILD)
+    watched.show(*events)
+    watched.show(Tick(), after=30)
+
+    assert capfd.readouterr().err.splitlines()[-1] == f"twbuild: {shown}"
+
+
 def test_of_several_builds_that_line_counts_those_that_are_not_finished(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
@@ -91,3 +112,6 @@ def test_of_several_builds_that_line_counts_those_that_are_not_finished(
     watched.show(Tick(), after=30)
 
     assert capfd.readouterr().err.endswith("twbuild: waiting for 1 build  (30s)\n")
+    watched.show(Usual(70))
+    watched.show(Tick(), after=30)
+    assert capfd.readouterr().err == ("twbuild: waiting for 1 build  (1m, usually about 1m 10s)\n")

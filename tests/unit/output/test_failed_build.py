@@ -1,0 +1,218 @@
+"""What is said of a failed build: what changed, or what it was made of, and what to do next."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from tests.support.command import BUILD, OTHER_BUILD
+from twbuild.api.models import Build, Dependency
+from twbuild.output.failed_build import failed_build
+from twbuild.text import plain
+from twbuild.watch.earlier import changes
+from twbuild.watch.events import Details
+
+CREATED = datetime(2026, 11, 24, 14, 2, 11, tzinfo=timezone.utc)
+NO_REASON = "  Twilio gives no reason for a failed build."
+COMPARE = "  Compare with your last completed build."
+SUPPORT = "  To ask Twilio's support, give them the Build SID"
+LODASH, TWILIO = Dependency("lodash", "4.17.21"), Dependency("twilio", "4.23.0")
+HANDLER = Dependency("@twilio/runtime-handler", "1.3.0")
+
+
+def said(details: Details, *, several: bool = False) -> list[str]:
+    return [plain(line) for line in failed_build(details, several=several)]
+
+
+def made(**facts: Any) -> list[str]:
+    return said(Details(BUILD, Build(BUILD, "failed", **facts)))
+
+
+def test_where_no_build_has_completed_it_is_what_the_build_was_made_of() -> None:
+    facts = {
+        "runtime": "node18",
+        "functions": ("",) * 12,
+        "assets": ("",) * 4,
+        "dependencies": (HANDLER, LODASH, TWILIO),
+        "created": CREATED,
+        "updated": CREATED + timedelta(seconds=36),
+        "request_id": "RQ1",
+    }
+
+    assert made(**facts) == [
+        f"{NO_REASON} What it was made of:",
+        "    runtime       node18",
+        "    contents      12 functions, 4 assets",
+        "    dependencies  @twilio/runtime-handler 1.3.0, lodash 4.17.21, twilio 4.23.0",
+        "    created       2026-11-24 14:02:11 UTC, failed after 36s",
+        COMPARE,
+        f"{SUPPORT} and the request ID RQ1.",
+    ]
+
+
+def test_several_builds_are_named() -> None:
+    details = Details(BUILD, Build(BUILD, "failed", runtime="x"))
+
+    first, *_ = said(details, several=True)
+    assert first == f"  What {BUILD} was made of (Twilio gives no reason):"
+    assert len(first) < 80
+    assert said(Details(BUILD, None), several=True)[0] == f"  Twilio gives no reason for {BUILD}."
+
+
+def test_where_twilio_does_not_answer_in_time_it_still_gives_no_reason() -> None:
+    assert said(Details(BUILD, None)) == [NO_REASON, COMPARE, f"{SUPPORT}."]
+
+
+@pytest.mark.parametrize(
+    ("facts", "row"),
+    [
+        ({"runtime": "node24"}, "runtime       node24"),
+        ({"runtime": "cobol-1[x]"}, "runtime       cobol-1[x]"),
+        ({"runtime": "\x1b##"}, "runtime       \\x1b# #"),
+        ({"functions": ("",), "assets": ("",)}, "contents      1 function, 1 asset"),
+        ({"functions": (), "assets": ("",) * 2}, "contents      0 functions, 2 assets"),
+        ({"functions": ("",) * 3}, "contents      3 functions"),
+        ({"assets": ("",) * 3}, "contents      3 assets"),
+        ({"created": CREATED}, "created       2026-11-24 14:02:11 UTC"),
+        (
+            {"created": CREATED, "updated": CREATED - timedelta(seconds=1)},
+            "created       2026-11-24 14:02:11 UTC",
+        ),
+        ({"created": CREATED, "updated": CREATED}, "created       2026-11-24 14:02:11 UTC"),
+        ({"dependencies": (Dependency("\n::error::x"),)}, "dependencies  ::error::x"),
+        ({"dependencies": (Dependency("a" * 500),)}, f"dependencies  {'a' * 97}..."),
+    ],
+)
+def test_each_row_is_as_sent_where_something_is_known(facts: dict[str, Any], row: str) -> None:
+    first, *rows, compare, support = made(**facts)
+
+    assert "".join(rows).replace(" ", "") == row.replace(" ", "")
+    assert all(found.startswith("    ") for found in rows)
+    assert (compare, support) == (COMPARE, f"{SUPPORT}.")
+    assert first.startswith(NO_REASON)
+
+
+def test_ten_dependencies_and_how_many_more() -> None:
+    packages = tuple(Dependency(f"package-{n}", f"1.0.{n}") for n in range(17))
+    names = [f"package-{n} 1.0.{n}" for n in range(17)]
+
+    rows = made(dependencies=packages)[1:-2]
+
+    assert " ".join(row[18:] for row in rows) == ", ".join([*names[:10], "and 7 more"])
+    assert all(row[:18].strip() in ("dependencies", "") for row in rows)
+    assert max(map(len, rows)) <= 80
+    assert "more" not in "".join(made(dependencies=packages[:10])[1:-2])
+
+
+def test_dependencies_are_in_one_column_and_none_is_broken_at_a_hyphen() -> None:
+    rows = made(dependencies=(Dependency("a" * 50), Dependency("left-" * 6 + "right")))[1:-2]
+
+    assert rows == [f"    dependencies  {'a' * 50},", " " * 18 + "left-" * 6 + "right"]
+
+
+def test_a_build_of_today_has_no_date() -> None:
+    now = datetime.now(timezone.utc)
+
+    assert made(created=now)[1] == f"    created       {now:%H:%M:%S} UTC"
+
+
+def test_only_the_names_of_rows_are_coloured() -> None:
+    lines = failed_build(Details(BUILD, Build(BUILD, "failed", runtime="x")), several=False)
+
+    styles = [[style for _, style in line] for line in lines]
+    assert styles == [[""], ["detail", ""], [""], [""]]
+
+
+THREE_DAYS_AGO = datetime.now(timezone.utc) - timedelta(days=3, minutes=1)
+SINCE = Build(
+    OTHER_BUILD,
+    "completed",
+    created=THREE_DAYS_AGO,
+    runtime="node18",
+    functions=("ZN1", "ZN2", "ZN3"),
+    assets=("ZN4",),
+    dependencies=(LODASH, TWILIO),
+)
+SAME = SINCE._replace(sid=BUILD, created=None)
+LAST = f"your last completed build ({OTHER_BUILD}, 3d ago)"
+
+
+def changed(since: Build = SINCE, **facts: Any) -> list[str]:
+    build = SAME._replace(**facts)
+    return said(Details(BUILD, build, changes(build, since)))
+
+
+def test_only_what_changed_since_the_last_completed_build() -> None:
+    lines = changed(
+        runtime="node20",
+        dependencies=(Dependency("lodash", "4.17.22"), TWILIO, Dependency("axios", "1.7.0")),
+        functions=("ZN1", "ZN2", "ZN9"),
+        created=CREATED,
+        updated=CREATED + timedelta(seconds=36),
+        request_id="RQ1",
+    )
+
+    assert lines == [
+        f"{NO_REASON} Since {LAST}:",
+        "    runtime       node20, was node18",
+        "    dependencies  lodash 4.17.22, was 4.17.21; new: axios 1.7.0",
+        "    functions     1 of 3 changed",
+        "    created       2026-11-24 14:02:11 UTC, failed after 36s",
+        f"{SUPPORT} and the request ID RQ1.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("facts", "row"),
+    [
+        ({"runtime": "\x1b[2J"}, "    runtime       \\x1b[2J, was node18"),
+        ({"dependencies": (LODASH,)}, "    dependencies  gone: twilio 4.23.0"),
+        (
+            {"dependencies": (Dependency("##\n", "9"), Dependency("x"))},
+            "    dependencies  new: # #  9, x; gone: lodash 4.17.21, twilio 4.23.0",
+        ),
+        ({"functions": ("ZN1", "ZN2")}, "    functions     2, were 3"),
+        ({"functions": ("ZN1", "ZN2", "ZN3", "ZN5")}, "    functions     1 of 4 changed, were 3"),
+        ({"assets": ()}, "    assets        0, were 1"),
+        ({"assets": ("ZN9",)}, "    assets        1 of 1 changed"),
+    ],
+)
+def test_each_change_has_a_row(facts: dict[str, Any], row: str) -> None:
+    first, *rows, support = changed(**facts)
+
+    assert first == f"{NO_REASON} Since {LAST}:"
+    assert " ".join(rows).split() == row.split()
+    assert support == f"{SUPPORT}."
+
+
+def test_ten_changed_dependencies_and_how_many_more() -> None:
+    names = [f"package-{number}" for number in range(17)]
+    old, new = (tuple(Dependency(name, v) for name in names) for v in ("1", "2\x1b" + "9" * 400))
+
+    lines = changed(SINCE._replace(dependencies=old), dependencies=new)
+    text = " ".join(row[18:] for row in lines[1:-1])
+
+    assert text.startswith("package-0 2\\x1b99")
+    assert text.count("was 1;") == 10
+    assert text.endswith("was 1; and 7 more")
+    assert len(text) < 10 * 150
+
+
+def test_where_nothing_differs_the_code_is_what_is_left() -> None:
+    assert changed(request_id="RQ1") == [
+        f"{NO_REASON} It has the same runtime and dependencies as {LAST}: look at the code.",
+        f"{SUPPORT} and the request ID RQ1.",
+    ]
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    [{"runtime": None}, {"dependencies": None}, {"dependencies": (LODASH, Dependency("twilio"))}],
+    ids=str,
+)
+def test_what_is_not_known_is_not_called_the_same(unknown: dict[str, Any]) -> None:
+    for lines in (changed(**unknown), changed(SINCE._replace(**unknown))):
+        assert lines[0] == f"{NO_REASON} What it was made of:"
+        assert lines[-2:] == [COMPARE, f"{SUPPORT}."]
