@@ -20,6 +20,16 @@ START = 100.0
 MANY = [f"ZB{number:032x}" for number in range(30)]
 
 
+@pytest.fixture(autouse=True)
+def coloured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A terminal with colours, whose console is made when a test first needs it."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    rendering._console.cache_clear()
+    yield
+    rendering._console.cache_clear()
+
+
 def picture(row: Row, now: float, width: int = 100, usual: float | None = None) -> str:
     """The row without colours."""
     return "".join(cell for cell, _ in rendering.rows(row.picture(now, usual, width), width)[0])
@@ -89,9 +99,7 @@ def test_the_bar_has_only_characters_of_the_streams_encoding(
 
 def test_without_colour_what_is_left_of_the_bar_is_blank(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
-    rendering._console.cache_clear()
     shown = picture(Row(BUILD, START, Outcome.BUILDING), START + 46, 80, 70.0)
-    rendering._console.cache_clear()
 
     assert shown.endswith(f"{BUILD}  {'━' * 7}╸     about 1m 10s")
 
