@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from twbuild.watch.earlier import (
     Counts,
     build_seconds,
     changes,
+    is_same,
     last_completed,
     usual_seconds,
 )
@@ -159,3 +161,26 @@ def test_what_is_unknown_of_one_build_is_no_change() -> None:
     assert changes(unknown, known) == Changes(known)
     assert changes(known, unknown) == Changes(unknown)
     assert changes(build(3, dependencies=()), known).removed == (LODASH,)
+    assert not changes(build(4, dependencies=(Dependency("lodash"),)), known).updated
+
+
+@pytest.mark.parametrize(
+    ("facts", "same"),
+    [
+        ({}, True),
+        ({"functions": ("ZN1",)}, True),
+        ({"runtime": "node20"}, False),
+        ({"runtime": None}, False),
+        ({"dependencies": None}, False),
+        ({"dependencies": (Dependency("lodash"),)}, False),
+    ],
+    ids=str,
+)
+def test_a_build_is_the_same_where_runtime_and_dependencies_are_known_and_nothing_differs(
+    facts: dict[str, Any], same: bool
+) -> None:
+    known = build(1, runtime="node18", dependencies=(LODASH,))
+    other = known._replace(**facts)
+
+    assert is_same(other, changes(other, known)) is same
+    assert is_same(known, changes(known, other)) is same
