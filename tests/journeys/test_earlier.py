@@ -15,6 +15,22 @@ from tests.support.twilio import Twilio, build_body, page
 LIST, DETAILS = f"/v1/Services/{SERVICE}/Builds", f"/v1/Services/{SERVICE}/Builds/{BUILD}"
 
 
+def completed(day: int, seconds: int = 60, **facts: Any) -> dict[str, Any]:
+    """A build of an earlier day of the month."""
+    day_and_hour = f"2026-11-{day:02}T14:0"
+    dates = {"date_created": f"{day_and_hour}0:00Z", "date_updated": f"{day_and_hour}1:{seconds}Z"}
+    return {**build_body(f"ZB{day:032x}", "completed"), **dates, **facts}
+
+
+EARLIER = page(
+    completed(19, 11),
+    build_body(),
+    completed(21, 10, runtime="node16"),
+    completed(20, 12),
+    next_page_url="https://serverless.twilio.com/v1/Services/x/Builds?PageSize=20&Page=1",
+)
+
+
 @pytest.mark.parametrize(
     ("words", "answers", "requested"),
     [
