@@ -105,10 +105,19 @@ class Connection:
         return content
 
     def _receive(self) -> bytes:
-        with suppress(OSError):
-            if content := self.socket.recv(1 << 16):
-                return content
+        if content := self.receive():
+            return content
         raise Gone
+
+    def receive(self) -> bytes:
+        """What has come, nothing at the end. What TLS cannot read is noted."""
+        try:
+            return self.socket.recv(1 << 16)
+        except ssl.SSLError as error:
+            self.server.note_unreadable(error)
+        except OSError:
+            pass
+        return b""
 
     def _wait_readable(self) -> None:
         pending = isinstance(self.socket, ssl.SSLSocket) and self.socket.pending()
@@ -139,6 +148,7 @@ class Server:
     requests: list[bytes] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     open_now: int = 0
+    unreadable: list[str] = field(default_factory=list)
     ending: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -176,6 +186,11 @@ class Server:
             self.requests.append(head)
             self.times.append(time.monotonic())
 
+    def note_unreadable(self, error: ssl.SSLError) -> None:
+        """Note an error of TLS, unless it is that the client has gone."""
+        if not isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+            self.unreadable.append(error.reason)
+
     def _accept(self) -> None:
         with self._listener:
             while not self.ending.is_set():
@@ -198,6 +213,8 @@ class Server:
                 accepted.settimeout(None)
             with suppress(Gone):
                 self.handle(Connection(accepted, number, self))
+        except ssl.SSLError as error:
+            self.note_unreadable(error)
         except OSError:
             pass  # a handshake that the client broke off
         finally:
@@ -344,8 +361,9 @@ def _relay(connection: Connection, to: tuple[str, int], wire: bytearray | None =
         while not connection.server.ending.is_set():
             for end in _readable(ends):
                 try:
-                    content = end.recv(1 << 16)
-                    if wire is not None and end is connection.socket:
+                    is_clients = end is connection.socket
+                    content = connection.receive() if is_clients else end.recv(1 << 16)
+                    if wire is not None and is_clients:
                         wire += content
                     ends[end].sendall(content)
                 except OSError:
