@@ -30,7 +30,7 @@ from tests.support import processes
 from tests.support.command import ACCOUNT, TOKEN, Ended, base_environ, start
 from tests.support.moments import fill
 
-MARGIN_SECONDS = 1.5  # the contract's 0.2 s, on a machine that runs all the others as well
+MARGIN_SECONDS = 0.4  # the contract's 0.2 s, on a machine that runs other things as well
 
 
 def weather(plan: Plan, home: Path) -> Happened:
@@ -172,8 +172,12 @@ def main() -> int:
             (Path(home) / name).mkdir()
             (Path(home) / name / "sitecustomize.py").write_text(code)
         happened = list(pool.map(lambda n: weather(draw(seed, n), Path(home)), numbers))
+        found = [judge(h) for h in happened]
+        for index, judgement in enumerate(found):  # late because of the others?
+            if judgement.late > MARGIN_SECONDS and not any(judgement[:3]):
+                happened[index] = weather(draw(seed, numbers[index]), Path(home))
+                found[index] = judge(happened[index])
         left = left_behind(Path(home))
-    found = [judge(h) for h in happened]
     for number, one, judgement in zip(numbers, happened, found, strict=True):
         if any(judgement[:3]) or judgement.late > MARGIN_SECONDS:
             print(_told(number, one, judgement))

@@ -15,10 +15,12 @@ from tests.chaos.plan import DEADLY, PAIR, Plan
 from tests.support.command import TOKEN, Ended
 
 CODES = {"completed": 0, "failed": 1, "unavailable": 3, "unauthorized": 4, "not_found": 5}
+VERDICTS = (CODES["completed"], CODES["failed"])
 TIMEOUT = 124
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 SLACK = 0.5  # of what happens within it, either may come first
 DETAILS_SECONDS = 5.0
+OUT_OF_FILES = ("descriptors", "limit")
 UNREAD_SECONDS = 1.0  # for a stdout that nobody reads, after a signal or the deadline
 SECRETS = (TOKEN, PAIR, quote(PAIR, safe=""), base64.b64encode(TOKEN.encode()).decode().rstrip("="))
 
@@ -65,6 +67,8 @@ def judge(happened: Happened) -> Judgement:
         or (asking and r.code < 0 and r.at <= first.at + DETAILS_SECONDS + SLACK)
     ]
     if happened.plan.unread == "stdout":
+        if any(r.code in VERDICTS for r in likely):  # a signal beside it waits for the reader, too
+            likely = [r for r in likely if r.code >= 0]
         likely = [later for r in likely for later in _unread(happened, r)]
     allowed = {r.code for r in likely}
     wrong = _wrong_output(happened) if ended.code in allowed else f"{ended.code}, not {allowed}"
@@ -80,7 +84,13 @@ def judge(happened: Happened) -> Judgement:
 
 
 def _reasons(happened: Happened) -> Iterator[Reason]:
+    # On a busy machine the first request comes some time after the start.
+    start = happened.end - happened.ended.seconds
+    yield Reason(start + happened.plan.timeout, TIMEOUT, sure=False)
     yield Reason(happened.first + happened.plan.timeout, TIMEOUT)
+    if happened.plan.starving in OUT_OF_FILES and "too many open files" in happened.ended.stderr:
+        # As where a verdict on a kept connection is requested again on a new one.
+        yield Reason(happened.end, CODES["unavailable"], sure=False)
     for at, signum in happened.sent:
         if signum in DEADLY:
             yield Reason(at, -signum)
@@ -96,7 +106,7 @@ def _reasons(happened: Happened) -> Iterator[Reason]:
 
 def _unread(happened: Happened, reason: Reason) -> Iterator[Reason]:
     """How it ends where what would be told then finds no reader."""
-    told = reason.code in (CODES["completed"], CODES["failed"])
+    told = reason.code in VERDICTS
     if not told and "--json" not in happened.plan.arguments:
         yield reason
         return

@@ -34,10 +34,10 @@ socket.socket = Socket
 """,
     # Once the wait has begun, no file or socket can be opened for 0.3 s of each second.
     "limit": """
-import gc, resource, threading, time
+import resource, threading, time
 def squeeze():
-    while not gc.get_freeze_count():  # a wait does that once all is loaded
-        time.sleep(0.02)
+    while "request" not in [thread.name for thread in threading.enumerate()]:
+        time.sleep(0.002)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     while True:
         time.sleep(0.7)

@@ -28,9 +28,11 @@ def happened(
     end: float = 1,
     sent: tuple[tuple[float, int], ...] = (),
     unread: str = "",
+    starving: str = "",
 ) -> Happened:
     """A wait with a timeout of 5 s that began at 0."""
-    plan = Plan(("wait",), {}, 5, (), Step("plain"), (), live=False, unread=unread)
+    plan = Plan(("wait",), {}, 5, (), Step("plain"), (), live=False)
+    plan = plan._replace(unread=unread, starving=starving)
     return Happened(plan, list(said), list(sent), 0, end, Ended(code, stdout, stderr, end))
 
 
@@ -42,10 +44,17 @@ GOOD = {
     "stopped past its deadline": happened(
         BUILDING, code=124, end=9, sent=((2, signal.SIGSTOP), (9, signal.SIGCONT))
     ),
+    "out of files": happened(COMPLETED, code=3, stderr="too many open files", starving="limit"),
     "refused": happened(Said(1, "unauthorized"), code=4),
     "unread to the deadline": happened(COMPLETED, code=3, end=6, unread="stdout"),
     "unread, interrupted": happened(
         COMPLETED, code=-15, end=4, sent=((3, signal.SIGTERM),), unread="stdout"
+    ),
+    "unread, interrupted at the same moment": happened(
+        COMPLETED, code=-15, end=2, sent=((1.1, signal.SIGTERM),), unread="stdout"
+    ),
+    "unread, interrupted just before": happened(
+        COMPLETED, code=-15, end=0.9, sent=((0.9, signal.SIGTERM),), unread="stdout"
     ),
     "unread, nothing to tell": happened(BUILDING, code=124, end=5, unread="stdout"),
 }
@@ -56,6 +65,9 @@ BAD = {
     "exit in place of death": happened(BUILDING, code=130, sent=((1, signal.SIGINT),)),
     "killed by nobody": happened(BUILDING, code=-15),
     "timeout before its time": happened(BUILDING, code=124, end=2, sent=((1, signal.SIGINT),)),
+    "out of files, with files enough": happened(
+        COMPLETED, code=3, stderr="too many open files", starving="threads"
+    ),
     "usage": happened(BUILDING, code=2, end=5),
     "unread, told all the same": happened(COMPLETED, code=0, end=1, unread="stdout"),
     "unread, killed by nobody": happened(COMPLETED, code=-15, end=2, unread="stdout"),
