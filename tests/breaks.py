@@ -10,21 +10,13 @@ from __future__ import annotations
 
 import ast
 import re
-import subprocess
 import sys
 import tempfile
-import venv
 from collections import defaultdict
 from pathlib import Path
-from shutil import copyfile
 from typing import NamedTuple
 
-import pytest
-
-import twbuild
-from tests.support.command import TWBUILD
-
-ROOT = Path(twbuild.__file__).parents[1]
+from tests.support.copies import ROOT, copy_tree, run_tests
 
 
 class Break(NamedTuple):
@@ -32,7 +24,7 @@ class Break(NamedTuple):
 
     `place` is "module:CONSTANT", whose value becomes `new`; "module:function", whose body becomes
     `new`, in which the function is called `original`; or "module:function:called", where each call
-    of `called` in the function becomes the expression `new`.
+    of `called` in the function gives the expression `new` instead.
     """
 
     place: str
@@ -41,7 +33,7 @@ class Break(NamedTuple):
     named: str
 
 
-WAIT, SIGNALS, STREAMS = "journeys/wait", "journeys/signals", "journeys/streams"
+RUNNER, SIGNALS, STREAMS = "unit/watch/runner", "journeys/signals", "journeys/streams"
 TRANSPORT, CONNECTOR = "unit/api/transport", "unit/api/connector"
 POLL = "return len(self._in_flight) < MAX_IN_FLIGHT"
 NO_LIMIT = "return limit and original(body, encoding, 1 << 40)"
@@ -50,26 +42,26 @@ LOUD = "_State.signum, _State.at = signum, time.monotonic()\nraise SignalReceive
 FOREVER = "while not original(self, 1):\n    pass\nreturn True"
 
 BREAKS = [
-    Break("watch.runner:MAX_IN_FLIGHT", "11", WAIT, "25_builds"),
-    Break("watch.runner:Runner._can_poll", "return True", WAIT, "nothing_wakes"),
-    Break("watch.runner:Runner._can_poll", POLL, WAIT, "40_failed_builds"),
-    Break("watch.runner:Runner._free_place:cancel", "None", WAIT, "needs_the_place"),
-    Break("watch.runner:Runner._free_place:append", "None", WAIT, "needs_the_place"),
-    Break("watch.runner:Runner._cancel_overdue:cancel", "None", WAIT, "stay_flat"),
-    Break("watch.runner:Runner._next_wake", SLOW_FIRST, WAIT, "fifth_of_a_second"),
-    Break("watch.runner:Runner._start:_deliver", "None", "unit/watch/runner", "cannot_be_started"),
+    Break("watch.runner:MAX_IN_FLIGHT", "11", RUNNER, "25_builds"),
+    Break("watch.runner:Runner._can_poll", "return True", RUNNER, "nothing_wakes"),
+    Break("watch.runner:Runner._can_poll", POLL, RUNNER, "40_failed_builds"),
+    Break("watch.runner:Runner._free_place:cancel", "None", RUNNER, "needs_the_place"),
+    Break("watch.runner:Runner._free_place:append", "None", RUNNER, "needs_the_place"),
+    Break("watch.runner:Runner._cancel_overdue:cancel", "None", RUNNER, "stay_flat"),
+    Break("watch.runner:Runner._next_wake", SLOW_FIRST, RUNNER, "fifth_of_a_second"),
+    Break("watch.runner:Runner._start:_deliver", "None", RUNNER, "cannot_be_started"),
     Break("watch.runner:Runner.run:fileno", "-1", SIGNALS, "within"),
-    Break("watch.runner:Runner.run:came", "False", "unit/watch/runner", "before_the_run"),
+    Break("watch.runner:Runner.run:came", "False", RUNNER, "before_the_run"),
     Break("watch.runner:Runner._take:insert", "None", "journeys/earlier", "keep_their_connection"),
     Break("api.framing:Answer._is_quiet", "return True", TRANSPORT, "anything_behind"),
     Break("api.framing:Answer._is_framed", "return True", TRANSPORT, "in_doubt"),
     Break("api.framing:MAX_HEAD_BYTES", "9 << 20", "journeys/bounds", "head"),
     Break("api.framing:Answer.begin", "super().begin()", TRANSPORT, "interim"),
-    Break("api.transport:Session.cancel", "pass", "journeys/wire", "ends_the_thread"),
+    Break("api.transport:Session.cancel", "pass", "unit/api/wire", "ends_the_thread"),
     Break("api.transport:_decompressed", NO_LIMIT, TRANSPORT, "memory"),
     Break("api.transport:_with_context", "return options", TRANSPORT, "one_tls"),
     Break("api.transport:IDLE_SECONDS", "1e9", CONNECTOR, "idle"),
-    Break("api.connector:Connector.cancel:shutdown", "None", "journeys/wire", "ends_the_thread"),
+    Break("api.connector:Connector.cancel:shutdown", "None", "unit/api/wire", "ends_the_thread"),
     Break("api.connector:Connector.connect:dup", "made.detach()", TRANSPORT, "one_tls"),
     Break("api.connector:Connector.connect:begin_with", "None", CONNECTOR, "behind_five or stays"),
     Break("api.connector:CONNECT_SECONDS", "5.0", CONNECTOR, "4_seconds"),
@@ -106,10 +98,11 @@ def broken(wrong: Break, source: str) -> str:
     if isinstance(node, ast.Assign):
         node.value = ast.parse(wrong.new, mode="eval").body
     elif called:
-        replace = _Calls(called, ast.parse(wrong.new, mode="eval").body)
-        replace.visit(node)
-        if not replace.count:
+        calls = [c for c in ast.walk(node) if isinstance(c, ast.Call) and _name(c.func) == called]
+        if not calls:
             raise LookupError(wrong.place)
+        for call in calls:  # `(lambda *_, **__: new)(…)`: what is called becomes the new value
+            call.func = ast.parse(f"lambda *_, **__: {wrong.new}", mode="eval").body
     else:
         original = ast.parse(ast.unparse(node)).body[0]
         assert isinstance(original, ast.FunctionDef)
@@ -121,92 +114,52 @@ def broken(wrong: Break, source: str) -> str:
 def _found(node: ast.AST, names: list[str]) -> ast.Assign | ast.FunctionDef:
     """The assignment or function of this name in a module or its classes."""
     for name in names:
-        for child in getattr(node, "body", ()):
-            targets = child.targets if isinstance(child, ast.Assign) else ()
-            if name in (getattr(child, "name", ""), *map(ast.unparse, targets)):
-                node = child
-                break
-        else:
-            raise LookupError(".".join(names))
+        named = {_name(child): child for child in getattr(node, "body", ())}
+        node = named[name]
     assert isinstance(node, (ast.Assign, ast.FunctionDef))
     return node
 
 
-class _Calls(ast.NodeTransformer):
-    """Replaces the calls of one name by an expression, and counts them."""
-
-    def __init__(self, called: str, new: ast.expr) -> None:
-        self.count = 0
-        self._called, self._new = called, new
-
-    def visit_Call(self, node: ast.Call) -> ast.expr:
-        self.generic_visit(node)
-        if ast.unparse(node.func).rpartition(".")[2] != self._called:
-            return node
-        self.count += 1
-        return self._new
+def _name(node: ast.AST) -> str:
+    """The last name of what is defined, assigned or called."""
+    if isinstance(node, ast.Assign):
+        node = node.targets[0]
+    return str(getattr(node, "name", "") or getattr(node, "attr", "") or getattr(node, "id", ""))
 
 
-def path_of(wrong: Break) -> str:
-    """The path of the module that is broken."""
-    return f"twbuild/{wrong.place.partition(':')[0].replace('.', '/')}.py"
-
-
-def test_file(wrong: Break) -> str:
-    """The path of the test file."""
-    return "tests/{}/test_{}.py".format(*wrong.tests.rsplit("/", 1))
+def paths(wrong: Break) -> tuple[str, str]:
+    """The paths of the module that is broken, and of its tests."""
+    folder, name = wrong.tests.rsplit("/", 1)
+    module = wrong.place.partition(":")[0].replace(".", "/")
+    return f"twbuild/{module}.py", f"tests/{folder}/test_{name}.py"
 
 
 def misplaced() -> list[str]:
     """The breaks whose place, or whose tests, do not exist."""
     found = []
     for wrong in BREAKS:
-        tests = (ROOT / test_file(wrong)).read_text("utf-8")
+        module, tests = (ROOT / path for path in paths(wrong))
+        words = re.split(" or | and ", wrong.named)
         try:
-            broken(wrong, (ROOT / path_of(wrong)).read_text("utf-8"))
-        except LookupError:
-            found.append(wrong.place)
-        if not all(word in tests for word in re.split(" or | and ", wrong.named)):
-            found.append(f"{test_file(wrong)} -k '{wrong.named}'")
+            broken(wrong, module.read_text("utf-8"))
+            if not all(word in tests.read_text("utf-8") for word in words):
+                found.append(f"{tests} -k '{wrong.named}'")
+        except (LookupError, FileNotFoundError):
+            found.append(f"{wrong.place}, {tests}")
     return found
-
-
-def copy_tree(copy: Path) -> None:
-    """Copy the tree, with an environment that imports twbuild from the copy."""
-    words = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    for name in subprocess.check_output(words, cwd=ROOT, text=True).splitlines():
-        if (ROOT / name).exists():
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            copyfile(ROOT / name, copy / name)
-    venv.create(copy / ".venv", symlinks=True)
-    (libraries,) = (copy / ".venv/lib").glob("python*/site-packages")
-    original = Path(pytest.__file__).parents[1]
-    (libraries / "copy.pth").write_text(f"{copy}\n{original}\n")
-    command = copy / ".venv/bin/twbuild"
-    _, _, rest = Path(TWBUILD).read_text().partition("\n")
-    command.write_text(f"#!{copy}/.venv/bin/python\n{rest}")
-    command.chmod(0o755)
-
-
-def run_tests(copy: Path, file: str, named: str, *options: str) -> int:
-    """What pytest exits with for the tests of a file that have this in their names."""
-    words = ["sh", "-c", 'ulimit -v 4000000; exec "$@"', "sh"]  # some breaks read without end
-    words += [".venv/bin/python", "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *options]
-    words += [file, "-k", named]
-    return subprocess.run(words, cwd=copy, capture_output=True, check=False).returncode
 
 
 def killed(copy: Path, wrong: Break) -> bool:
     """Whether a test fails. Raises ValueError where pytest could not run them."""
-    path = copy / path_of(wrong)
-    source = path.read_text("utf-8")
-    path.write_text(broken(wrong, source), "utf-8")
+    module, tests = paths(wrong)
+    source = (copy / module).read_text("utf-8")
+    (copy / module).write_text(broken(wrong, source), "utf-8")
     try:
-        code = run_tests(copy, test_file(wrong), wrong.named)
+        code = run_tests(copy, tests, wrong.named)
     finally:
-        path.write_text(source, "utf-8")
+        (copy / module).write_text(source, "utf-8")
     if code not in (0, 1):
-        raise ValueError(f"{wrong.place}: pytest exits with {code} for {test_file(wrong)}")
+        raise ValueError(f"{wrong.place}: pytest exits with {code} for {tests}")
     return code == 1
 
 
@@ -215,7 +168,7 @@ def main() -> int:
     word = "".join(sys.argv[1:])
     breaks = [wrong for wrong in BREAKS if word in wrong.place.partition(":")[0]]
     if wrong_places := misplaced():
-        print("no such place:", *wrong_places, sep="\n")
+        print("not found:", *wrong_places, sep="\n")
         return 1
     survived = 0
     with tempfile.TemporaryDirectory() as folder:
@@ -223,7 +176,7 @@ def main() -> int:
         copy_tree(copy)
         named = defaultdict(list)
         for wrong in breaks:
-            named[test_file(wrong)].append(wrong.named)
+            named[paths(wrong)[1]].append(wrong.named)
         for file, names in named.items():
             if code := run_tests(copy, file, " or ".join(names), "-n", "4"):
                 print(f"without a break, pytest exits with {code} for {file}: {names}")
