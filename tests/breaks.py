@@ -39,6 +39,7 @@ POLL = "return len(self._in_flight) < MAX_IN_FLIGHT"
 NO_LIMIT = "return limit and original(body, encoding, 1 << 40)"
 SLOW_FIRST = "return min([frame, *(step.until for step in self._background.waiting)])"
 LOUD = "_State.signum, _State.at = signum, time.monotonic()\nraise SignalReceived(signum)"
+SAME_GROUP = "return os.tcgetpgrp(STDERR) == os.getpgrp()"
 FOREVER = "while not original(self, 1):\n    pass\nreturn True"
 
 BREAKS = [
@@ -80,7 +81,7 @@ BREAKS = [
         "low_window",
     ),
     Break("output.live:Live._tick:in_foreground", "True", SIGNALS, "may_not_draw"),
-    Break("output.streams:in_foreground:getpgrp", "0", "journeys/terminal", "namespace"),
+    Break("output.streams:in_foreground", SAME_GROUP, "journeys/terminal", "namespace"),
     Break("output.streams:_without_blocking:open", "descriptor", STREAMS, "reads_slowly"),
     Break("output.streams:_GONE", "(errno.EPIPE, errno.EBADF)", STREAMS, "reset"),
     Break("output.stderr:_CLOSING_SECONDS", "3.0", "unit/output/stderr", "budget"),
