@@ -25,7 +25,7 @@ MODULES = {
 
 
 def calls(module: str) -> Iterator[str]:
-    """What a module calls, written as it stands in the source."""
+    """What a module calls, written as it is in the source."""
     for node in ast.walk(MODULES[module]):
         if isinstance(node, ast.Call):
             yield ast.unparse(node.func)
@@ -183,7 +183,7 @@ STAND_INS = {
 
 
 @pytest.mark.parametrize(("script", "sentence"), STAND_INS.values(), ids=STAND_INS)
-def test_a_python_that_will_not_do_is_told_in_a_sentence(
+def test_an_unsuitable_python_is_reported_in_a_sentence(
     tmp_path: Path, script: str, sentence: str
 ) -> None:
     python = tmp_path / "bin" / "python3"

@@ -40,13 +40,13 @@ def soak(url: str, polls: int) -> dict[str, int]:
     watch = Watch(BUILDS[0], Policy(interval_seconds=0.001), time.monotonic(), lambda: 1.0)
     beside = Background(details=False, earlier=False, deadline=math.inf)
     runner = Runner([watch], beside, lambda: Fetcher(found, way, SERVICE), frame_seconds=1.0)
-    asked = 0
+    requested = 0
     before = holding()
     for event in runner.run():
-        asked += isinstance(event, RequestEnded)
-        if asked == WARM_UP:
+        requested += isinstance(event, RequestEnded)
+        if requested == WARM_UP:
             before = holding()
-        if asked == polls:
+        if requested == polls:
             break
     after = holding()
     return {name: after[name] - before[name] for name in before}

@@ -1,7 +1,7 @@
 """`python -m tests.chaos --storms 500 --seed 1`: no wrong verdict, no leak, no late end.
 
 Each wait has a server of its own that follows a random script, and is stopped, continued and
-signalled at random. A seed repeats its storm.
+sent signals at random. A seed repeats its storm.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _started_unread(
 
 
 def _drain(descriptor: int, content: list[bytes], pause: float) -> None:
-    with contextlib.suppress(OSError):  # Linux: EIO once nobody holds the other end
+    with contextlib.suppress(OSError):  # Linux: EIO once the other end is closed
         while chunk := os.read(descriptor, 96 if pause else 1 << 16):
             content.append(chunk)
             time.sleep(pause)
@@ -125,13 +125,13 @@ def _ends_before(process: subprocess.Popen[str], until: float) -> bool:
     return process.poll() is not None
 
 
-def left_behind(home: Path) -> list[str]:
-    """What the waits have left behind: files, folders, processes."""
+def left_over(home: Path) -> list[str]:
+    """What the waits have not removed: files, folders, processes."""
     files = {*home.glob("tmp/*"), *home.iterdir()} - {home / name for name in (*STARVING, "tmp")}
     return [*map(str, files), *(f"process {number}" for number in processes.children())]
 
 
-def _told(number: int, happened: Happened, found: Judgement) -> str:
+def _reported(number: int, happened: Happened, found: Judgement) -> str:
     wrong = [
         f"wrong: {found.wrong}" if found.wrong else "",
         "a secret leaked" if found.leaks else "",
@@ -156,8 +156,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="repeats the storm of that seed")
     parser.add_argument("--jobs", type=int, default=16, help="how many at once (16)")
     parser.add_argument("--only", type=int, help="the wait of this number alone")
-    wishes = parser.parse_args()
-    seed = random.randrange(1_000_000) if wishes.seed is None else wishes.seed
+    options = parser.parse_args()
+    seed = random.randrange(1_000_000) if options.seed is None else options.seed
     print(f"seed {seed}", flush=True)
     # Ignored in the background, and so by what runs there.
     for name in ("SIGINT", "SIGQUIT", "SIGHUP"):
@@ -165,8 +165,8 @@ def main() -> int:
 
     processes.adopt_orphans()
     since = time.monotonic()
-    numbers = range(wishes.storms) if wishes.only is None else [wishes.only]
-    with tempfile.TemporaryDirectory() as home, ThreadPoolExecutor(wishes.jobs) as pool:
+    numbers = range(options.storms) if options.only is None else [options.only]
+    with tempfile.TemporaryDirectory() as home, ThreadPoolExecutor(options.jobs) as pool:
         (Path(home) / "tmp").mkdir()
         for name, code in STARVING.items():
             (Path(home) / name).mkdir()
@@ -177,10 +177,10 @@ def main() -> int:
             if judgement.late > MARGIN_SECONDS and not any(judgement[:3]):
                 happened[index] = weather(draw(seed, numbers[index]), Path(home))
                 found[index] = judge(happened[index])
-        left = left_behind(Path(home))
+        left = left_over(Path(home))
     for number, one, judgement in zip(numbers, happened, found, strict=True):
         if any(judgement[:3]) or judgement.late > MARGIN_SECONDS:
-            print(_told(number, one, judgement))
+            print(_reported(number, one, judgement))
 
     wrong, leaks, tracebacks = (
         sum(map(bool, column)) for column in list(zip(*found, strict=True))[:3]
@@ -194,7 +194,7 @@ def main() -> int:
     print(f"{answers} answers, {signals} signals")
     print(f"ended late by {statistics.median(late):.2f} s in the median, {late[-1]:.2f} s at most")
     print(f"{wrong} wrong verdicts, {leaks} leaks, {tracebacks} tracebacks, {too_late} late ends")
-    print(f"left behind: {', '.join(left) or 'nothing'}")
+    print(f"left over: {', '.join(left) or 'nothing'}")
     return 1 if wrong or leaks or tracebacks or too_late or left else 0
 
 

@@ -94,7 +94,7 @@ class Faulty:
                 step = step._replace(says="building")
         said = len(self.said)
         kept = self._follow(connection, step, json.dumps(body).encode())
-        if not is_first and _is_asked_again(step):
+        if not is_first and _is_requested_again(step):
             del self.said[said:]
         return kept, step.late
 
@@ -138,7 +138,7 @@ class Faulty:
         return step.how not in ("close", "hang up")
 
     def _say_oddly(self, connection: socket.socket, step: Step, body: bytes) -> None:
-        """A verdict in an encoding or framing that nobody has to understand."""
+        """A verdict in an encoding or framing that no client has to understand."""
         body = json.dumps(status_body(status="completed")).encode()
         if step.http < 425:
             body = gzip.compress(gzip.compress(body))
@@ -179,7 +179,7 @@ class Faulty:
         return False
 
 
-def _is_asked_again(step: Step) -> bool:
+def _is_requested_again(step: Step) -> bool:
     """Whether this counts only as the first answer on its connection."""
     return step.how in ("missing", "anonymous") or (step.how == "error" and not _passes(step.http))
 
@@ -200,7 +200,7 @@ def _good(how: str, body: bytes) -> bytes:
 
 
 def _extra() -> bytes:
-    """An answer that nobody asked for, and that names no build."""
+    """An answer to no request, and that names no build."""
     body = b'{"sid": null, "url": null, "status": "completed"}'
     return _head(body) + body
 

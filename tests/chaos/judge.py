@@ -21,7 +21,7 @@ HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 SLACK = 0.5  # of what happens within it, either may come first
 DETAILS_SECONDS = 5.0
 OUT_OF_FILES = ("descriptors", "limit")
-UNREAD_SECONDS = 1.0  # for a stdout that nobody reads, after a signal or the deadline
+UNREAD_SECONDS = 1.0  # for a stdout that is not read, after a signal or the deadline
 SECRETS = (TOKEN, PAIR, quote(PAIR, safe=""), base64.b64encode(TOKEN.encode()).decode().rstrip("="))
 
 
@@ -105,13 +105,13 @@ def _reasons(happened: Happened) -> Iterator[Reason]:
 
 
 def _unread(happened: Happened, reason: Reason) -> Iterator[Reason]:
-    """How it ends where what would be told then finds no reader."""
-    told = reason.code in VERDICTS
-    if not told and "--json" not in happened.plan.arguments:
+    """How it ends where what would be written is not read."""
+    reported = reason.code in VERDICTS
+    if not reported and "--json" not in happened.plan.arguments:
         yield reason
         return
     deadline = happened.first + happened.plan.timeout
-    code = CODES["unavailable"] if told else reason.code
+    code = CODES["unavailable"] if reported else reason.code
     yield Reason(max(_running(happened, deadline), reason.at) + UNREAD_SECONDS, code)
     for at, signum in happened.sent:
         if signum in DEADLY:
@@ -140,8 +140,8 @@ def _wrong_output(happened: Happened) -> str:
         word = "failed" if "failed" in ended.stdout else ""  # interrupted after its verdict
     if "--json" in happened.plan.arguments:
         outcome = json.loads(ended.stdout)["outcome"]
-        told = {"timeout": TIMEOUT, "interrupted": ended.code}.get(outcome, CODES.get(outcome))
-        right = told == ended.code or outcome == word
+        reported = {"timeout": TIMEOUT, "interrupted": ended.code}.get(outcome, CODES.get(outcome))
+        right = reported == ended.code or outcome == word
         return "" if right else f"{ended.code}, but the object says {outcome}"
     expected = f"{word}\n" if word else ""
     return "" if ended.stdout == expected else f"{ended.code}, but stdout says {ended.stdout!r}"

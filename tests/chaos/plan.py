@@ -48,7 +48,7 @@ threading.Thread(target=squeeze, daemon=True).start()
 """,
 }
 
-# A server may repeat what it was sent; nobody may show it.
+# A server may repeat what it was sent; it must not be shown.
 PAIR = base64.b64encode(f"{ACCOUNT}:{TOKEN}".encode()).decode()
 REPEATS = f'{{"code": 20003, "message": "no {TOKEN} in Basic {PAIR}", "status": 503}}'.encode()
 
@@ -100,7 +100,7 @@ RETRY_AFTER = ("", "0", "1", "2", "0.493", "soon", "-5", "999999", "Thu, 01 Jan 
 class Step(NamedTuple):
     """What the server does with one request.
 
-    `says` is a status, or none; `how` is how that, or the trouble, is brought about. `http` is the
+    `says` is a status, or none; `how` is how that, or the error, is brought about. `http` is the
     HTTP status, of a good answer that of the interim ones before or behind it. `late` is what
     comes in the place of the connection's next answer.
     """
@@ -136,9 +136,9 @@ class Plan(NamedTuple):
 
     @property
     def asks_details(self) -> bool:
-        """Whether what a failed build was made of is asked for."""
-        told = "-q" not in self.arguments or ("GITHUB_ACTIONS" in self.env and not self.live)
-        return told or "--json" in self.arguments
+        """Whether details of a failed build are requested."""
+        reported = "-q" not in self.arguments or ("GITHUB_ACTIONS" in self.env and not self.live)
+        return reported or "--json" in self.arguments
 
 
 def draw(seed: int, number: int) -> Plan:
@@ -157,7 +157,7 @@ def draw(seed: int, number: int) -> Plan:
         env,
         timeout,
         (*steps, _last(chance)),
-        _trouble(chance),
+        _problem(chance),
         _acts(chance),
         live=chance.random() < 0.25 or unread == SLOW,
         starving=chance.choice(("", "", "", "", *STARVING)),
@@ -166,15 +166,15 @@ def draw(seed: int, number: int) -> Plan:
 
 
 def _step(chance: random.Random) -> Step:
-    return _good(chance, "building") if chance.random() < 0.4 else _trouble(chance)
+    return _good(chance, "building") if chance.random() < 0.4 else _problem(chance)
 
 
 def _last(chance: random.Random) -> Step:
-    kind = chance.choices(("completed", "failed", "building", "trouble", "fatal"), (6, 6, 3, 1, 2))[
+    kind = chance.choices(("completed", "failed", "building", "problem", "fatal"), (6, 6, 3, 1, 2))[
         0
     ]
-    if kind == "trouble":
-        return _trouble(chance)
+    if kind == "problem":
+        return _problem(chance)
     if kind == "fatal":
         return Step(
             "error",
@@ -203,7 +203,7 @@ def _good(chance: random.Random, status: str) -> Step:
     return Step(how, status, chance.choice(INTERIM), seconds=chance.uniform(0.2, 2), late=late)
 
 
-def _trouble(chance: random.Random) -> Step:
+def _problem(chance: random.Random) -> Step:
     kinds = ("error", "missing", "reset", "cut", "short", "silence", "nonsense", "odd")
     how = chance.choices(kinds, (4, 2, 2, 2, 2, 2, 6, 2))[0]
     bodies = {"nonsense": NONSENSE, "odd": CHUNK_SIZES}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.__main__ import left_behind
+from tests.chaos.__main__ import left_over
 from tests.chaos.faulty import Said
 from tests.chaos.judge import SECRETS, Happened, judge
 from tests.chaos.plan import STARVING, Plan, Step, draw
@@ -63,14 +63,14 @@ BAD = {
     "failed, never said": happened(BUILDING, code=1, stdout="failed\n"),
     "failed, where it completed": happened(COMPLETED, code=1, stdout="failed\n"),
     "exit in place of death": happened(BUILDING, code=130, sent=((1, signal.SIGINT),)),
-    "killed by nobody": happened(BUILDING, code=-15),
+    "killed without a signal": happened(BUILDING, code=-15),
     "timeout before its time": happened(BUILDING, code=124, end=2, sent=((1, signal.SIGINT),)),
     "out of files, with files enough": happened(
         COMPLETED, code=3, stderr="too many open files", starving="threads"
     ),
     "usage": happened(BUILDING, code=2, end=5),
-    "unread, told all the same": happened(COMPLETED, code=0, end=1, unread="stdout"),
-    "unread, killed by nobody": happened(COMPLETED, code=-15, end=2, unread="stdout"),
+    "unread, written all the same": happened(COMPLETED, code=0, end=1, unread="stdout"),
+    "unread, killed without a signal": happened(COMPLETED, code=-15, end=2, unread="stdout"),
     "a bug": happened(BUILDING, code=70, end=5),
     "another word": happened(COMPLETED, code=0, stdout="failed\n"),
     "no word": happened(COMPLETED, code=0),
@@ -115,7 +115,7 @@ def test_what_waits_leave_behind_is_seen(tmp_path: Path) -> None:
     left = subprocess.Popen(["sleep", "300"])
     until(lambda: left.pid in processes.children(), "the process")
 
-    found = left_behind(tmp_path)
+    found = left_over(tmp_path)
     left.kill()
     left.wait()
 

@@ -46,7 +46,7 @@ def wait(base: dict[str, str], tmp_path: Path) -> Wait:
         (["--build-time", "0s", "--outcome", "failed"], {"service": OTHER_BUILD}, 1, "failed"),
     ],
 )
-def test_the_step_ends_with_the_code_of_the_wait_and_hands_out_code_and_outcome(
+def test_the_step_and_its_outputs_end_as_the_wait(
     wait: Wait, sandbox: list[str], given: dict[str, str], code: int, outcome: str
 ) -> None:
     ended, outputs = wait(*sandbox, **given)
@@ -59,7 +59,7 @@ def test_the_step_ends_with_the_code_of_the_wait_and_hands_out_code_and_outcome(
 
 @pytest.mark.parametrize("output", ["", ".", "/dev/full"])
 @pytest.mark.parametrize(("outcome", "code"), [("completed", 0), ("failed", 1)])
-def test_the_step_ends_with_the_code_of_the_wait_whatever_else_fails(
+def test_the_step_keeps_the_waits_code_whatever_else_fails(
     wait: Wait, tmp_path: Path, output: str, outcome: str, code: int
 ) -> None:
     unwritable = ["env", f"GITHUB_OUTPUT={output}", f"PATH={tmp_path}"]  # without python3, too
@@ -79,9 +79,10 @@ STAND_INS = {
 
 
 @pytest.mark.parametrize("programs", [("pipx", "python3"), ("pipx",), ("python3",), ()], ids=str)
-def test_it_is_installed_with_pipx_or_else_in_an_environment_or_the_step_says_what_is_missing(
+def test_it_is_installed_with_pipx_or_in_an_environment(
     base: dict[str, str], tmp_path: Path, programs: tuple[str, ...]
 ) -> None:
+    """It is installed with pipx or else in an environment or the step says what is missing."""
     for name in ("bash", "rm", "mkdir", "chmod"):
         (tmp_path / name).symlink_to(shutil.which(name) or "")
     for name in programs:
@@ -98,9 +99,9 @@ def test_it_is_installed_with_pipx_or_else_in_an_environment_or_the_step_says_wh
 
 
 def test_the_default_timeout_is_that_of_the_command(base: dict[str, str]) -> None:
-    told = run_words([TWBUILD, "wait", "--help"], env=base).stdout
+    reported = run_words([TWBUILD, "wait", "--help"], env=base).stdout
 
-    assert f"[default: {action.ACTION['inputs']['timeout']['default']}]" in told
+    assert f"[default: {action.ACTION['inputs']['timeout']['default']}]" in reported
 
 
 @pytest.mark.parametrize(
@@ -117,7 +118,7 @@ def test_the_default_timeout_is_that_of_the_command(base: dict[str, str]) -> Non
         ("timeout", "--help"),
     ],
 )
-def test_what_an_input_contains_is_never_run_and_never_an_option(
+def test_an_input_is_never_run_and_never_an_option(
     wait: Wait, tmp_path: Path, name: str, value: str
 ) -> None:
     ended, outputs = wait("--build-time", "0s", **{name: value})
@@ -128,7 +129,7 @@ def test_what_an_input_contains_is_never_run_and_never_an_option(
     assert outputs["outcome"] == ("completed" if is_a_unique_name else "")
 
 
-def test_no_expression_stands_in_a_script() -> None:
+def test_no_expression_is_in_a_script() -> None:
     assert [step["run"] for step in action.ACTION["runs"]["steps"] if "${{" in step["run"]] == []
 
 

@@ -67,7 +67,7 @@ def environ(base: Mapping[str, str], url: str, **more: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_every_answer_has_its_code_its_time_its_words_and_tells_no_secret(
+def test_every_answer_has_its_code_time_and_words_without_secrets(
     base: dict[str, str], name: str
 ) -> None:
     row = ROWS[name]
@@ -80,10 +80,10 @@ def test_every_answer_has_its_code_its_time_its_words_and_tells_no_secret(
     assert ended.code == row.code
     assert (2 if row.tries == 3 else 0) < ended.seconds < 12
     assert len(polls) == row.tries
-    told = json.loads(ended.stdout)
+    reported = json.loads(ended.stdout)
     outcomes = {0: "completed", 1: "failed", 3: "unavailable", 4: "unauthorized", 5: "not_found"}
-    assert told["outcome"] == outcomes.get(row.code, "building")
-    assert (told["error"] is None) == (row.code in (0, 1, 8))
+    assert reported["outcome"] == outcomes.get(row.code, "building")
+    assert (reported["error"] is None) == (row.code in (0, 1, 8))
     assert row.words in ended.stderr
     assert "guest Wi-Fi" not in ended.stderr
     assert all(line.startswith("twbuild: ") for line in ended.stderr.splitlines())
@@ -126,7 +126,7 @@ def test_foreign_text_is_shown_and_does_nothing(
     assert ended.stdout.count("\n") == 1
 
 
-def test_a_failed_build_whose_details_never_come_exits_1_within_5_seconds(
+def test_a_failed_build_without_details_exits_1_within_5_seconds(
     base: dict[str, str],
 ) -> None:
     with Server(answering(good("failed"), silent)) as server:
@@ -137,7 +137,7 @@ def test_a_failed_build_whose_details_never_come_exits_1_within_5_seconds(
     assert "Twilio gives no reason" in ended.stderr
 
 
-def test_credentials_that_die_in_mid_wait_exit_4_and_tell_how_to_go_on(
+def test_credentials_that_die_during_a_wait_exit_4_with_advice(
     base: dict[str, str],
 ) -> None:
     refused = http(twilio_error(401, 20003, "Authenticate"), "401 Unauthorized")
@@ -145,7 +145,7 @@ def test_credentials_that_die_in_mid_wait_exit_4_and_tell_how_to_go_on(
         ended = run("wait", "-i", "200ms", SERVICE, BUILD, env=environ(base, server.url))
 
         polls = [request for request in server.requests if b"/Status" in request]
-        assert len(polls) == 5, "a refusal on a kept connection is asked for again"
+        assert len(polls) == 5, "a refusal on a kept connection is requested again"
     no_secret_shows(ended)
     assert (ended.code, ended.stdout) == (4, "")
     assert f"{BUILD} was still building" in ended.stderr
@@ -153,7 +153,7 @@ def test_credentials_that_die_in_mid_wait_exit_4_and_tell_how_to_go_on(
     assert f"twbuild wait {SERVICE} {BUILD}" in ended.stderr
 
 
-def test_what_passes_is_told_and_ridden_out(base: dict[str, str]) -> None:
+def test_what_passes_is_reported_and_ridden_out(base: dict[str, str]) -> None:
     busy = http(b"", "429 Busy", "Retry-After: 0.493")
     with Server(answering(http(b"", "404 Nope"), busy, good(), good("completed"))) as server:
         env = environ(base, server.url)
@@ -163,7 +163,7 @@ def test_what_passes_is_told_and_ridden_out(base: dict[str, str]) -> None:
     assert ended.stderr.count("retrying in") == 2
 
 
-def test_a_server_that_repeats_the_credentials_does_not_make_them_shown(
+def test_credentials_that_a_server_repeats_are_not_shown(
     base: dict[str, str],
 ) -> None:
     def echo(connection: Connection) -> None:

@@ -161,7 +161,7 @@ ROWS: Mapping[str, Row] = {
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_memory_stays_within_the_limit_of_an_answer_and_40_mib(tmp_path: Path, name: str) -> None:
+def test_memory_stays_within_an_answers_limit_and_40_mib(tmp_path: Path, name: str) -> None:
     row, peak = ROWS[name], tmp_path / "peak"
     with Server(row.handler) as server:
         env = environ(tmp_path, server)
@@ -192,7 +192,7 @@ HEAVY: Mapping[str, tuple[Handler, tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("name", HEAVY)
-def test_the_deadline_and_a_signal_are_on_time_whatever_the_answers_are(
+def test_the_deadline_and_signals_are_on_time_whatever_the_answers(
     tmp_path: Path, name: str
 ) -> None:
     handler, arguments = HEAVY[name]

@@ -63,12 +63,12 @@ def look(env: Mapping[str, str]) -> Ended:
     ended = run("status", "--json", "-v", SERVICE, BUILD, env=env)
     no_secret_shows(ended)
     if ended.code != 2:
-        told = json.loads(ended.stdout)
-        assert (told["error"] is None) == (ended.code in (0, 1, 8))
+        reported = json.loads(ended.stdout)
+        assert (reported["error"] is None) == (ended.code in (0, 1, 8))
     return ended
 
 
-def told(ended: Ended) -> list[str]:
+def reported(ended: Ended) -> list[str]:
     """The error and what follows it, in lines without their prefix."""
     lines = [line.removeprefix("twbuild: ").strip() for line in ended.stderr.splitlines()]
     head = next(n for n, line in enumerate(lines) if line.startswith("error: "))
@@ -81,13 +81,13 @@ def test_a_refused_connection_gets_three_tries(base: dict[str, str]) -> None:
 
     assert ended.code == 3
     assert 2 < ended.seconds < 12
-    first, hint, request = told(ended)
+    first, hint, request = reported(ended)
     assert first.startswith(f"error: connection refused by {netloc} (3 tries in ")
     assert hint == "Check TWBUILD_API_URL."
     assert request.endswith(f"/Status at {netloc}")
 
 
-def test_an_unknown_authority_is_fatal_at_once_and_nothing_is_sent(
+def test_an_unknown_authority_is_fatal_and_nothing_is_sent(
     base: dict[str, str], authority: Authority
 ) -> None:
     with Server(answering(good("completed")), authority.context("localhost")) as server:
@@ -95,13 +95,13 @@ def test_an_unknown_authority_is_fatal_at_once_and_nothing_is_sent(
 
         assert (server.accepted, server.requests) == (1, [])
         head = f"error: the certificate of localhost:{server.port} does not verify: signed by"
-        assert told(ended)[0].startswith(head)
+        assert reported(ended)[0].startswith(head)
     assert ended.code == 3
-    assert "Set REQUESTS_CA_BUNDLE to a file with the CA certificate" in told(ended)[1]
+    assert "Set REQUESTS_CA_BUNDLE to a file with the CA certificate" in reported(ended)[1]
 
 
 @pytest.mark.parametrize("scheme", ["http", "socks5h"])
-def test_a_proxy_leads_to_the_api_and_sees_none_of_its_credentials(
+def test_a_proxy_leads_to_the_api_and_sees_no_credentials(
     base: dict[str, str], authority: Authority, scheme: str
 ) -> None:
     with Server(answering(good("completed")), authority.context(HOST)) as api:
@@ -123,16 +123,15 @@ def test_a_proxy_leads_to_the_api_and_sees_none_of_its_credentials(
 
 
 @pytest.mark.parametrize("scheme", ["http", "socks5h"])
-def test_a_proxy_that_refuses_the_login_is_asked_once_and_named_without_its_password(
-    base: dict[str, str], scheme: str
-) -> None:
+def test_a_proxy_that_refuses_the_login_is_tried_once(base: dict[str, str], scheme: str) -> None:
+    """A proxy that refuses the login is tried once and named without its password."""
     refusing = answering(http(b"<html>Log in</html>", "407 Login"))
     with Server(refusing if scheme == "http" else socks5(("127.0.0.1", 9), user=(b"", b""))) as s:
         ended = look(environ(base, URL, HTTPS_PROXY=f"{scheme}://{PROXY_USER}@{s.netloc}"))
 
         assert s.accepted == 1
-        assert f"proxy {s.netloc} (HTTPS_PROXY) refused " in told(ended)[0]
-    assert told(ended)[1] == PROXY_LOGIN
+        assert f"proxy {s.netloc} (HTTPS_PROXY) refused " in reported(ended)[0]
+    assert reported(ended)[1] == PROXY_LOGIN
     assert ended.code == 3
     assert "Log in" not in ended.stderr
 
@@ -141,7 +140,7 @@ def test_a_proxy_that_refuses_the_login_is_asked_once_and_named_without_its_pass
     ("variable", "value"),
     [("HTTPS_PROXY", f"http://{PROXY_USER}@127.0.0.1:port"), ("CURL_CA_BUNDLE", "/no/such.pem")],
 )
-def test_a_setting_that_cannot_be_used_exits_2_and_is_named(
+def test_an_unusable_setting_exits_2_and_is_named(
     base: dict[str, str], variable: str, value: str
 ) -> None:
     ended = look({**environ(base, URL), variable: value})
@@ -151,7 +150,7 @@ def test_a_setting_that_cannot_be_used_exits_2_and_is_named(
 
 
 def region(base: Mapping[str, str], source: str) -> tuple[dict[str, str], str]:
-    """Region ie1 and edge dublin from a source, and how that is to be told."""
+    """Region ie1 and edge dublin from a source, and how that is to be named."""
     if source == "environment":
         own = {"TWILIO_API_KEY": KEY, "TWILIO_API_SECRET": SECRET}
         where = {"TWILIO_REGION": "ie1", "TWILIO_EDGE": "dublin"}
@@ -166,7 +165,7 @@ def region(base: Mapping[str, str], source: str) -> tuple[dict[str, str], str]:
 
 
 @pytest.mark.parametrize(("source", "number", "code"), [("environment", 401, 4), ("file", 404, 5)])
-def test_a_refusal_by_a_host_made_from_region_and_edge_names_them(
+def test_a_hosts_refusal_names_the_region_and_edge_behind_it(
     base: dict[str, str], authority: Authority, source: str, number: int, code: int
 ) -> None:
     env, made_from = region(base, source)
@@ -180,12 +179,12 @@ def test_a_refusal_by_a_host_made_from_region_and_edge_names_them(
         ended = look({**env, **more})
 
         route = f"through proxy {proxy.netloc} (HTTPS_PROXY)"
-        assert told(ended)[-1].endswith(f" (from {made_from}), {route}")
+        assert reported(ended)[-1].endswith(f" (from {made_from}), {route}")
     assert ended.code == code
     assert ended.stderr.count(made_from) == 1
 
 
-def test_a_proxys_password_that_is_a_part_of_other_texts_changes_none_of_them(
+def test_a_proxys_password_within_other_texts_changes_none_of_them(
     base: dict[str, str], authority: Authority
 ) -> None:
     listed = json.dumps(page(build_body(status="building"))).encode()
@@ -218,7 +217,7 @@ def test_localhost_is_this_machine_whatever_the_hosts_file_says(
     assert json.loads(ended.stdout) == [0, 1, 0], ended.stderr
 
 
-def test_a_process_that_was_stopped_goes_on_without_a_burst(base: dict[str, str]) -> None:
+def test_a_process_that_was_stopped_continues_without_a_burst(base: dict[str, str]) -> None:
     left = [good()] * 4
     with Server(answering(*left, good("completed"))) as server:
         process = start("wait", "-i", "300ms", SERVICE, BUILD, env=environ(base, server.url))
@@ -236,7 +235,7 @@ def test_a_process_that_was_stopped_goes_on_without_a_burst(base: dict[str, str]
     assert min(gaps) > 0.1, "missed beats are skipped, not made up"
 
 
-def test_a_connection_that_was_reset_during_a_stop_is_one_trouble_at_most(
+def test_a_connection_reset_during_a_stop_is_one_problem(
     base: dict[str, str],
 ) -> None:
     resumed: list[float] = []
@@ -267,7 +266,7 @@ def test_a_connection_that_was_reset_during_a_stop_is_one_trouble_at_most(
 
 def test_a_netrc_never_replaces_the_credentials(base: dict[str, str]) -> None:
     netrc = Path(base["HOME"]) / ".netrc"
-    netrc.write_text("machine 127.0.0.1 login somebody password else\ndefault login a password b\n")
+    netrc.write_text("machine 127.0.0.1 login else password else\ndefault login a password b\n")
     netrc.chmod(0o600)
     with Server(answering(good("completed"))) as server:
         ended = look(environ(base, server.url, NETRC=str(netrc)))

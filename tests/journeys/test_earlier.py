@@ -42,7 +42,7 @@ EARLIER = page(
     ],
     ids=str,
 )
-def test_earlier_builds_are_requested_once_and_only_where_they_are_shown(
+def test_earlier_builds_are_requested_once_where_they_are_shown(
     twilio: Twilio,
     environ: dict[str, str],
     words: list[str],
@@ -62,7 +62,7 @@ def test_earlier_builds_are_requested_once_and_only_where_they_are_shown(
     assert len(twilio.polls()) == len(answers)
 
 
-def test_a_list_that_the_newest_build_was_selected_from_is_not_requested_again(
+def test_the_list_behind_the_newest_build_is_not_requested_again(
     twilio: Twilio, environ: dict[str, str]
 ) -> None:
     twilio.lists({"builds": [build_body(status="building")], "meta": {}})

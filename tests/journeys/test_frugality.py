@@ -19,7 +19,7 @@ from tests.support.twilio import Twilio
 
 pytestmark = pytest.mark.measured
 
-# Told at the end by what ends the process: twbuild leaves without the interpreter's teardown.
+# Reported at the end by what ends the process: twbuild leaves without the interpreter's teardown.
 TELL = """
 import gc, os, sys, threading
 
@@ -52,7 +52,7 @@ sys.addaudithook(note)
 """
 
 NOTHING_DRAWN = {"asyncio", "pydantic", "pygments", "rich"}
-NOTHING_ASKED = {"requests", "urllib3", "ssl", "http", "email", "dataclasses", "importlib.metadata"}
+REQUESTING = {"requests", "urllib3", "ssl", "http", "email", "dataclasses", "importlib.metadata"}
 LIVE = {"rich.console", "rich.spinner", "rich.text", "rich.theme"}
 # rich's own machinery for screens is not what draws ours.
 NEVER = {"asyncio", "pydantic", "pygments", "markdown_it", "rich.live", "rich.progress"}
@@ -61,7 +61,7 @@ NOT_FOR_A_PLAIN_WAIT = {"output.live", "output.rendering", "sandbox.command", "s
 NOT_FOR_VERSION = {"api.fetcher", "api.network", "app", "watch.runner"} | NOT_FOR_A_PLAIN_WAIT
 
 
-class Told:
+class Reported:
     """What a process held when it ended."""
 
     def __init__(self, path: Path) -> None:
@@ -82,57 +82,57 @@ def api(environ: dict[str, str]) -> Iterator[Api]:
 
 
 @pytest.fixture
-def told(tmp_path: Path, environ: dict[str, str]) -> Path:
+def reported(tmp_path: Path, environ: dict[str, str]) -> Path:
     """Where a process that runs in `environ` tells what it held."""
     (tmp_path / "sitecustomize.py").write_text(TELL)
-    environ.update(PYTHONPATH=str(tmp_path), TELL=str(tmp_path / "told"))
-    return tmp_path / "told"
+    environ.update(PYTHONPATH=str(tmp_path), TELL=str(tmp_path / "reported"))
+    return tmp_path / "reported"
 
 
-def ours(told: Told) -> set[str]:
+def ours(reported: Reported) -> set[str]:
     """The modules of twbuild that were loaded."""
-    return {name.partition(".")[2] for name in told.modules if name.startswith("twbuild.")}
+    return {name.partition(".")[2] for name in reported.modules if name.startswith("twbuild.")}
 
 
 def test_each_module_of_twbuild_is_seen_when_it_is_loaded(
-    environ: dict[str, str], told: Path
+    environ: dict[str, str], reported: Path
 ) -> None:
-    with (told.parent / "sitecustomize.py").open("a") as start:
+    with (reported.parent / "sitecustomize.py").open("a") as start:
         start.writelines(f"import twbuild.{name}\n" for name in NOT_FOR_VERSION)
 
     assert run("--version", env=environ).code == 0
 
-    assert ours(Told(told)) >= NOT_FOR_VERSION
+    assert ours(Reported(reported)) >= NOT_FOR_VERSION
 
 
 def test_version_loads_neither_what_asks_nor_what_draws(
-    environ: dict[str, str], told: Path
+    environ: dict[str, str], reported: Path
 ) -> None:
     assert run("--version", env=environ).code == 0
 
-    found = Told(told)
-    assert not (NOTHING_DRAWN | NOTHING_ASKED - {"dataclasses"}) & found.modules
+    found = Reported(reported)
+    assert not (NOTHING_DRAWN | REQUESTING - {"dataclasses"}) & found.modules
     assert not NOT_FOR_VERSION & ours(found)
 
 
 @pytest.mark.parametrize("arguments", [("functions/a.js",), ("-i", "soon", "ok")])
-def test_requests_is_loaded_only_once_the_arguments_are_known_to_be_good(
-    environ: dict[str, str], told: Path, arguments: tuple[str, ...]
+def test_requests_is_loaded_only_after_good_arguments(
+    environ: dict[str, str], reported: Path, arguments: tuple[str, ...]
 ) -> None:
     assert run("wait", *arguments, env=environ).code == 2
 
-    assert "requests" not in Told(told).modules
+    assert "requests" not in Reported(reported).modules
 
 
 @pytest.mark.parametrize("arguments", [("status",), ("wait", "-i", "200ms")])
 def test_where_nothing_is_drawn_nothing_that_draws_is_loaded(
-    twilio: Twilio, environ: dict[str, str], told: Path, arguments: tuple[str, ...]
+    twilio: Twilio, environ: dict[str, str], reported: Path, arguments: tuple[str, ...]
 ) -> None:
     twilio.says("completed")
 
     assert run(*arguments, SERVICE, BUILD, env=environ).code == 0
 
-    found = Told(told)
+    found = Reported(reported)
     assert "requests" in found.modules
     assert not (NOTHING_DRAWN | NEVER | {"charset_normalizer", "chardet"}) & found.modules
     assert not NOT_FOR_A_PLAIN_WAIT & ours(found)
@@ -140,17 +140,17 @@ def test_where_nothing_is_drawn_nothing_that_draws_is_loaded(
 
 @pytest.mark.parametrize(("command", "collecting"), [("wait", True), ("status", False)])
 def test_garbage_is_collected_in_a_wait_and_in_nothing_shorter(
-    twilio: Twilio, environ: dict[str, str], told: Path, command: str, collecting: bool
+    twilio: Twilio, environ: dict[str, str], reported: Path, command: str, collecting: bool
 ) -> None:
     twilio.says("completed")
 
     assert run(command, SERVICE, BUILD, env=environ).code == 0
 
-    assert Told(told).collecting is collecting
+    assert Reported(reported).collecting is collecting
 
 
 def test_only_a_live_wait_loads_what_draws(
-    twilio: Twilio, environ: dict[str, str], told: Path
+    twilio: Twilio, environ: dict[str, str], reported: Path
 ) -> None:
     twilio.says("building", "completed")
     words = [TWBUILD, "wait", "-i", "200ms", SERVICE, BUILD]
@@ -158,20 +158,21 @@ def test_only_a_live_wait_loads_what_draws(
     with Terminal(words, {**environ, "TERM": "xterm-256color"}) as terminal:
         assert terminal.end() == 0
 
-    found = Told(told)
+    found = Reported(reported)
     assert found.modules >= LIVE
     assert not NEVER & found.modules
 
 
-def test_help_loads_nothing_that_asks(environ: dict[str, str], told: Path) -> None:
+def test_help_loads_nothing_that_asks(environ: dict[str, str], reported: Path) -> None:
     assert run("wait", "--help", env=environ).code == 0
 
-    assert not {"requests", "pydantic", "asyncio"} & Told(told).modules
+    assert not {"requests", "pydantic", "asyncio"} & Reported(reported).modules
 
 
-def test_a_wait_of_many_polls_uses_one_connection_for_them_and_one_request_a_poll(
-    api: Api, environ: dict[str, str], told: Path
+def test_a_wait_uses_one_connection_and_one_request_a_poll(
+    api: Api, environ: dict[str, str], reported: Path
 ) -> None:
+    """A wait of many polls uses one connection for them and one request a poll."""
     api.begin(**{BUILD: time.monotonic() + 3})
     ended = run("wait", "--json", "-i", "200ms", SERVICE, BUILD, env=environ)
 
@@ -179,7 +180,7 @@ def test_a_wait_of_many_polls_uses_one_connection_for_them_and_one_request_a_pol
     assert polls >= 3
     # Earlier builds take one request, on a connection of its own.
     assert (len(api.polls), api.connections) == (polls + 1, 2)
-    assert Told(told).threads <= 2  # the one that waits, and the last one that asked
+    assert Reported(reported).threads <= 2  # the one that waits, and the last request's
 
 
 def test_a_live_screen_draws_eight_to_ten_frames_a_second(
@@ -238,7 +239,7 @@ def reads(environ: dict[str, str], tmp_path: Path) -> Path:
     return tmp_path / "reads"
 
 
-def test_a_status_over_tls_reads_the_bundle_once_and_connects_once(
+def test_a_status_over_tls_reads_and_connects_once(
     tls_api: Api, reads: Path, environ: dict[str, str]
 ) -> None:
     assert run("status", SERVICE, BUILD, env=environ, first=TELL_READ).code == 8
@@ -246,7 +247,7 @@ def test_a_status_over_tls_reads_the_bundle_once_and_connects_once(
     assert (reads.read_text(), tls_api.connections, len(tls_api.polls)) == ("x", 1, 1)
 
 
-def test_a_wait_over_tls_reads_the_bundle_once_and_keeps_its_connection(
+def test_a_wait_over_tls_reads_once_and_keeps_its_connection(
     tls_api: Api, reads: Path, environ: dict[str, str]
 ) -> None:
     tls_api.begin(**{BUILD: time.monotonic() + 4})
@@ -257,24 +258,24 @@ def test_a_wait_over_tls_reads_the_bundle_once_and_keeps_its_connection(
     assert len(tls_api.polls) >= 4
 
 
-def test_a_status_over_tls_loads_no_module_that_one_over_http_does_not(
-    api: Api, tls_api: Api, environ: dict[str, str], told: Path
+def test_a_status_over_tls_loads_no_more_than_over_http(
+    api: Api, tls_api: Api, environ: dict[str, str], reported: Path
 ) -> None:
     assert run("status", SERVICE, BUILD, env=environ).code == 8
-    over_tls = Told(told).modules
+    over_tls = Reported(reported).modules
     assert run("status", SERVICE, BUILD, env={**environ, "TWBUILD_API_URL": api.url}).code == 8
 
-    assert over_tls == Told(told).modules
+    assert over_tls == Reported(reported).modules
 
 
-def test_a_status_over_tls_opens_each_module_once_and_no_other_file(
-    tls_api: Api, environ: dict[str, str], told: Path
+def test_a_status_over_tls_opens_only_modules_each_once(
+    tls_api: Api, environ: dict[str, str], reported: Path
 ) -> None:
-    (told.parent / "sitecustomize.py").write_text(TELL_OPENED)
+    (reported.parent / "sitecustomize.py").write_text(TELL_OPENED)
     assert run("status", SERVICE, BUILD, env=environ).code == 8
 
     ours = (TWBUILD, "/proc/self/fd/1", "/proc/self/fd/2")  # and the streams, not to block on them
-    opened = [path for path in json.loads(told.read_text()) if path not in ours]
+    opened = [path for path in json.loads(reported.read_text()) if path not in ours]
     assert len(opened) == len(set(opened))
     # Python writes a .pyc under a name of its own first, which ends in a number.
     assert [path for path in opened if not re.search(r"\.(so|py|pyc(\.\d+)?)$", path)] == []

@@ -73,7 +73,7 @@ def test_the_readme_says_how_the_strict_hook_differs() -> None:
     ],
 )
 @pytest.mark.parametrize("hook", [FAIL_SAFE, STRICT], ids=["fail-safe", "strict"])
-def test_the_fail_safe_hook_stops_a_push_only_for_a_failed_build_and_the_strict_one_for_all_but_a_completed_one(  # noqa: E501
+def test_the_fail_safe_and_the_strict_hook_stop_a_push(
     twilio: Twilio,
     repository: Repository,
     hook: str,
@@ -81,6 +81,7 @@ def test_the_fail_safe_hook_stops_a_push_only_for_a_failed_build_and_the_strict_
     fail_safe: bool,
     strict: bool,
 ) -> None:
+    """The fail-safe one for a failed build only, the strict one for all but a completed one."""
     pushes = fail_safe if hook == FAIL_SAFE else strict
     newest(twilio, answer, service=NAMED)
     repository.hook(hook)
@@ -89,15 +90,16 @@ def test_the_fail_safe_hook_stops_a_push_only_for_a_failed_build_and_the_strict_
 
     assert repository.pushed() == pushes == (ended.code == 0), ended.stderr
     assert (".git/hooks/pre-push: stopped by twbuild (" in ended.stderr) == (not pushes)
-    assert asked_about(twilio) == {NAMED}
+    assert polled(twilio) == {NAMED}
 
 
 @pytest.mark.parametrize("source", ["README", "pre-commit"])
 @pytest.mark.parametrize("strict", [False, True])
 @pytest.mark.parametrize("code", [0, 1, 2, 3, 4, 5, 8, 70, 127])
-def test_a_hook_says_by_whom_with_which_code_and_how_to_push_anyway_or_that_the_push_continues(
+def test_a_hook_says_by_whom_a_push_was_stopped(
     tmp_path: Path, source: str, strict: bool, code: int
 ) -> None:
+    """A hook says by whom with which code and how to push anyway or that the push continues."""
     if code != 127:  # of a shell that finds no such program
         (tmp_path / "twbuild").write_text(
             f'#!/bin/sh\ntest "$1 $2" = "status {NAMED}"; exit {code}'
@@ -160,7 +162,7 @@ def test_a_push_goes_past_the_hook_as_its_message_says(
     assert (ended.code, repository.pushed()) == (0, True), ended.stderr
 
 
-def test_a_hook_tried_in_the_sandbox_stops_git_and_pushes_nothing(repository: Repository) -> None:
+def test_a_hook_in_the_sandbox_stops_git_and_pushes_nothing(repository: Repository) -> None:
     repository.push()
     before = repository.git("rev-parse", "main", cwd=repository.remote)
 
@@ -174,9 +176,7 @@ def test_a_hook_tried_in_the_sandbox_stops_git_and_pushes_nothing(repository: Re
     assert repository.git("rev-parse", "main", cwd=repository.remote) == before
 
 
-def test_the_refs_on_stdin_are_left_to_the_rest_of_the_hook(
-    twilio: Twilio, repository: Repository
-) -> None:
+def test_the_hook_leaves_the_refs_on_stdin_unread(twilio: Twilio, repository: Repository) -> None:
     newest(twilio, "completed", service=NAMED)
     shebang, _, rest = FAIL_SAFE.partition("\n")
     repository.hook(f"{shebang}\n({rest}) || exit\ncat > refs\n")
@@ -204,7 +204,7 @@ def test_the_project_file_is_found_from_any_folder(
 
 
 @pytest.mark.parametrize(("own_file", "code"), [(True, 1), (False, 2)])
-def test_a_linked_worktree_never_takes_the_service_of_the_folders_around_it(
+def test_a_linked_worktree_never_takes_the_service_around_it(
     twilio: Twilio, repository: Repository, own_file: bool, code: int
 ) -> None:
     worktree = repository.folder / "trees" / "wt"  # inside the main one, which has its own file
@@ -219,7 +219,7 @@ def test_a_linked_worktree_never_takes_the_service_of_the_folders_around_it(
     assert (ended.code, by_hand.code) == (1, code), ended.stderr
     assert ("no service given" in ended.stderr) == (not own_file)
     assert not repository.pushed("topic")
-    assert asked_about(twilio) == ({SERVICE} if own_file else set())
+    assert polled(twilio) == ({SERVICE} if own_file else set())
 
 
 def two_services(twilio: Twilio, around: Path, within: Path | None) -> None:
@@ -231,7 +231,7 @@ def two_services(twilio: Twilio, around: Path, within: Path | None) -> None:
         project_file(within, SERVICE)
 
 
-def asked_about(twilio: Twilio) -> set[str]:
+def polled(twilio: Twilio) -> set[str]:
     return {request.path.split("/")[3] for request in twilio.requests}
 
 
@@ -239,10 +239,10 @@ def asked_about(twilio: Twilio) -> set[str]:
     "hook", [FAIL_SAFE_UNNAMED, STRICT_UNNAMED, f"#!/bin/sh\nexec twbuild wait {SERVICE} {BUILD}\n"]
 )
 def test_ctrl_c_stops_the_push(twilio: Twilio, repository: Repository, hook: str) -> None:
-    asked, go_on = threading.Event(), threading.Event()
+    requested, go_on = threading.Event(), threading.Event()
 
     def hang(_: Request) -> Response:
-        asked.set()
+        requested.set()
         go_on.wait(30)
         return reply({"status": "completed"})
 
@@ -252,7 +252,7 @@ def test_ctrl_c_stops_the_push(twilio: Twilio, repository: Repository, hook: str
     env = {**repository.env, "TWBUILD_SERVICE": SERVICE, "TERM": "xterm"}
 
     with Terminal(["git", "-C", str(repository.folder), "push"], env) as terminal:
-        while not asked.is_set():
+        while not requested.is_set():
             terminal.read(0.05)
         terminal.type("\x03")
         code = terminal.end(10)
@@ -264,7 +264,7 @@ def test_ctrl_c_stops_the_push(twilio: Twilio, repository: Repository, hook: str
 
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """This repository as somebody has cloned it: what git would commit, in a commit."""
+    """This repository as a clone has it: what git would commit, in a commit."""
     folder = tmp_path_factory.mktemp("product") / "twbuild"
     mine = Repository(folder, dict(os.environ))
     listed = subprocess.check_output(["git", "ls-files", "-z"], cwd=ROOT, text=True)
@@ -281,7 +281,8 @@ def pre_commit_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("pre-commit")
 
 
-def test_the_hooks_for_pre_commit_are_asked_before_a_push_only_and_get_no_file_names() -> None:
+def test_the_hooks_for_pre_commit_run_before_a_push_only() -> None:
+    """The hooks for pre commit run before a push only and get no file names."""
     assert [hook["id"] for hook in FOR_PRE_COMMIT] == ["twbuild", "twbuild-strict"]
     for hook in FOR_PRE_COMMIT:
         assert hook["language"] == "python"
@@ -316,13 +317,15 @@ def test_pre_commit_stops_a_push_as_the_hook_promises(
     if not usage_error:
         newest(twilio, answer)
     (config,) = (b.text for b in readme.blocks("yaml") if b.heading == "Git hooks")
-    told = yaml.safe_load(config)
-    told["repos"][0] |= {
+    reported = yaml.safe_load(config)
+    reported["repos"][0] |= {
         "repo": str(product),
         "rev": repository.git("rev-parse", "HEAD", cwd=product).strip(),
     }
-    told["repos"][0]["hooks"] = [{"id": hook, "args": ["my.service" if usage_error else SERVICE]}]
-    repository.write(".pre-commit-config.yaml", yaml.safe_dump(told))
+    reported["repos"][0]["hooks"] = [
+        {"id": hook, "args": ["my.service" if usage_error else SERVICE]}
+    ]
+    repository.write(".pre-commit-config.yaml", yaml.safe_dump(reported))
     repository.commit()
     registry = {k: v for k, v in os.environ.items() if k.startswith(("PIP_", "HTTPS_", "SSL_"))}
     repository.env |= {**registry, "PRE_COMMIT_HOME": str(pre_commit_home)}
@@ -331,7 +334,7 @@ def test_pre_commit_stops_a_push_as_the_hook_promises(
 
     ended = run_words(["git", "push"], env=repository.env, cwd=repository.folder, timeout=500)
 
-    told = ended.stdout + ended.stderr
-    assert repository.pushed() == pushes == (ended.code == 0), told
-    assert ("pre-commit: stopped by twbuild (" in told) == (not pushes)
+    reported = ended.stdout + ended.stderr
+    assert repository.pushed() == pushes == (ended.code == 0), reported
+    assert ("pre-commit: stopped by twbuild (" in reported) == (not pushes)
     assert len(twilio.polls()) == (not usage_error)

@@ -69,8 +69,8 @@ def copy(tmp_path: Path) -> Callable[..., list[str]]:
     return make
 
 
-def is_told(ended: Ended) -> bool:
-    """Whether it was 70 and lines for people, without a traceback or a secret."""
+def is_reported(ended: Ended) -> bool:
+    """Whether it was 70 and human-readable lines, without a traceback or a secret."""
     lines = ended.stderr.splitlines()
     return (
         (ended.code, ended.stdout) == (70, "")
@@ -80,7 +80,7 @@ def is_told(ended: Ended) -> bool:
     )
 
 
-def test_each_module_that_is_missing_or_empty_is_70_or_changes_nothing(
+def test_a_module_missing_or_empty_is_70_or_changes_nothing(
     twilio: Twilio, environ: dict[str, str], tmp_path: Path, copy: Callable[..., list[str]]
 ) -> None:
     twilio.says("failed")
@@ -101,7 +101,7 @@ def test_each_module_that_is_missing_or_empty_is_70_or_changes_nothing(
         path.unlink() if number % 2 else path.write_bytes(b"")
         ended = run_words(words, env=environ)
         path.write_bytes(content)
-        assert is_told(ended) or (ended.code, ended.stdout) == (1, "failed\n"), (path, ended)
+        assert is_reported(ended) or (ended.code, ended.stdout) == (1, "failed\n"), (path, ended)
         if number % 2 and path.stem != "__init__":
             assert "installation is broken" in ended.stderr, (path, ended)
 
@@ -116,7 +116,7 @@ IN_THE_WAY = {
 NEEDED = ("requests", "typer", "signal", "enum", "re", "random", "socket", "json", "ssl", "heapq")
 
 
-def test_a_file_in_the_place_of_a_module_is_70_and_named(
+def test_a_file_in_a_modules_place_is_70_and_named(
     twilio: Twilio, environ: dict[str, str], tmp_path: Path
 ) -> None:
     twilio.says("failed")
@@ -129,15 +129,16 @@ def test_a_file_in_the_place_of_a_module_is_70_and_named(
         file.write_text(does)
         env = {**environ, "PYTHONPATH": str(folder)}
         ended = run_words([TWBUILD, "status", SERVICE, BUILD], env=env)
-        assert is_told(ended), (name, ended)
+        assert is_reported(ended), (name, ended)
         assert f"error: {file} is used in place of a module" in ended.stderr
         assert "report it" not in ended.stderr
 
 
 @pytest.mark.parametrize("how", ["PYTHONPATH=:", "python -m twbuild"])
-def test_a_folder_with_a_users_own_requests_is_70_also_when_it_ends_in_sys_exit(
+def test_a_users_own_requests_folder_is_70(
     twilio: Twilio, environ: dict[str, str], tmp_path: Path, how: str
 ) -> None:
+    """A folder with a users own requests is 70 also when it ends in sys.exit."""
     twilio.says("failed")
     (tmp_path / "requests.py").write_text("import sys\ndef main(): sys.exit(0)\nmain()\n")
     module = how.startswith("python")
@@ -145,7 +146,7 @@ def test_a_folder_with_a_users_own_requests_is_70_also_when_it_ends_in_sys_exit(
     env = environ if module else {**environ, "PYTHONPATH": ":"}
     ended = run_words([*words, "status", SERVICE, BUILD], env=env, cwd=tmp_path)
 
-    assert is_told(ended)
+    assert is_reported(ended)
     assert f"{tmp_path}/requests.py is used in place" in ended.stderr
 
 
@@ -153,7 +154,7 @@ def test_a_folder_with_a_users_own_requests_is_70_also_when_it_ends_in_sys_exit(
     ("option", "name"),
     [("--help", "rich"), ("--version", "typer"), ("--show-completion", "shellingham")],
 )
-def test_a_file_in_the_place_of_a_module_is_no_success_of_help_either(
+def test_help_fails_with_a_file_in_a_modules_place(
     base: dict[str, str], tmp_path: Path, option: str, name: str
 ) -> None:
     (tmp_path / f"{name}.py").write_text("import sys\nsys.exit(0)")
@@ -164,7 +165,7 @@ def test_a_file_in_the_place_of_a_module_is_no_success_of_help_either(
     assert ended.code in (0, 70)
 
 
-def test_a_library_that_ends_the_program_in_the_middle_of_a_wait_does_not(
+def test_a_library_that_exits_does_not_end_a_wait(
     twilio: Twilio, environ: dict[str, str], tmp_path: Path
 ) -> None:
     twilio.says("failed")
@@ -181,7 +182,7 @@ def test_a_library_that_ends_the_program_in_the_middle_of_a_wait_does_not(
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Python's library and the installation behind the link `now`: whole, or of empty files.
 
-    Whoever renames `now.next` to `now` replaces all of it at once.
+    Renaming `now.next` to `now` replaces all of it at once.
     """
     home = tmp_path_factory.mktemp("home")
     library = Path(os.__file__).parent
@@ -242,7 +243,7 @@ ENDINGS: Endings = {
 @pytest.mark.parametrize(
     ("name", "how"), [*zip(ENDINGS, itertools.cycle(["GitHub", "terminal"]))], ids=str
 )
-def test_files_replaced_in_the_middle_of_a_wait_change_no_ending(
+def test_files_replaced_during_a_wait_change_no_ending(
     twilio: Twilio, environ: dict[str, str], home: Path, name: str, how: str
 ) -> None:
     code, answers, options = ENDINGS[name]
@@ -293,7 +294,7 @@ def pyz(tmp_path: Path, copy: Callable[..., list[str]]) -> Path:
     return target
 
 
-def test_a_zipapp_rehearses_and_leaves_nothing_in_the_temporary_folder(
+def test_a_zipapp_runs_and_leaves_nothing_in_the_temporary_folder(
     base: dict[str, str], tmp_path: Path, pyz: Path
 ) -> None:
     (tmp_path / "tmp").mkdir()

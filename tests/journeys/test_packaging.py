@@ -57,7 +57,7 @@ def test_three_libraries_are_enough_and_what_requests_is_built_on() -> None:
     assert names == {"requests", "rich", "typer", "urllib3"}
 
 
-def test_the_version_stands_in_one_place(base: dict[str, str]) -> None:
+def test_the_version_is_in_one_place(base: dict[str, str]) -> None:
     telling = re.compile(rf"(?<![\d.]){re.escape(twbuild.__version__)}(?![\d.])")
     tracked = [name for name in TRACKED if name.endswith((".py", ".toml")) or "." not in name]
     where = [name for name in tracked if telling.search((ROOT / name).read_text("utf-8"))]
@@ -70,20 +70,20 @@ def test_the_pythons_that_are_promised_are_those_that_ci_tries() -> None:
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
     job = workflow["jobs"]["check"]
     tried = job["strategy"]["matrix"]["python"]
-    told = re.findall(r"Python :: (3\.\d+)", "\n".join(PROJECT["classifiers"]))
+    reported = re.findall(r"Python :: (3\.\d+)", "\n".join(PROJECT["classifiers"]))
 
     assert PROJECT["requires-python"] == f">={tried[0]}"
-    assert told == tried
+    assert reported == tried
     assert {"run": "bash .ci/run"} in job["steps"]
 
 
 def test_the_systems_that_are_promised_are_those_that_ci_tries() -> None:
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
     tried = workflow["jobs"]["check"]["strategy"]["matrix"]["os"]
-    told = re.findall(r"Operating System :: (.*)", "\n".join(PROJECT["classifiers"]))
+    reported = re.findall(r"Operating System :: (.*)", "\n".join(PROJECT["classifiers"]))
 
     assert tried == ["ubuntu-latest", "macos-latest"]
-    assert sorted(told) == ["MacOS", "POSIX :: Linux"]
+    assert sorted(reported) == ["MacOS", "POSIX :: Linux"]
 
 
 def test_actions_are_pinned_by_commit_with_their_version_beside_it() -> None:
@@ -110,32 +110,30 @@ def test_what_github_reads_is_checked_by_make_check() -> None:
         assert checked in typed
 
 
-def test_the_changelog_tells_of_each_version_from_this_one_down_to_the_first() -> None:
+def test_the_changelog_has_each_version_down_to_the_first() -> None:
     notes = (ROOT / ".github" / "CHANGELOG.md").read_text("utf-8")
     versions = re.findall(r"^## (.*)$", notes, re.MULTILINE)
     numbers = [re.fullmatch(r"(\d+)\.(\d+)\.(\d+) - \d{4}-\d{2}-\d{2}", v) for v in versions]
     kinds = re.findall(r"^### (.*)$", notes, re.MULTILINE)
 
-    told = [tuple(map(int, number.groups())) for number in numbers if number]
-    assert len(told) == len(versions)
-    assert told == sorted(told, reverse=True)
+    reported = [tuple(map(int, number.groups())) for number in numbers if number]
+    assert len(reported) == len(versions)
+    assert reported == sorted(reported, reverse=True)
     assert versions[0].startswith(f"{twbuild.__version__} - ")
     assert versions[-1].startswith("0.1.0 - ")
     assert set(kinds) <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
 
 
-def test_no_exit_code_word_or_json_field_of_the_first_version_is_gone(
-    twilio: Twilio, environ: dict[str, str]
-) -> None:
+def test_every_code_word_and_field_of_0_1_is_kept(twilio: Twilio, environ: dict[str, str]) -> None:
     codes = {"0": "completed", "1": "failed", "2": "usage", "3": "status", "4": "credentials",
              "5": "no such", "8": "still building", "70": "a bug", "124": "wait ran into --timeout",
              "129": "hung up", "130": "interrupted", "143": "terminated"}  # fmt: skip
     fields = {"sid", "account_sid", "service_sid", "status", "url", "outcome", "waited_seconds",
               "polls", "error"}  # fmt: skip
 
-    told = run("--help", env=environ).stdout
+    reported = run("--help", env=environ).stdout
     for code, meaning in codes.items():
-        assert re.search(rf"^ *{code}  .*{meaning}", told, re.MULTILINE), code
+        assert re.search(rf"^ *{code}  .*{meaning}", reported, re.MULTILINE), code
     for status, ends in (("completed", 0), ("failed", 1), ("building", 8)):
         twilio.says(status)
         plain = run("status", SERVICE, BUILD, env=environ)
@@ -145,7 +143,7 @@ def test_no_exit_code_word_or_json_field_of_the_first_version_is_gone(
         assert result["outcome"] == status
 
 
-def test_it_is_no_library_with_types_and_no_licence_is_claimed() -> None:
+def test_it_has_no_library_types_and_no_licence() -> None:
     assert not (ROOT / "twbuild" / "py.typed").exists()
     assert "Typed" not in "\n".join(PROJECT["classifiers"])
     assert not {"license", "license-files"} & set(PROJECT)
@@ -266,7 +264,7 @@ def from_registry(words: str, tools: Path, env: dict[str, str], **more: str) -> 
     ("tool", "folder"),
     [("pipx", ".local/bin"), ("uv", ".local/bin"), ("python3", "twbuild-venv/bin")],
 )
-def test_the_readmes_ways_to_install_lead_to_a_command_that_runs(
+def test_the_readmes_ways_to_install_give_a_working_command(
     empty: Path, base: dict[str, str], repository: str, tool: str, folder: str
 ) -> None:
     blocks = [b.text for b in readme.blocks("sh") if b.heading == "Install"]
@@ -298,7 +296,7 @@ def test_the_readmes_way_to_make_a_wheel_makes_one(
 @pytest.mark.registry
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("tool", ["uv", "pipx"])
-def test_the_readmes_way_to_try_without_a_clone_runs_the_sandbox(
+def test_the_readmes_way_without_a_clone_runs_the_sandbox(
     empty: Path, base: dict[str, str], repository: str, tool: str
 ) -> None:
     subprocess.run([str(empty / "pip"), "install", "--quiet", tool], check=True, timeout=200)
@@ -311,7 +309,7 @@ def test_the_readmes_way_to_try_without_a_clone_runs_the_sandbox(
 
 @pytest.mark.registry
 @pytest.mark.timeout(300)
-def test_the_action_installs_what_its_checkout_is_now_and_waits_with_it(
+def test_the_action_installs_and_runs_its_own_checkout(
     source: Path, empty: Path, base: dict[str, str], tmp_path: Path
 ) -> None:
     subprocess.run([str(empty / "pip"), "install", "--quiet", "pipx"], check=True, timeout=200)

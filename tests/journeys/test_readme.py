@@ -101,7 +101,7 @@ def test_no_block_escapes_the_check() -> None:
     assert len(fences) == 2 * len(re.findall(r"^```\w", readme.text(), re.MULTILINE))
 
 
-def test_the_two_commands_to_try_are_those_that_are_run_in_a_fresh_clone() -> None:
+def test_the_two_commands_to_try_run_in_a_fresh_clone() -> None:
     tried = re.search(r"for target in (.*); do", (ROOT / ".ci" / "fresh").read_text())
 
     assert tried
@@ -113,7 +113,7 @@ def test_generated_parts_are_current() -> None:
     assert readme.text() == readme.regenerated(readme.text()), "`make readme` regenerates them"
 
 
-def test_exit_codes_are_those_of_the_command_and_of_its_help() -> None:
+def test_exit_codes_are_those_of_the_command_and_help() -> None:
     rows = re.findall(r"^\| (\d+) \| (.*) \|$", readme.text(), re.MULTILINE)
 
     assert f"\n{readme.exit_code_rows()}\n" in readme.text()
@@ -128,12 +128,12 @@ def test_each_option_of_each_command_is_named_with_its_default() -> None:
 
     assert named == set(short.findall(readme.help_text("status")))
     assert named | set(short.findall(of_wait)) == set(short.findall(readme.help_text("wait")))
-    for told, command in ((of_both + of_wait, "wait"), (of_sandbox, "sandbox")):
+    for reported, command in ((of_both + of_wait, "wait"), (of_sandbox, "sandbox")):
         with_a_short_one = {"--profile", "--quiet", "--verbose", "--interval", "--timeout"}
-        named = set(re.findall(r"`(--[\w-]+)", told))
+        named = set(re.findall(r"`(--[\w-]+)", reported))
         assert long_options(command) - {"--help"} - with_a_short_one == named
         defaults = re.findall(r"\[default: ([\w.]+)\]", readme.help_text(command))
-        assert set(defaults) <= set(re.findall(r"default `([\w.]+)`", told))
+        assert set(defaults) <= set(re.findall(r"default `([\w.]+)`", reported))
 
 
 def long_options(command: str) -> set[str]:
@@ -182,9 +182,10 @@ def test_the_json_object_has_the_fields_of_the_real_one(
 
 
 @pytest.mark.parametrize(("outcome", "code"), [("completed", 0), ("failed", 1)])
-def test_the_first_examples_print_what_is_shown_and_only_a_completed_build_is_deployed(
+def test_the_first_examples_print_what_is_shown(
     base: dict[str, str], outcome: str, code: int
 ) -> None:
+    """The first examples print what is shown and only a completed build is deployed."""
     write_script(Path(base["HOME"], "deploy.sh"), DEPLOY)
     examples = re.findall(
         r"^\$ (.*)\n((?:[^$].*\n|\n)*)", block("console", "twbuild"), re.MULTILINE
@@ -414,7 +415,7 @@ def variables(file: Path) -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines)
 
 
-def test_the_action_is_named_with_its_path_its_inputs_and_its_outputs() -> None:
+def test_the_action_is_named_with_path_inputs_and_outputs() -> None:
     _, step = github()
     named = re.findall(rf"steps\.{step['id']}\.outputs\.([\w-]+)", readme.text())
     path = str(action.FOLDER.relative_to(ROOT))
@@ -459,7 +460,7 @@ def test_the_first_screen_says_what_for_whom_and_how() -> None:
         assert needed in first
 
 
-def test_the_address_of_the_repository_is_set_once_for_what_is_pasted() -> None:
+def test_the_repositorys_address_is_set_once_for_pasting() -> None:
     pasted = "".join(b.text for b in readme.blocks("sh", "bash"))
 
     assert re.findall(r".*https://.*", pasted) == ["REPO=https://git.example.com/tools/twbuild"]
@@ -470,7 +471,7 @@ def test_the_page_is_short() -> None:
     assert len(readme.text().splitlines()) <= MAX_LINES
 
 
-def test_the_page_ends_with_the_licence_and_claims_no_place_on_pypi() -> None:
+def test_the_page_ends_with_the_licence_and_without_pypi() -> None:
     page = readme.text()
 
     assert page.splitlines()[-1] == "The owner has not chosen a licence yet."
@@ -482,7 +483,7 @@ def test_the_page_ends_with_the_licence_and_claims_no_place_on_pypi() -> None:
 PICTURE = (ROOT / ".github" / "twbuild.svg").read_text("utf-8")
 
 
-def test_the_picture_shows_both_results_and_no_path_and_no_host() -> None:
+def test_the_picture_shows_both_results_without_path_or_host() -> None:
     shown = "\n".join(re.findall("<text[^>]*>([^<]*)</text>", PICTURE))
 
     for words in ("ready to", "deployed", "gives no reason"):
@@ -491,7 +492,7 @@ def test_the_picture_shows_both_results_and_no_path_and_no_host() -> None:
     assert not re.search(r"/(home|root|Users|tmp|work)/", shown)
 
 
-def test_the_picture_can_be_read_on_a_telephone_and_at_the_speed_of_a_reader() -> None:
+def test_the_picture_is_large_and_slow_enough_to_read() -> None:
     (milliseconds,) = set(re.findall(r"animation-duration: (\d+)ms", PICTURE))
     begins = [float(p) * int(milliseconds) / 100 for p in re.findall(r"([\d.]+)%{tr", PICTURE)]
     longest = sorted(end - begin for begin, end in pairwise(begins))[-2:]
@@ -502,7 +503,7 @@ def test_the_picture_can_be_read_on_a_telephone_and_at_the_speed_of_a_reader() -
     assert (int(columns), int(rows)) <= (60, 20)
 
 
-def test_where_the_picture_does_not_move_it_is_its_last_frame() -> None:
+def test_a_still_picture_is_the_last_frame() -> None:
     offsets = [int(top) for top in re.findall(r"translateY\(-?(\d+)px\)", PICTURE)]
 
     assert f'id="screen_view" transform="translate(0 -{max(offsets)})"' in PICTURE

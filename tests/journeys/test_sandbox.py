@@ -78,7 +78,7 @@ def test_twilios_own_client_reads_the_same_as_twbuild(
     assert (refused.value.status, refused.value.code) == (401, 20003)
 
 
-def test_the_default_command_is_a_wait_that_names_its_build_and_uses_no_proxy(
+def test_the_default_command_waits_for_its_build_without_a_proxy(
     base: dict[str, str],
 ) -> None:
     proxies = {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
@@ -119,9 +119,10 @@ NO_PYTHON = "import sys\nsys.executable = ''\n"
     ],
     ids=["script", "-m", "no executable", "launcher", "wrapper"],
 )
-def test_the_default_command_starts_no_process_and_what_it_says_to_try_next_can_be_pasted(
+def test_the_default_command_starts_no_process(
     base: dict[str, str], tmp_path: Path, words: list[str], first: str
 ) -> None:
+    """The default COMMAND starts no process and what it says to try next can be pasted."""
     env = {**base, "PATH": "/usr/bin:/bin"}
     (tmp_path / "twbuild").mkdir()  # a folder is no command to type
     alone = {**env, "PYTHONPATH": shim(tmp_path, ALONE + first)}
@@ -155,7 +156,7 @@ def test_silent_connections_neither_fill_the_sandbox_nor_keep_command_out(
 PRINT_ENVIRON = "import json, os, sys; print(json.dumps([dict(os.environ), sys.argv[1:]]))"
 
 
-def test_command_sees_the_sandbox_in_the_place_of_everything_of_the_callers(
+def test_command_sees_the_sandbox_in_place_of_the_callers_settings(
     base: dict[str, str],
 ) -> None:
     caller = {
@@ -213,10 +214,10 @@ def test_it_ends_with_commands_code(base: dict[str, str], words: list[str], code
 
 
 def test_stdin_and_stdout_are_commands(base: dict[str, str]) -> None:
-    script = f"printf 'refs/heads/main\\n' | {TWBUILD} sandbox sh -c 'cat; echo told >&2'"
+    script = f"printf 'refs/heads/main\\n' | {TWBUILD} sandbox sh -c 'cat; echo reported >&2'"
     ended = run_words(["sh", "-c", script], env=base)
     assert (ended.code, ended.stdout) == (0, "refs/heads/main\n")
-    assert ended.stderr == f"{SUPPLIED}told\n"
+    assert ended.stderr == f"{SUPPLIED}reported\n"
 
 
 REMEMBER = """
@@ -235,7 +236,7 @@ while True:
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1])
-def test_signals_are_forwarded_and_nothing_is_left_behind(
+def test_signals_are_forwarded_and_nothing_is_left_over(
     base: dict[str, str], signum: signal.Signals
 ) -> None:
     words = [sys.executable, "-c", REMEMBER, str(int(signum))]
@@ -254,7 +255,7 @@ def test_signals_are_forwarded_and_nothing_is_left_behind(
         os.kill(int(pid), 0)
 
 
-def test_a_command_that_takes_a_signal_calmly_ends_with_its_own_code(base: dict[str, str]) -> None:
+def test_a_command_that_handles_a_signal_keeps_its_own_code(base: dict[str, str]) -> None:
     script = 'trap "exit 7" TERM; echo ready; while :; do sleep 0.05; done'
     process = start("sandbox", "sh", "-c", script, env=base)
     assert process.stdout
@@ -265,11 +266,11 @@ def test_a_command_that_takes_a_signal_calmly_ends_with_its_own_code(base: dict[
 
 
 def counted(text: str, signum: int) -> int:
-    """How often the command told of a signal; the terminal echoes `^C` or `^\\` before it."""
+    """How often the command reported a signal; the terminal echoes `^C` or `^\\` before it."""
     return len(re.findall(rf"(?m)^(?:\^[C\\])?{signum}$", text))
 
 
-# What is forwarded comes late enough to be told apart from what was sent to COMMAND itself.
+# What is forwarded comes late enough to be distinguished from what was sent to COMMAND itself.
 LATE = """
 import os, time
 for name in ("kill", "killpg"):
@@ -304,7 +305,7 @@ WITHOUT_TTY = "exec unshare -m sh -c 'mount --bind /dev/null /dev/tty && exec \"
 
 
 @pytest.mark.parametrize("around", ["exec", WITHOUT_TTY], ids=["", "no /dev/tty"])
-def test_each_signal_reaches_command_once_whoever_sent_it(
+def test_each_signal_reaches_command_once_from_any_sender(
     base: dict[str, str], tmp_path: Path, around: str
 ) -> None:
     env = {**base, "PYTHONPATH": shim(tmp_path, LATE)}
@@ -326,9 +327,8 @@ def test_each_signal_reaches_command_once_whoever_sent_it(
         os.kill(pid, 0)
 
 
-def test_a_signal_to_the_group_of_a_sandbox_without_a_terminal_reaches_command_once(
-    base: dict[str, str], tmp_path: Path
-) -> None:
+def test_a_signal_to_the_group_reaches_command_once(base: dict[str, str], tmp_path: Path) -> None:
+    """A signal to the group of a sandbox without a terminal reaches COMMAND once."""
     words = [sys.executable, "-c", REMEMBER, "15"]
     env = {**base, "PYTHONPATH": shim(tmp_path, LATE)}
     with start("sandbox", *words, env=env, start_new_session=True) as process:
@@ -345,7 +345,7 @@ def test_a_signal_to_the_group_of_a_sandbox_without_a_terminal_reaches_command_o
     assert process.returncode == -signal.SIGTERM
 
 
-def test_ctrl_c_ends_command_the_sandbox_and_the_script_around_it(base: dict[str, str]) -> None:
+def test_ctrl_c_ends_command_sandbox_and_the_script_around_them(base: dict[str, str]) -> None:
     # exec: dash loses a signal that comes while it forks
     script = f"{TWBUILD} sandbox sh -c 'echo begun; exec sleep 60'; echo went on"
     with Terminal(["bash", "-c", script], {**base, "TERM": "xterm"}, 120) as terminal:
@@ -355,7 +355,7 @@ def test_ctrl_c_ends_command_the_sandbox_and_the_script_around_it(base: dict[str
         assert "went on" not in terminal.text
 
 
-def test_ctrl_z_stops_command_and_fg_continues_it_with_the_terminal(base: dict[str, str]) -> None:
+def test_ctrl_z_stops_command_and_fg_continues_it(base: dict[str, str]) -> None:
     env = {**base, "TERM": "xterm", "PS1": "> "}
     with Terminal(["bash", "--norc", "-i"], env, 120, 100) as terminal:
         terminal.see(">")
@@ -379,7 +379,7 @@ def test_ctrl_z_stops_command_and_fg_continues_it_with_the_terminal(base: dict[s
         assert terminal.end(10) == 3
 
 
-def test_a_pager_behind_the_sandbox_has_the_terminal_until_command_reads_from_it(
+def test_a_pager_has_the_terminal_until_command_reads_it(
     base: dict[str, str],
 ) -> None:
     pager = "sh -c 'read typed < /dev/tty; echo the pager has $typed; cat'"
@@ -392,9 +392,10 @@ def test_a_pager_behind_the_sandbox_has_the_terminal_until_command_reads_from_it
         assert terminal.end() == 0
 
 
-def test_ctrl_c_in_the_default_sandbox_has_the_last_words_once_and_stops_the_script(
+def test_ctrl_c_in_the_default_sandbox_stops_the_script(
     base: dict[str, str],
 ) -> None:
+    """Ctrl-C in the default sandbox has the last words once and stops the script."""
     script = f"{TWBUILD} sandbox --build-time 1h; echo went on"
     terminal = Terminal(["bash", "-c", script], {**base, "TERM": "xterm"}, 120)
     with terminal:
@@ -406,7 +407,7 @@ def test_ctrl_c_in_the_default_sandbox_has_the_last_words_once_and_stops_the_scr
         assert not terminal.cursor_hidden
 
 
-def test_a_machine_without_room_for_a_sandbox_is_told_so(
+def test_a_machine_without_space_for_a_sandbox_is_reported(
     base: dict[str, str], tmp_path: Path
 ) -> None:
     code = "import tempfile\ndef none():\n    raise FileNotFoundError(2, 'no')\n"
@@ -417,7 +418,7 @@ def test_a_machine_without_room_for_a_sandbox_is_told_so(
     assert "the sandbox needs a port on 127.0.0.1, a thread and a temporary folder" in ended.stderr
 
 
-def test_a_sandbox_started_in_the_background_of_a_script_leaves_no_process(
+def test_a_background_sandbox_of_a_script_leaves_no_process(
     base: dict[str, str],
 ) -> None:
     script = f"{TWBUILD} sandbox sleep 30 & p=$!; sleep 1; kill $p; wait $p; echo $?"
@@ -441,7 +442,7 @@ def script(path: Path, content: str) -> str:
     return str(path)
 
 
-def test_a_script_without_an_interpreter_line_runs_as_in_a_shell(
+def test_a_script_without_interpreter_line_runs_as_in_a_shell(
     base: dict[str, str], tmp_path: Path
 ) -> None:
     name = script(tmp_path / "hook", 'echo "$0: $2"; exit 9\n')

@@ -30,9 +30,10 @@ A, B, C = SIDS[:3]
     ],
     ids=str,
 )
-def test_the_code_asks_for_what_is_most_urgent_and_an_error_ends_one_build_only(
+def test_the_code_is_the_most_urgent_of_all_builds(
     twilio: Twilio, environ: dict[str, str], answers: list[str | int], code: int
 ) -> None:
+    """The code asks for what is most urgent and an error ends one build only."""
     for sid, answer in zip((A, B, C), answers, strict=True):
         twilio.says(answer, build=sid)
     words = ("wait", "-q", "--json", "-i", "500ms", "-t", "1s")
@@ -43,14 +44,14 @@ def test_the_code_asks_for_what_is_most_urgent_and_an_error_ends_one_build_only(
         401: "unauthorized",
         400: "unavailable",
     }
-    told = {o["sid"]: o["outcome"] for o in map(json.loads, ended.stdout.splitlines())}
+    reported = {o["sid"]: o["outcome"] for o in map(json.loads, ended.stdout.splitlines())}
     assert ended.code == code
-    assert told == {
+    assert reported == {
         sid: outcomes.get(answer, answer) for sid, answer in zip((A, B, C), answers, strict=True)
     }
 
 
-def test_each_verdict_is_in_the_pipe_as_soon_as_its_build_ends(
+def test_each_verdict_is_in_the_pipe_when_its_build_ends(
     twilio: Twilio, environ: dict[str, str]
 ) -> None:
     for sid in (A, B, C):
@@ -71,7 +72,7 @@ def test_each_verdict_is_in_the_pipe_as_soon_as_its_build_ends(
     assert f"{B} was made of" in stderr
 
 
-def test_one_deadline_holds_for_all_and_only_builds_not_over_are_resumed(
+def test_one_deadline_for_all_and_only_running_builds_are_resumed(
     twilio: Twilio, environ: dict[str, str]
 ) -> None:
     twilio.says("completed", build=A)
@@ -87,7 +88,7 @@ def test_one_deadline_holds_for_all_and_only_builds_not_over_are_resumed(
     )
 
 
-def test_at_a_terminal_the_verdicts_come_at_the_end_in_the_order_given(
+def test_at_a_terminal_verdicts_come_last_in_the_order_given(
     twilio: Twilio, environ: dict[str, str]
 ) -> None:
     for sid in (A, B, C):
@@ -105,13 +106,11 @@ def test_at_a_terminal_the_verdicts_come_at_the_end_in_the_order_given(
         assert terminal.end() == 0
         *verdicts, summary = terminal.lines[1:]
         assert summary.startswith("3 builds: 3 completed (waited ")
-        told = [line.partition("  ready to deploy")[0] for line in verdicts]
-        assert told == [f"✓ completed  {sid}" for sid in (C, A, B)]
+        reported = [line.partition("  ready to deploy")[0] for line in verdicts]
+        assert reported == [f"✓ completed  {sid}" for sid in (C, A, B)]
 
 
-def test_a_hundred_builds_are_asked_about_ten_at_a_time_and_told_once_each(
-    twilio: Twilio, environ: dict[str, str]
-) -> None:
+def test_a_hundred_builds_are_polled_ten_at_a_time(twilio: Twilio, environ: dict[str, str]) -> None:
     now, most = [0], [0]
     lock = threading.Lock()
     connections = set()
@@ -166,9 +165,10 @@ def test_one_build_that_hangs_keeps_no_other_from_its_verdict(
     assert process.returncode == 124
 
 
-def test_githubs_one_annotation_names_every_build_that_did_not_complete_and_what_is_known_of_it(
+def test_githubs_annotation_names_every_build_that_did_not_complete(
     twilio: Twilio, environ: dict[str, str]
 ) -> None:
+    """GitHub's one annotation names every build that did not complete and what is known of it."""
     twilio.says("completed", build=A)
     twilio.says("failed", build=B)
     twilio.describes("failed", build=B)
@@ -178,8 +178,8 @@ def test_githubs_one_annotation_names_every_build_that_did_not_complete_and_what
         ended = run("wait", *options, "-t", "2s", SERVICE, A, B, C, env=env)
 
         assert ended.code == 1
-        (told,) = [line for line in ended.stderr.splitlines() if line.startswith("::")]
-        lines = told.split("%0A")
+        (reported,) = [line for line in ended.stderr.splitlines() if line.startswith("::")]
+        lines = reported.split("%0A")
         assert [line for line in lines if f"failed {B}" in line]
         assert [line for line in lines if "still building after 2s" in line and C in line]
         assert not [line for line in lines if A in line]
@@ -194,9 +194,10 @@ def test_githubs_one_annotation_names_every_build_that_did_not_complete_and_what
         ("building", 60, "60 builds: 60 still building"),
     ],
 )
-def test_an_annotation_too_long_for_github_tells_what_matters_below_the_whole_in_plain_lines(
+def test_a_long_annotation_says_what_matters_below_the_plain_lines(
     twilio: Twilio, environ: dict[str, str], status: str, count: int, counts: str
 ) -> None:
+    """An annotation too long for GitHub tells what matters below the whole in plain lines."""
     for sid in SIDS[:count]:
         twilio.says(status, build=sid)
         twilio.describes("failed", build=sid)
@@ -233,9 +234,10 @@ def test_jq_reads_each_build_on_a_line_of_its_own(twilio: Twilio, environ: dict[
     ]
 
 
-def test_a_failed_builds_json_is_told_within_its_5_seconds_also_where_no_request_can_start(
+def test_a_failed_builds_json_comes_within_its_5_seconds(
     twilio: Twilio, environ: dict[str, str]
 ) -> None:
+    """A failed build's JSON is reported within its 5 seconds also where no request can start."""
     finished = threading.Event()
 
     def hang(_: Request) -> Response:

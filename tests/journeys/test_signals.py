@@ -114,7 +114,7 @@ def waiting(
     return places[request.param]
 
 
-def test_a_signal_ends_it_within_a_moment_with_last_words_and_by_itself(waiting: Place) -> None:
+def test_a_signal_ends_it_within_a_moment_with_last_words(waiting: Place) -> None:
     seconds = []
     for signum in SIGNALS:
         process = waiting()
@@ -133,7 +133,7 @@ def test_a_signal_ends_it_within_a_moment_with_last_words_and_by_itself(waiting:
     assert min(seconds) < AT_ONCE  # the best of several: the machine may be busy with others
 
 
-def test_more_signals_in_a_row_do_not_cut_the_last_words_short(
+def test_more_signals_do_not_cut_the_last_words_short(
     twilio: Twilio, environ: dict[str, str]
 ) -> None:
     twilio.says("building")
@@ -153,7 +153,7 @@ def test_more_signals_in_a_row_do_not_cut_the_last_words_short(
 
 @pytest.fixture
 def unread() -> Iterator[tuple[int, int]]:
-    """Both ends of a full pipe that nobody reads."""
+    """Both ends of a full pipe that is not read."""
     read_end, write_end = os.pipe()
     fill(write_end)
     yield read_end, write_end
@@ -162,13 +162,14 @@ def unread() -> Iterator[tuple[int, int]]:
 
 
 @pytest.mark.parametrize(("status", "words"), [("building", ["--json"]), ("completed", [])])
-def test_a_stdout_that_nobody_reads_holds_a_signals_end_up_for_a_second_at_most(
+def test_an_unread_stdout_delays_a_signal_by_1_second(
     twilio: Twilio,
     environ: dict[str, str],
     unread: tuple[int, int],
     status: str,
     words: list[str],
 ) -> None:
+    """A stdout that is not read holds a signal's end up for a second at most."""
     twilio.says(status)
     process = start("wait", *words, SERVICE, BUILD, env=environ, stdout=unread[1])
     until(twilio.polls, "a poll")
@@ -182,22 +183,23 @@ def test_a_stdout_that_nobody_reads_holds_a_signals_end_up_for_a_second_at_most(
     assert (" completed " if status == "completed" else RESUME) in stderr
 
 
-def test_a_stdout_that_nobody_reads_holds_the_deadlines_end_up_for_a_second_at_most(
+def test_an_unread_stdout_delays_the_deadline_by_1_second(
     twilio: Twilio, environ: dict[str, str], unread: tuple[int, int]
 ) -> None:
+    """A stdout that is not read holds the deadline's end up for a second at most."""
     twilio.says("building")
     late = run("wait", "--json", "-t", "1s", SERVICE, BUILD, env=environ, stdout=unread[1])
     twilio.says("completed")
-    untold = run("wait", "-t", "1s", SERVICE, BUILD, env=environ, stdout=unread[1])
+    unwritten = run("wait", "-t", "1s", SERVICE, BUILD, env=environ, stdout=unread[1])
 
     assert late.code == 124
     assert late.stderr.endswith(RESUME)
-    assert untold.code == 3
-    assert "could not write the result to stdout: nothing reads it" in untold.stderr
-    assert max(late.seconds, untold.seconds) < 5
+    assert unwritten.code == 3
+    assert "could not write the result to stdout: nothing reads it" in unwritten.stderr
+    assert max(late.seconds, unwritten.seconds) < 5
 
 
-def test_a_signal_while_the_result_waits_for_its_reader_acts_after_it(
+def test_a_signal_acts_after_the_result_that_is_waiting(
     twilio: Twilio, environ: dict[str, str], unread: tuple[int, int]
 ) -> None:
     read_end, write_end = unread
@@ -215,8 +217,8 @@ def test_a_signal_while_the_result_waits_for_its_reader_acts_after_it(
     process.communicate()
 
     assert process.returncode == -signal.SIGINT
-    (told,) = found.lstrip(b"x").splitlines()
-    assert json.loads(told)["outcome"] == "completed"
+    (reported,) = found.lstrip(b"x").splitlines()
+    assert json.loads(reported)["outcome"] == "completed"
 
 
 # Sends the process a signal at the MOMENT-th line that it runs after its first answer has come.
@@ -246,9 +248,10 @@ Runner._wait = _wait
 
 @pytest.mark.measured
 @pytest.mark.parametrize("options", [[], ["--json"]], ids=["word", "json"])
-def test_a_verdict_that_was_reached_is_told_at_whatever_moment_a_signal_comes(
+def test_a_reached_verdict_is_reported_whatever_moment_a_signal_comes(
     twilio: Twilio, environ: dict[str, str], options: list[str]
 ) -> None:
+    """A verdict that was reached is reported at whatever moment a signal comes."""
     twilio.says("completed")
     moments = [*range(1, 24, 5), *range(25, 200, 35), *range(200, 900, 100)]
     codes = set()
@@ -259,16 +262,16 @@ def test_a_verdict_that_was_reached_is_told_at_whatever_moment_a_signal_comes(
             env={**environ, "MOMENT": str(moment), "SIGNAL": str(int(signum))},
             first=AFTER_THE_ANSWER,
         )  # fmt: skip
-        told = json.loads(ended.stdout)["outcome"] if options else ended.stdout.strip()
+        reported = json.loads(ended.stdout)["outcome"] if options else ended.stdout.strip()
 
-        assert told == "completed", (moment, ended)
+        assert reported == "completed", (moment, ended)
         assert ended.code in (0, -signum), moment
         codes.add(ended.code)
     assert len(codes) > 3, "the moments reach from before the verdict to the end"
 
 
 @pytest.mark.measured
-def test_a_signal_at_any_moment_of_the_start_up_ends_it_without_a_traceback(
+def test_a_signal_during_start_up_ends_it_without_a_traceback(
     twilio: Twilio, environ: dict[str, str], tmp_path: Path
 ) -> None:
     twilio.says("building")
@@ -303,9 +306,8 @@ def test_signals_that_were_ignored_at_the_start_stay_ignored(
     assert (process.returncode, stdout) == (0, "completed\n")
 
 
-def test_a_job_of_a_script_ignores_ctrl_c_and_shows_its_shell_which_signal_ended_it(
-    twilio: Twilio, environ: dict[str, str]
-) -> None:
+def test_a_job_of_a_script_ignores_ctrl_c(twilio: Twilio, environ: dict[str, str]) -> None:
+    """A job of a script ignores Ctrl-C and shows its shell which signal ended it."""
     twilio.says("building")
     for signum in (signal.SIGTERM, signal.SIGHUP):
         script = f"""twbuild wait -q {SERVICE} {BUILD} & echo $!; read line
@@ -337,7 +339,7 @@ def test_ctrl_c_stops_the_script_around_it_too(twilio: Twilio, environ: dict[str
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGQUIT, signal.SIGALRM])
-def test_the_live_screen_is_gone_and_the_cursor_back_before_the_last_words(
+def test_the_screen_is_gone_before_the_last_words(
     twilio: Twilio, environ: dict[str, str], signum: int
 ) -> None:
     twilio.says("building")
@@ -377,7 +379,7 @@ class Window(Terminal):
 
 
 @pytest.mark.parametrize(("ignoring", "code"), [("", -signal.SIGHUP), ("trap '' HUP;", 0)])
-def test_a_terminal_that_is_taken_away_hangs_it_up_unless_that_is_ignored(
+def test_a_terminal_that_is_taken_away_hangs_it_up(
     twilio: Twilio, environ: dict[str, str], ignoring: str, code: int
 ) -> None:
     twilio.says("building")
@@ -393,9 +395,8 @@ def test_a_terminal_that_is_taken_away_hangs_it_up_unless_that_is_ignored(
         assert window.wait() == code
 
 
-def test_an_interrupt_tells_json_of_every_build_and_resumes_those_not_over(
-    twilio: Twilio, environ: dict[str, str]
-) -> None:
+def test_an_interrupt_has_json_of_every_build(twilio: Twilio, environ: dict[str, str]) -> None:
+    """An interrupt tells JSON of every build and resumes those not over."""
     twilio.says("completed")
     twilio.says("building", build=OTHER_BUILD)
     words = ["wait", "--json", "-p", "dev stage"]
@@ -410,8 +411,8 @@ def test_an_interrupt_tells_json_of_every_build_and_resumes_those_not_over(
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=ON_ANY_MACHINE)
 
-    told = {o["sid"]: o["outcome"] for o in map(json.loads, [first, *stdout.splitlines()])}
-    assert told == {BUILD: "completed", OTHER_BUILD: "interrupted"}
+    reported = {o["sid"]: o["outcome"] for o in map(json.loads, [first, *stdout.splitlines()])}
+    assert reported == {BUILD: "completed", OTHER_BUILD: "interrupted"}
     assert stderr.endswith(f"    twbuild wait -p 'dev stage' {SERVICE} {OTHER_BUILD}\n")
 
 
@@ -455,7 +456,7 @@ class Shell(Terminal):
         return self.lines[0]
 
 
-def test_ctrl_z_gives_the_terminal_to_the_shell_and_fg_takes_it_back(
+def test_ctrl_z_gives_the_terminal_away_and_fg_takes_it(
     twilio: Twilio, environ: dict[str, str]
 ) -> None:
     twilio.says("building")
@@ -499,9 +500,11 @@ def test_ctrl_z_gives_the_terminal_to_the_shell_and_fg_takes_it_back(
         assert shell.modes() == modes
 
 
-def test_an_answer_that_came_before_the_signal_is_told_although_stdout_was_full_then(
+def test_an_answer_that_came_before_the_signal_is_reported(
     environ: dict[str, str],
 ) -> None:
+    """An answer that came before the signal is reported although stdout was full then."""
+
     def complete(connection: Connection) -> None:
         sid = connection.request().split(b"/")[5].decode()
         body = json.dumps(status_body(sid, "completed")).encode()
@@ -518,10 +521,10 @@ def test_an_answer_that_came_before_the_signal_is_told_although_stdout_was_full_
         time.sleep(0.5)  # for the request's thread, which has them, to hand them on
         process.terminate()
         with open(read_end, encoding="ascii") as reader:
-            told = reader.read().lstrip("x")
+            reported = reader.read().lstrip("x")
         _, said = process.communicate(timeout=30)
 
-    assert sorted(told.splitlines()) == [f"{BUILD} completed", f"{OTHER_BUILD} completed"]
+    assert sorted(reported.splitlines()) == [f"{BUILD} completed", f"{OTHER_BUILD} completed"]
     assert (process.returncode, said) == (-signal.SIGTERM, "")
 
 
@@ -576,7 +579,7 @@ def test_a_job_that_may_not_draw_writes_its_lines(
         assert not terminal.cursor_hidden
 
 
-def test_a_build_that_ends_while_its_wait_is_in_the_background_is_told_once(
+def test_a_build_that_ends_in_the_background_is_reported_once(
     twilio: Twilio, environ: dict[str, str]
 ) -> None:
     twilio.says(*["building"] * 5, "completed")
@@ -591,7 +594,7 @@ def test_a_build_that_ends_while_its_wait_is_in_the_background_is_told_once(
         assert b"\x1b[?25l" not in shell.raw, "it never drew"
 
 
-def test_a_row_that_a_stop_has_erased_is_not_erased_again_from_the_background(
+def test_a_row_erased_by_a_stop_is_not_erased_again(
     twilio: Twilio, environ: dict[str, str]
 ) -> None:
     finished = threading.Event()

@@ -112,9 +112,7 @@ def test_a_reader_that_has_gone_changes_nothing(
     assert "pipe" not in ended.stderr
 
 
-def test_a_socket_that_was_reset_is_a_reader_that_has_gone(
-    twilio: Twilio, environ: dict[str, str]
-) -> None:
+def test_a_reset_socket_is_a_reader_that_has_gone(twilio: Twilio, environ: dict[str, str]) -> None:
     twilio.says("completed")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         ours = socket.create_connection(listener.getsockname())
@@ -128,9 +126,7 @@ def test_a_socket_that_was_reset_is_a_reader_that_has_gone(
     assert "error" not in ended.stderr
 
 
-def test_a_result_that_cannot_be_written_is_3_and_a_sentence(
-    twilio: Twilio, environ: dict[str, str]
-) -> None:
+def test_a_result_that_cannot_be_written_is_3(twilio: Twilio, environ: dict[str, str]) -> None:
     twilio.says("completed")
     with disk_full() as full:
         ended = run("status", SERVICE, BUILD, env=environ, stdout=full)
@@ -148,7 +144,7 @@ def test_a_result_that_cannot_be_written_is_3_and_a_sentence(
     [(["--version"], 0), ([], 2), (["--show-completion"], 0)],
     ids=str,
 )
-def test_help_and_version_cope_with_a_stream_that_is_gone_or_full(
+def test_help_and_version_cope_with_a_closed_or_full_stream(
     environ: dict[str, str], words: list[str], code: int
 ) -> None:
     def ended(**streams: Any) -> Ended:
@@ -166,9 +162,7 @@ def test_help_and_version_cope_with_a_stream_that_is_gone_or_full(
     assert unheard.stdout
 
 
-def test_a_pipe_that_is_read_only_at_the_end_gets_everything(
-    twilio: Twilio, environ: dict[str, str]
-) -> None:
+def test_a_pipe_that_is_read_last_gets_everything(twilio: Twilio, environ: dict[str, str]) -> None:
     sids = [f"ZB{number:032x}" for number in range(300)]
     for sid in sids:
         twilio.says("completed", build=sid)
@@ -234,7 +228,7 @@ class Unread:
         until(is_so, what)
 
     def close(self) -> None:
-        """Nobody can read it any more."""
+        """It cannot be read any more."""
         os.close(self._ours)
         os.close(self.end)
 
@@ -253,7 +247,7 @@ class Unread:
         ("another user's slow terminal", "signal"),
     ],
 )
-def test_a_stream_that_nobody_reads_or_reads_slowly_delays_nothing(
+def test_a_stream_not_read_or_read_slowly_delays_nothing(
     twilio: Twilio, environ: dict[str, str], tmp_path: Path, kind: str, moment: str
 ) -> None:
     for sid in SIDS[:10]:
@@ -261,11 +255,11 @@ def test_a_stream_that_nobody_reads_or_reads_slowly_delays_nothing(
     limit = 4.0 if moment == "deadline" else 60.0
     words = [TWBUILD, "wait", "-i", "500ms", "-t", f"{limit}s", SERVICE, *SIDS[:10]]
     env = {**environ, "TERM": "xterm"}
-    with closing(Unread(kind)) as stream, (tmp_path / "told").open("wb") as stdout:
+    with closing(Unread(kind)) as stream, (tmp_path / "reported").open("wb") as stdout:
         process = subprocess.Popen(
             [*stream.start, *words], env=env, stdout=stdout, stderr=stream.end
         )
-        for _ in range(5):  # a start, and frames, for which there is never room enough
+        for _ in range(5):  # a start, and frames, for which there is never space enough
             more = len(twilio.times) + 10
             stream.until(lambda: len(twilio.times) >= more, "polls")  # noqa: B023
             stream.read(0 if stream.rate else 700)
@@ -284,8 +278,8 @@ def test_a_stream_that_nobody_reads_or_reads_slowly_delays_nothing(
     assert process.returncode == {"verdict": 0, "signal": -15, "deadline": 124}[moment]
     assert seconds < (2 if moment == "verdict" else 1.5), "on a busy machine"
     assert max(b - a for a, b in pairwise(times)) < 1.5, "no poll waits"
-    told = [f"{sid} completed" for sid in SIDS[:10]] if moment == "verdict" else []
-    assert sorted((tmp_path / "told").read_text().split("\n")[:-1]) == told
+    reported = [f"{sid} completed" for sid in SIDS[:10]] if moment == "verdict" else []
+    assert sorted((tmp_path / "reported").read_text().split("\n")[:-1]) == reported
     if "slow" in kind:
         screen = pyte.Screen(80, 40)
         pyte.ByteStream(screen).feed(stream.content)
@@ -294,9 +288,10 @@ def test_a_stream_that_nobody_reads_or_reads_slowly_delays_nothing(
         assert len(stream.content) - at_the_end <= 2 * BAUD_9600
 
 
-def test_a_full_stdout_holds_up_no_poll_of_other_builds_and_gets_its_lines_when_it_is_read(
+def test_a_full_stdout_delays_no_poll_of_other_builds(
     twilio: Twilio, environ: dict[str, str]
 ) -> None:
+    """A full stdout holds up no poll of other builds and gets its lines when it is read."""
     twilio.says("building", "completed")
     twilio.says("building", build=OTHER_BUILD)
     read_end, write_end = os.pipe()
@@ -307,17 +302,17 @@ def test_a_full_stdout_holds_up_no_poll_of_other_builds_and_gets_its_lines_when_
     until(lambda: len(twilio.polls()) == 2, "the verdict")
     until_more(lambda: twilio.polls(OTHER_BUILD), 5)
     with open(read_end, "rb") as stdout:
-        told = (line.lstrip(b"x") for line in stdout)
-        assert next(told) == f"{BUILD} completed\n".encode()
+        reported = (line.lstrip(b"x") for line in stdout)
+        assert next(reported) == f"{BUILD} completed\n".encode()
         assert process.poll() is None
         twilio.says("completed", build=OTHER_BUILD)
-        assert [*told] == [f"{OTHER_BUILD} completed\n".encode()]
+        assert [*reported] == [f"{OTHER_BUILD} completed\n".encode()]
     process.communicate(timeout=30)
     assert process.returncode == 0
 
 
 @pytest.mark.parametrize("github", ["", "true"])
-def test_a_stderr_that_is_read_again_in_time_gets_the_closing_lines_whole(
+def test_a_stderr_read_in_time_gets_the_closing_lines(
     twilio: Twilio, environ: dict[str, str], github: str
 ) -> None:
     twilio.says(503)
@@ -343,7 +338,7 @@ def test_a_stderr_that_is_read_again_in_time_gets_the_closing_lines_whole(
 
 
 @pytest.mark.parametrize("github", ["true"])
-def test_a_text_too_long_for_stderr_is_shortened_and_keeps_its_ends(
+def test_a_text_too_long_for_stderr_keeps_its_ends(
     twilio: Twilio, environ: dict[str, str], github: str
 ) -> None:
     for sid in SIDS:
@@ -402,12 +397,12 @@ def test_warnings_of_libraries_are_for_v_alone(
     usual = run("wait", SERVICE, BUILD, env=env)
     assert plain(usual.stderr)
     assert "Warning" not in usual.stderr
-    told = run("wait", "-v", SERVICE, BUILD, env=env)
-    assert plain(told.stderr)
-    assert "twbuild: DeprecationWarning: old \\x1b[31mthread" in told.stderr
+    reported = run("wait", "-v", SERVICE, BUILD, env=env)
+    assert plain(reported.stderr)
+    assert "twbuild: DeprecationWarning: old \\x1b[31mthread" in reported.stderr
 
 
-def test_the_first_line_is_in_the_pipe_before_the_first_answer(
+def test_the_first_line_comes_before_the_first_answer(
     twilio: Twilio, environ: dict[str, str]
 ) -> None:
     read = threading.Event()
@@ -434,14 +429,14 @@ def test_verbose_tells_each_request_and_the_source_of_the_credentials(
         twilio.says("building", 503, "completed")
         ended = run("wait", *options, "-i", "200ms", SERVICE, BUILD, env=environ)
         url = f"{twilio.url}/v1/Services/{SERVICE}/Builds/{BUILD}/Status"
-        asked = [line for line in ended.stderr.splitlines() if "/Status: " in line]
-        shapes = [line.partition(" ms, ")[0].rpartition(" ")[0] for line in asked]
+        requested = [line for line in ended.stderr.splitlines() if "/Status: " in line]
+        shapes = [line.partition(" ms, ")[0].rpartition(" ")[0] for line in requested]
         assert shapes == [
             f"twbuild: GET {url}: HTTP 200,",
             f"twbuild: GET {url}: HTTP 503,",
             f"twbuild: GET {url}: HTTP 200,",
         ]
-        assert all(line.endswith(f" ms, request RQ{'d4' * 16}") for line in asked)
+        assert all(line.endswith(f" ms, request RQ{'d4' * 16}") for line in requested)
         assert "credentials: TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN" in ended.stderr
         assert ("waiting for" in ended.stderr) is (options == ["-v"])
         assert ended.stderr.count("GET ") == 3 + (options == ["-v"])  # one for earlier builds
@@ -449,7 +444,7 @@ def test_verbose_tells_each_request_and_the_source_of_the_credentials(
 
 
 @pytest.mark.parametrize("code", [4, 70])
-def test_github_gets_one_annotation_of_an_ending_that_somebody_must_look_into(
+def test_github_gets_one_annotation_of_an_ending_that_needs_attention(
     twilio: Twilio, environ: dict[str, str], code: int
 ) -> None:
     twilio.says(error(401, "Authenticate\n::add-mask::building\r\n::warning::100% wrong"))
@@ -477,18 +472,19 @@ def test_json_tells_what_was_answered_and_the_error(
     twilio.says("building", 403)
     ended = run("wait", "-i", "200ms", "--json", "-q", SERVICE, BUILD, env=environ)
 
-    (told,) = map(json.loads, ended.stdout.splitlines())
-    assert (ended.code, list(told)) == (4, KEYS)
-    assert {name: told[name] for name in KEYS[:5]} == status_body(status="building")
-    assert told["outcome"] == "unauthorized"
-    assert told["error"]["http_status"] == 403
-    assert told["error"]["request_id"] == "RQ" + "d4" * 16
+    (reported,) = map(json.loads, ended.stdout.splitlines())
+    assert (ended.code, list(reported)) == (4, KEYS)
+    assert {name: reported[name] for name in KEYS[:5]} == status_body(status="building")
+    assert reported["outcome"] == "unauthorized"
+    assert reported["error"]["http_status"] == 403
+    assert reported["error"]["request_id"] == "RQ" + "d4" * 16
 
 
 @pytest.mark.parametrize("verbose", [False, True])
-def test_a_bug_is_70_with_one_line_and_frames_only_for_v_and_never_a_secret(
+def test_a_bug_is_70_with_one_line(
     twilio: Twilio, environ: dict[str, str], tmp_path: Path, verbose: bool
 ) -> None:
+    """A bug is 70 with one line and frames only for v and never a secret."""
     env = {**environ, "PYTHONPATH": shim(tmp_path, CRASH)}
     words = ["wait", "--json", *(["-v"] if verbose else [])]
     ended = run(*words, SERVICE, BUILD, env=env)
@@ -518,9 +514,7 @@ def test_a_stdin_with_something_in_it_is_never_read(
     os.close(write_end)
 
 
-def test_a_sigpipe_that_the_caller_left_at_its_default_kills_nobody(
-    twilio: Twilio, environ: dict[str, str]
-) -> None:
+def test_a_sigpipe_at_its_default_kills_nothing(twilio: Twilio, environ: dict[str, str]) -> None:
     twilio.says("completed")
     script = f"trap - PIPE; {TWBUILD} wait -q {SERVICE} {BUILD} | true; exit ${{PIPESTATUS[0]}}"
     ended = run_words(["bash", "-c", script], env=environ)

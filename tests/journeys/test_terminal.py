@@ -1,4 +1,4 @@
-"""What somebody at a terminal sees: the live rows, the plain lines, and what is left of both."""
+"""What a user at a terminal sees: the live rows, the plain lines, and what is left of both."""
 
 from __future__ import annotations
 
@@ -122,8 +122,8 @@ def asking(twilio: Twilio) -> str:
 
 def fits(row: str, whole: str, columns: int) -> bool:
     """Whether a row is as much of `whole` as fits into the window, but for its moving parts."""
-    told = re.sub("[0-9]:[0-9]{2}", "0:00", row[2:])
-    return told == whole[: columns - 2].rstrip()
+    reported = re.sub("[0-9]:[0-9]{2}", "0:00", row[2:])
+    return reported == whole[: columns - 2].rstrip()
 
 
 @pytest.mark.parametrize("columns", [20, 40, 54, 80, 200])
@@ -148,8 +148,8 @@ def test_the_row_is_cropped_to_the_window_and_never_wraps(
 
         twilio.says("completed")
         assert terminal.end() == 0
-        told = f"✓completed{BUILD}readytodeploy(waited"  # wrapped where it does not fit
-        assert "".join(terminal.text.split()).count(told) == 1
+        reported = f"✓completed{BUILD}readytodeploy(waited"  # wrapped where it does not fit
+        assert "".join(terminal.text.split()).count(reported) == 1
         assert not terminal.cursor_hidden
 
 
@@ -179,9 +179,7 @@ def test_the_windows_own_size_wins_over_columns(
         assert terminal.lines[1].startswith(f"✓ completed  {BUILD}  ready to deploy (waited ")
 
 
-def test_after_a_resize_the_next_frame_fits_and_nothing_is_left_of_the_old(
-    twilio: Twilio, environ: dict[str, str]
-) -> None:
+def test_after_a_resize_the_next_frame_fits(twilio: Twilio, environ: dict[str, str]) -> None:
     twilio.says("building")
     terminal = Xterm(wait(), environ, 80)
     with terminal:
@@ -267,9 +265,7 @@ def test_plain_progress_is_lines_without_an_escape_code(
     assert closing.fullmatch(last)
 
 
-def test_progress_into_a_file_has_no_escape_code_whatever_is_set(
-    twilio: Twilio, environ: dict[str, str]
-) -> None:
+def test_progress_into_a_file_has_no_escape_code(twilio: Twilio, environ: dict[str, str]) -> None:
     twilio.says("building", "completed")
     forced = {"FORCE_COLOR": "1", "TTY_COMPATIBLE": "1", "TTY_INTERACTIVE": "1", "TERM": "xterm"}
     ended = run(*wait("--progress", "live")[1:], env={**environ, **forced})
@@ -304,7 +300,7 @@ def test_stdout_and_stderr_each_get_what_they_are_for(
     ("words", "answer", "code", "term"),
     [(["status"], "completed", 0, {}), (["wait"], 401, 4, {"TERM": "dumb"})],
 )
-def test_a_terminal_of_no_known_kind_gets_no_escape_code_on_any_stream(
+def test_a_terminal_of_unknown_kind_gets_no_escape_code(
     twilio: Twilio,
     environ: dict[str, str],
     words: list[str],
@@ -321,7 +317,7 @@ def test_a_terminal_of_no_known_kind_gets_no_escape_code_on_any_stream(
 
 
 @pytest.mark.parametrize("options", [["--progress", "plain"], ["--progress", "live"], ["--json"]])
-def test_where_both_streams_are_terminals_the_result_is_told_once(
+def test_where_both_streams_are_terminals_the_result_is_reported_once(
     twilio: Twilio, environ: dict[str, str], options: list[str]
 ) -> None:
     for sid in SIDS[:3]:
@@ -331,13 +327,12 @@ def test_where_both_streams_are_terminals_the_result_is_told_once(
     with terminal:
         assert terminal.end() == 0
     for sid in SIDS[:3]:
-        told = [line for line in terminal.lines if sid in line and "completed" in line]
-        assert len(told) == 1, told
+        reported = [line for line in terminal.lines if sid in line and "completed" in line]
+        assert len(reported) == 1, reported
 
 
-def test_a_screen_is_erased_for_a_line_above_it_and_at_the_end_and_else_changed_in_place(
-    twilio: Twilio, environ: dict[str, str]
-) -> None:
+def test_a_screen_is_erased_for_a_line_above_it(twilio: Twilio, environ: dict[str, str]) -> None:
+    """A screen is erased for a line above it and at the end and else changed in place."""
     terminal = shown(twilio, wait("-v"), environ, 250)
 
     *above, _ = terminal.lines
@@ -349,7 +344,7 @@ def test_a_screen_is_erased_for_a_line_above_it_and_at_the_end_and_else_changed_
 
 
 @pytest.mark.parametrize("status", ["👍🏽 thumbs", "क्षत्रिय", "e\u0301te\u0301", "ｗｉｄｅ", "✈️✈️✈️"])
-def test_a_row_has_no_character_whose_width_a_terminal_may_take_otherwise(
+def test_a_row_has_only_characters_of_certain_width(
     twilio: Twilio, environ: dict[str, str], status: str
 ) -> None:
     twilio.says({"status": status})
@@ -362,7 +357,7 @@ def test_a_row_has_no_character_whose_width_a_terminal_may_take_otherwise(
 
 
 @pytest.mark.parametrize("options", [[], ["--progress", "plain"]], ids=["live", "plain"])
-def test_a_paused_terminal_delays_no_verdict_and_is_as_before_when_it_reads_again(
+def test_a_paused_terminal_delays_no_verdict_and_is_restored(
     twilio: Twilio, environ: dict[str, str], options: list[str]
 ) -> None:
     twilio.says("building")
@@ -393,7 +388,7 @@ def test_a_window_of_one_row_shows_the_row(twilio: Twilio, environ: dict[str, st
 
 
 @pytest.mark.parametrize("columns", [30, 50])
-def test_lines_for_people_wrap_between_words_and_leave_whole_what_is_to_be_copied(
+def test_human_readable_lines_wrap_between_words_but_not_within_commands(
     twilio: Twilio, environ: dict[str, str], columns: int
 ) -> None:
     twilio.says("building")
@@ -407,10 +402,10 @@ def test_lines_for_people_wrap_between_words_and_leave_whole_what_is_to_be_copie
     assert len(others) == {30: 6, 50: 4}[columns]
     assert [line for line in others if len(line) > columns] in ([], [f"  {BUILD}"])
     said = " ".join(" ".join(others).split())
-    told = (
+    reported = (
         rf"! still building after 1(\.\d)?s \(--timeout\) {BUILD} The build continues at Twilio\. "
     )
-    assert re.match(rf"{told}To wait again:", said)
+    assert re.match(rf"{reported}To wait again:", said)
 
 
 class Tmux:
@@ -423,7 +418,7 @@ class Tmux:
     def __call__(self, *words: str) -> str:
         return subprocess.check_output([*self._words, *words], text=True, timeout=20)
 
-    def told(self, name: str) -> str:
+    def reported(self, name: str) -> str:
         """What tmux says of itself."""
         return self("display", "-p", f"#{{{name}}}").strip()
 
@@ -448,19 +443,17 @@ def tmux(twilio: Twilio, environ: dict[str, str], tmp_path: Path) -> Iterator[Tm
     tmux("kill-server")
 
 
-def test_no_frame_reaches_tmuxs_scrollback_while_the_row_is_on_the_top_line(
-    twilio: Twilio, tmux: Tmux
-) -> None:
-    Path(tmux.told("pane_tty")).write_text("\x1b[2J\x1b[H")  # now nothing is above the row
-    until(lambda: tmux.told("cursor_y") == "0" and tmux.row(80), "the row on the top line")
+def test_no_frame_on_the_top_line_reaches_tmuxs_scrollback(twilio: Twilio, tmux: Tmux) -> None:
+    Path(tmux.reported("pane_tty")).write_text("\x1b[2J\x1b[H")  # now nothing is above the row
+    until(lambda: tmux.reported("cursor_y") == "0" and tmux.row(80), "the row on the top line")
     tmux("clear-history")
     time.sleep(1.5)
-    assert tmux.told("history_size") == "0"
+    assert tmux.reported("history_size") == "0"
 
     twilio.says("completed")
     until(lambda: "ready to deploy" in "".join(tmux.lines()), "the verdict")
-    assert tmux.told("history_size") == "0"
-    assert tmux.told("cursor_flag") == "1"
+    assert tmux.reported("history_size") == "0"
+    assert tmux.reported("cursor_flag") == "1"
 
 
 def test_tmux_made_narrower_and_wider_has_exactly_one_row_left(twilio: Twilio, tmux: Tmux) -> None:
@@ -516,7 +509,7 @@ def test_a_failed_build_shows_what_it_was_made_of(twilio: Twilio, environ: dict[
     with terminal:
         assert terminal.end() == 1
     lines = [re.sub(r"waited [0-9.]+s", "waited 38s", line) for line in terminal.lines]
-    told = f"""\
+    reported = f"""\
 ✗ failed     {BUILD}  (waited 38s)
 
   Twilio gives no reason for a failed build. What it was made of:
@@ -524,7 +517,7 @@ def test_a_failed_build_shows_what_it_was_made_of(twilio: Twilio, environ: dict[
     contents      12 functions, 4 assets
     dependencies  @twilio/runtime-handler 1.3.0, lodash 4.17.21, twilio 4.23.0
     created       2026-11-24 14:02:11 UTC, failed after 36s"""
-    assert lines[1 : len(told.splitlines()) + 1] == told.splitlines()
+    assert lines[1 : len(reported.splitlines()) + 1] == reported.splitlines()
     assert lines[8:] == [
         "  Compare with your last completed build.",
         "  To ask Twilio's support, give them the Build SID and the request ID",
@@ -544,7 +537,7 @@ def test_a_failed_build_shows_what_it_was_made_of(twilio: Twilio, environ: dict[
         ),
     ],
 )
-def test_an_error_is_told_as_progress_would_have_been(
+def test_an_error_is_reported_as_progress_would_have_been(
     base: dict[str, str], options: list[str], more: dict[str, str], first: str
 ) -> None:
     terminal = Xterm(wait(*options), {**base, "TERM": "xterm", **more})
@@ -554,9 +547,10 @@ def test_an_error_is_told_as_progress_would_have_been(
     assert (b"\x1b[" in terminal.raw) == (first.startswith("error"))
 
 
-def test_a_job_in_the_background_of_a_namespace_without_its_group_draws_no_rows(
+def test_a_background_job_in_a_namespace_draws_no_rows(
     twilio: Twilio, environ: dict[str, str]
 ) -> None:
+    """A job in the background of a namespace without its group draws no rows."""
     twilio.says("building", 503, "completed")
     apart = f"unshare {'' if os.geteuid() == 0 else '-r'} -pf --mount-proc {shlex.join(wait())}"
     with Xterm(["bash", "-c", f"set -m; {apart} & wait $!"], environ) as terminal:
@@ -567,7 +561,7 @@ def test_a_job_in_the_background_of_a_namespace_without_its_group_draws_no_rows(
 
 
 @pytest.mark.parametrize("columns", [20, 40, 60, 100])
-def test_no_line_on_a_live_screen_begins_as_what_ci_obeys(
+def test_no_line_on_a_live_screen_is_a_ci_command(
     twilio: Twilio, environ: dict[str, str], columns: int
 ) -> None:
     twilio.says("failed")
@@ -607,9 +601,7 @@ def test_a_crash_gives_the_cursor_back_and_tells_no_secret(
     assert TOKEN.encode() not in terminal.raw
 
 
-def test_a_hundred_builds_never_outgrow_the_window_and_leave_their_verdicts_alone(
-    twilio: Twilio, environ: dict[str, str]
-) -> None:
+def test_a_hundred_builds_never_outgrow_the_window(twilio: Twilio, environ: dict[str, str]) -> None:
     for sid in SIDS:
         twilio.says("building", build=sid)
     script = f"seq 30; exec {TWBUILD} wait -i 2s {SERVICE} {' '.join(SIDS)}"
@@ -635,14 +627,14 @@ def test_a_hundred_builds_never_outgrow_the_window_and_leave_their_verdicts_alon
         *numbers, note = terminal.everything[:31]
         assert [*map(int, numbers)] == [*range(1, 31)]
         assert note == asking(twilio)
-        *told, summary = terminal.everything[31:]
+        *reported, summary = terminal.everything[31:]
         assert summary.startswith("100 builds: 100 completed (waited ")
-        assert [line[: 13 + 34] for line in told] == [f"✓ completed  {sid}" for sid in SIDS]
+        assert [line[: 13 + 34] for line in reported] == [f"✓ completed  {sid}" for sid in SIDS]
         assert not terminal.cursor_hidden
 
 
 @pytest.mark.parametrize(("rows", "builds_shown"), [(3, 1), (2, 0), (1, 0)])
-def test_a_low_window_shows_the_builds_that_fit_and_a_count(
+def test_a_low_window_shows_builds_that_fit_and_a_count(
     twilio: Twilio, environ: dict[str, str], rows: int, builds_shown: int
 ) -> None:
     for sid in SIDS[:3]:
@@ -661,7 +653,7 @@ def test_a_low_window_shows_the_builds_that_fit_and_a_count(
         assert terminal.text.count("ready to deploy") == 3
 
 
-def test_a_terminal_that_was_not_read_for_a_while_is_whole_again(
+def test_a_terminal_that_was_not_read_is_whole_again(
     twilio: Twilio, environ: dict[str, str]
 ) -> None:
     sids = SIDS[:45]
@@ -675,6 +667,6 @@ def test_a_terminal_that_was_not_read_for_a_while_is_whole_again(
             twilio.says("completed", build=sid)
         assert terminal.end() == 0
         assert terminal.everything[0] == asking(twilio)
-        *told, summary = terminal.everything[1:]
+        *reported, summary = terminal.everything[1:]
         assert summary.startswith("45 builds: 45 completed (waited ")
-        assert [line[: 13 + 34] for line in told] == [f"✓ completed  {sid}" for sid in sids]
+        assert [line[: 13 + 34] for line in reported] == [f"✓ completed  {sid}" for sid in sids]

@@ -1,4 +1,4 @@
-"""What is typed wrong is told by name, and nothing is asked."""
+"""A mistake is named, and nothing is sent."""
 
 from __future__ import annotations
 
@@ -52,28 +52,29 @@ WRONG: list[tuple[list[str], dict[str, str], int, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("words", "env", "code", "told"), WRONG, ids=str)
-def test_a_mistake_has_its_code_and_lines_on_stderr_and_nothing_is_requested(
+@pytest.mark.parametrize(("words", "env", "code", "reported"), WRONG, ids=str)
+def test_a_mistake_has_its_code_and_lines_on_stderr(
     twilio: Twilio,
     environ: dict[str, str],
     tmp_path: Path,
     words: list[str],
     env: dict[str, str],
     code: int,
-    told: str,
+    reported: str,
 ) -> None:
+    """A mistake has its code and lines on stderr and nothing is requested."""
     ended = run(*words, env={**environ, **env}, cwd=tmp_path)
 
     assert (ended.code, ended.stdout) == (code, "")
     assert ended.stderr.startswith("twbuild: error: ")
     assert all(line.startswith("twbuild: ") for line in ended.stderr.splitlines())
-    assert told in ended.stderr
+    assert reported in ended.stderr
     assert not shown(ended.stderr)
     assert twilio.server.log == []
 
 
 @pytest.mark.parametrize("name", ["$(touch x)", "a\x1b##"])
-def test_a_profile_of_any_name_can_be_used_as_the_message_says(
+def test_any_profile_name_can_be_used_as_the_message_says(
     twilio: Twilio, environ: dict[str, str], tmp_path: Path, name: str
 ) -> None:
     folder = Path(environ["HOME"]) / ".twilio-cli"
@@ -107,7 +108,7 @@ def test_yesterdays_build_is_never_taken_for_todays(
     assert BUILD in looked.stderr
 
 
-def test_a_working_directory_that_is_gone_matters_only_for_its_project_file(
+def test_a_missing_working_directory_matters_only_for_its_project_file(
     twilio: Twilio, environ: dict[str, str], tmp_path: Path
 ) -> None:
     twilio.says("completed")
@@ -131,21 +132,22 @@ COLOURS = {
 }
 
 
-def test_help_in_a_pipe_is_plain_text_with_a_table_of_codes(base: dict[str, str]) -> None:
+def test_help_in_a_pipe_is_plain_text_with_codes(base: dict[str, str]) -> None:
     plain = run("--help", env=base).stdout
     listed = re.findall(r"^ +([0-9]+)  [a-z]", plain, re.MULTILINE)
     assert listed == [str(code.value) for code in ExitCode]
     for more in ({"COLUMNS": "0"}, {"TERMINAL_WIDTH": "x"}, {"TYPER_USE_RICH": "0"}):
-        asked = run("--help", env={**base, **COLOURS, **more})
-        assert (asked.code, asked.stdout, asked.stderr) == (0, plain, "")
+        requested = run("--help", env={**base, **COLOURS, **more})
+        assert (requested.code, requested.stdout, requested.stderr) == (0, plain, "")
 
 
 @pytest.mark.parametrize(
     ("window", "more", "most"), [(50, {"COLUMNS": "200", "TERM": "dumb"}, 50), (200, {}, 100)]
 )
-def test_help_is_as_wide_as_the_window_and_coloured_for_a_terminal_that_is_known(
+def test_help_is_as_wide_as_the_window(
     base: dict[str, str], window: int, more: dict[str, str], most: int
 ) -> None:
+    """Help is as wide as the window and coloured for a terminal that is known."""
     env = {**base, "FORCE_COLOR": "1", "TERM": "xterm", **more}
     with Terminal([TWBUILD, "--help"], env, window) as terminal:
         assert terminal.end() == 0
@@ -154,7 +156,7 @@ def test_help_is_as_wide_as_the_window_and_coloured_for_a_terminal_that_is_known
     assert (b"\x1b" in terminal.raw) is (env["TERM"] == "xterm")
 
 
-def test_the_command_that_resumes_names_a_service_that_begins_with_a_hyphen(
+def test_the_command_that_resumes_names_a_service_with_a_hyphen(
     twilio: Twilio, environ: dict[str, str]
 ) -> None:
     twilio.says("building", service="-abc")
@@ -175,13 +177,13 @@ if os.fork():
 while os.getppid() == int(sys.argv[1]):
     pass
 done = subprocess.run(sys.argv[2:], capture_output=True, text=True)
-with open("part", "w") as told:
-    json.dump([done.returncode, done.stdout, done.stderr], told)
-os.rename("part", "told")
+with open("part", "w") as reported:
+    json.dump([done.returncode, done.stdout, done.stderr], reported)
+os.rename("part", "reported")
 """
 
 
-def test_completion_where_no_shell_is_found_is_2_and_a_sentence(
+def test_completion_without_a_shell_is_2_and_a_sentence(
     base: dict[str, str], tmp_path: Path
 ) -> None:
     script = f"import os, sys\nsys.argv.insert(1, str(os.getpid()))\n{ORPHAN}"
@@ -189,11 +191,11 @@ def test_completion_where_no_shell_is_found_is_2_and_a_sentence(
     processes.adopt_orphans(adopt=False)  # among our own parents there may be a shell
     try:
         subprocess.run(words, env=base, cwd=tmp_path, start_new_session=True, check=True)
-        until((tmp_path / "told").exists, "an ending")
+        until((tmp_path / "reported").exists, "an ending")
     finally:
         processes.adopt_orphans()
 
-    code, stdout, stderr = json.loads((tmp_path / "told").read_text())
+    code, stdout, stderr = json.loads((tmp_path / "reported").read_text())
     assert (code, stdout) == (2, "")
     assert "no shell" in stderr
     assert all(line.startswith("twbuild: ") for line in stderr.splitlines())
@@ -231,7 +233,7 @@ def in_the_way(home: Path, name: str, what: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("home", "name", "what", "told"),
+    ("home", "name", "what", "reported"),
     [
         ("home", ".bashrc", "no text", "UnicodeDecodeError"),
         ("home", ".bashrc", "a pipe", ".bashrc: invalid argument"),
@@ -239,20 +241,21 @@ def in_the_way(home: Path, name: str, what: str) -> None:
         ("home/it's", ".profile", "", "HOME contains a character that shells would obey"),
     ],
 )
-def test_completion_that_cannot_be_installed_is_2_a_sentence_and_nothing_written(
-    base: dict[str, str], tmp_path: Path, home: str, name: str, what: str, told: str
+def test_completion_that_cannot_be_installed_is_2(
+    base: dict[str, str], tmp_path: Path, home: str, name: str, what: str, reported: str
 ) -> None:
+    """Completion that cannot be installed is 2 a sentence and nothing written."""
     in_the_way(tmp_path / home, name, what)
     before = {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")}
     ended = run_words(INSTALL, env={**base, "HOME": str(tmp_path / home)})
 
     assert (ended.code, ended.stdout) == (2, "")
     assert ended.stderr.startswith("twbuild: error: completion cannot be installed: ")
-    assert told in ended.stderr
+    assert reported in ended.stderr
     assert {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")} == before
 
 
-def test_completion_where_no_process_can_be_looked_up_says_what_is_missing(
+def test_completion_without_a_process_table_says_what_is_missing(
     base: dict[str, str], tmp_path: Path
 ) -> None:
     code = "import shellingham.posix as p\ndef none(*_): raise p.ps.PsNotAvailable('x')\n"
@@ -293,7 +296,7 @@ def test_completion_without_a_writable_home_is_2_and_a_sentence(
         ("twbuild wait -p ", ["dev", "stage"]),
     ],
 )
-def test_completion_offers_words_and_profiles_and_asks_nobody(
+def test_completion_offers_words_and_profiles_without_a_request(
     twilio: Twilio, environ: dict[str, str], typed: str, offered: list[str]
 ) -> None:
     folder = Path(environ["HOME"]) / ".twilio-cli"

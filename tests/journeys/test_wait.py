@@ -21,7 +21,7 @@ def test_status_prints_the_status_and_exits_with_its_code(
 
 
 @pytest.mark.parametrize(("status", "code"), [("completed", 0), ("failed", 1)])
-def test_wait_goes_on_until_the_build_is_over(
+def test_wait_continues_until_the_build_is_over(
     twilio: Twilio, environ: dict[str, str], status: str, code: int
 ) -> None:
     twilio.says("building", "building", status)

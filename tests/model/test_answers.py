@@ -1,9 +1,9 @@
-"""An answer belongs to the request that it was asked for, whatever the server's habits.
+"""An answer belongs to the request that it was sent for, whatever the server's habits.
 
 That holds for statuses, and for errors that end the watch of a build. Random requests about several
 builds go over kept connections to a server that says 1xx at any moment, answers late, frames and
-closes in every way, names no build, and sends answers that no request asked for. Each answer is
-unique, and the server notes which build it was given for, and which ones no request asked for.
+closes in every way, names no build, and sends answers to no request. Each answer is
+unique, and the server notes which build it was given for, and which ones were for no request.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ HABITS = st.builds(
 class Awkward:
     """The server; `given` says for which build each answer was.
 
-    `nameless` are those that no request asked for and that do not say what they answer.
+    `nameless` are those for no request that do not say what they answer.
     """
 
     def __init__(self) -> None:
@@ -132,7 +132,7 @@ class Awkward:
             connection.send(extra)
 
     def extra(self, sid: str, habit: Habit) -> bytes:
-        """An answer that no request asked for."""
+        """An answer to no request."""
         before = set(self.given)
         answer = self.answer(sid, habit)
         if habit.named == "nothing" or habit.status != 200:
@@ -183,18 +183,20 @@ class Requests(RuleBasedStateMachine):
     @rule(number=st.integers(0, 1), build=st.sampled_from(BUILDS), habit=HABITS)
     def ask(self, number: int, build: str, habit: Habit) -> None:
         self.awkward.habits = deque([habit])
-        told = None
+        reported = None
         try:
             answer = self.fetchers[number].fetch(Request(Resource.STATUS, build))
         except TransientError:
-            return  # nothing was learned: not worth another connection where all are in trouble
+            return  # nothing was learned: not worth another connection where all of them fail
         except FetchError as error:
-            told = error.message
+            reported = error.message
         else:
             assert isinstance(answer, BuildStatus)
-            told = answer.account_sid
-        assert not [account for account in self.awkward.nameless if account in str(told)]
-        given = [sid for account, sid in list(self.awkward.given.items()) if account in str(told)]
+            reported = answer.account_sid
+        assert not [account for account in self.awkward.nameless if account in str(reported)]
+        given = [
+            sid for account, sid in list(self.awkward.given.items()) if account in str(reported)
+        ]
         assert set(given) <= {build}
 
 

@@ -21,8 +21,8 @@ from tests.support.play import (
     COMPLETED,
     FAILED,
     START,
-    Asked,
     Play,
+    Requested,
     Scripted,
     Took,
     fatal,
@@ -123,7 +123,7 @@ class History:
         self.finished = self.played.finished
         self.finished_at = self.played.finished_at
         self.interrupted = self.played.interrupted
-        self.tries = self.played.asked
+        self.tries = self.played.requested
         self.polls = [a for a in self.tries if a.request.resource is Resource.STATUS]
         self.last = self.tries[-1]
         # What comes with the deadline or after it decides nothing more, unless it is good.
@@ -157,32 +157,34 @@ class History:
             self.stops[round(at + stop, 6)] = stop
         return stop
 
-    def late(self, asked: Asked) -> bool:
-        """Whether it was asked late because the machine was suspended."""
-        return round(asked.at, 6) in self.stops
+    def late(self, requested: Requested) -> bool:
+        """Whether it was sent late because the machine was suspended."""
+        return round(requested.at, 6) in self.stops
 
-    def is_last_try(self, asked: Asked) -> bool:
+    def is_last_try(self, requested: Requested) -> bool:
         """Whether it is the one that comes 1 s before the deadline."""
-        planned = asked.at - self.stops.get(round(asked.at, 6), 0.0)
+        planned = requested.at - self.stops.get(round(requested.at, 6), 0.0)
         return not self.once and abs(planned - (self.limit - 1)) < BIT
 
-    def rows(self, kind: type[FetchError]) -> Iterator[tuple[Asked, int, float]]:
+    def rows(self, kind: type[FetchError]) -> Iterator[tuple[Requested, int, float]]:
         """Each error of a row of such errors, how many they are by then, and since when."""
         count, since = 0, 0.0
-        for asked in self.tries:
-            if not isinstance(asked.result, kind):
+        for requested in self.tries:
+            if not isinstance(requested.result, kind):
                 count = 0
-                since = since if isinstance(asked.result, FetchError) else asked.ended
+                since = since if isinstance(requested.result, FetchError) else requested.ended
                 continue
             count += 1
             if kind is NotFoundError and count == 1:
-                since = asked.ended
-            if asked.ended < self.limit and asked.result is not None:
-                yield asked, count, asked.ended - since
+                since = requested.ended
+            if requested.ended < self.limit and requested.result is not None:
+                yield requested, count, requested.ended - since
 
-    def policy(self, asked: Asked) -> float:
+    def policy(self, requested: Requested) -> float:
         good = any(
-            a.result is not None and not isinstance(a.result, FetchError) and a.ended <= asked.at
+            a.result is not None
+            and not isinstance(a.result, FetchError)
+            and a.ended <= requested.at
             for a in self.tries
         )
         return 0.0 if self.once else 120.0 if good else 20.0
@@ -203,14 +205,14 @@ def building_is_an_outcome_of_status_only(history: History) -> None:
     assert (history.finished.outcome is Outcome.BUILDING) == said
 
 
-def the_last_status_is_told_however_it_ends(history: History) -> None:
+def the_last_status_is_reported_however_it_ends(history: History) -> None:
     good = [a.result for a in history.tries if isinstance(a.result, BuildStatus)]
     assert history.finished.answer == (good[-1] if good else None)
 
 
 def no_sleep_outlasts_timeout_and_at_the_deadline_it_is_over(history: History) -> None:
     assert all(until <= history.limit + BIT for _, until in history.played.sleeps)
-    assert all(asked.until <= history.limit + BIT for asked in history.played.asked)
+    assert all(requested.until <= history.limit + BIT for requested in history.played.requested)
     assert history.finished_at <= history.limit + sum(history.stops.values()) + BIT
 
 
@@ -229,65 +231,71 @@ def where_the_next_try_would_come_after_the_deadline_one_last_try_comes_1_s_befo
         return
     last = history.last
     retry_after = last.result.retry_after if isinstance(last.result, FetchError) else 0.0
-    asked_in_time = last.at >= history.limit - 1 - BIT
+    requested_in_time = last.at >= history.limit - 1 - BIT
     too_late = last.ended >= history.limit - 1 - BIT
     forbidden = retry_after and last.ended + retry_after > history.limit - 1 - BIT
-    assert asked_in_time or too_late or forbidden
+    assert requested_in_time or too_late or forbidden
 
 
 def never_before_a_retry_after(history: History) -> None:
-    for asked, following in pairwise(history.tries):
-        if isinstance(asked.result, FetchError):
-            assert following.at >= asked.ended + asked.result.retry_after - BIT
+    for requested, following in pairwise(history.tries):
+        if isinstance(requested.result, FetchError):
+            assert following.at >= requested.ended + requested.result.retry_after - BIT
 
 
 def a_poll_starts_at_once_then_every_interval_on_a_fixed_beat(history: History) -> None:
     assert history.tries[0].at == 0
-    for asked, following in pairwise(history.polls):
-        if asked.result != BUILDING or history.is_last_try(following) or history.late(following):
+    for requested, following in pairwise(history.polls):
+        if (
+            requested.result != BUILDING
+            or history.is_last_try(following)
+            or history.late(following)
+        ):
             continue
         beats = (following.at - history.polls[0].at) / history.interval
         assert abs(beats - round(beats)) < BIT
-        missed = max(asked.ended, asked.at + history.interval / 2)
+        missed = max(requested.ended, requested.at + history.interval / 2)
         assert following.at < missed + history.interval + BIT, "a beat was left out"
 
 
 def polls_are_never_closer_than_the_interval_but_after_a_late_one(history: History) -> None:
-    for asked, following in pairwise(history.polls):
+    for requested, following in pairwise(history.polls):
         if history.is_last_try(following):
             continue
-        beats = (asked.at - history.polls[0].at) / history.interval
+        beats = (requested.at - history.polls[0].at) / history.interval
         on_the_beat = abs(beats - round(beats)) < BIT
         least = history.interval if on_the_beat else history.interval / 2
-        assert following.at - asked.at >= least - BIT
+        assert following.at - requested.at >= least - BIT
 
 
 def each_next_try_comes_after_the_larger_of_the_interval_and_a_backoff_with_jitter(
     history: History,
 ) -> None:
     following = dict(zip(map(id, history.tries), history.tries[1:], strict=False))
-    since_missing = {id(asked): seconds for asked, _, seconds in history.rows(NotFoundError)}
-    for asked, count, seconds in history.rows(FetchError):
-        after = following.get(id(asked))
+    since_missing = {
+        id(requested): seconds for requested, _, seconds in history.rows(NotFoundError)
+    }
+    for requested, count, seconds in history.rows(FetchError):
+        after = following.get(id(requested))
         if after is None or history.is_last_try(after) or history.late(after):
             continue
-        assert isinstance(asked.result, FetchError)
-        least = max(history.interval, asked.result.retry_after)
+        assert isinstance(requested.result, FetchError)
+        least = max(history.interval, requested.result.retry_after)
         backoff = min(2.0 ** (count - 1), 30.0)
-        pause = after.at - asked.ended
+        pause = after.at - requested.ended
         assert least - BIT <= pause <= max(least, 1.25 * backoff) + BIT
-        ends = [history.policy(asked) - seconds, 5 - since_missing.get(id(asked), math.inf)]
+        ends = [history.policy(requested) - seconds, 5 - since_missing.get(id(requested), math.inf)]
         if not any(abs(pause - max(least, end)) < BIT for end in ends if end > 0):
             assert pause >= 0.75 * backoff - BIT
 
 
-def patience_is_2_minutes_since_the_last_good_answer_20_s_where_none_has_come_yet_at_least_3_tries(
+def the_retry_limit_is_2_minutes_after_an_answer_else_20_seconds(
     history: History,
 ) -> None:
-    for asked, count, seconds in history.rows(FetchError):
-        policy = history.policy(asked)
+    for requested, count, seconds in history.rows(FetchError):
+        policy = history.policy(requested)
         if count >= 3 and seconds >= policy + BIT:
-            assert asked is history.last, "patience had come to its end"
+            assert requested is history.last, "the retry limit was reached"
     error = history.finished.error
     if history.finished.outcome is Outcome.UNAVAILABLE and history.last in history.errors:
         assert error is history.last.result, "with the last reason"
@@ -298,25 +306,25 @@ def patience_is_2_minutes_since_the_last_good_answer_20_s_where_none_has_come_ye
 
 
 def not_found_once_it_has_been_the_answer_for_5_s_and_3_polls_in_a_row(history: History) -> None:
-    for asked, count, seconds in history.rows(NotFoundError):
+    for requested, count, seconds in history.rows(NotFoundError):
         enough = history.once or (count >= 3 and seconds >= 5 - BIT)
         if history.once or (count >= 3 and seconds >= 5 + BIT):
-            assert asked is history.last
-        if asked is history.last and history.finished.outcome is Outcome.NOT_FOUND:
+            assert requested is history.last
+        if requested is history.last and history.finished.outcome is Outcome.NOT_FOUND:
             assert enough
 
 
 def one_request_takes_at_most_15_s(history: History) -> None:
-    for asked in history.tries:
-        assert asked.until == pytest.approx(min(asked.at + 15, history.limit))
+    for requested in history.tries:
+        assert requested.until == pytest.approx(min(requested.at + 15, history.limit))
 
 
 def fatal_at_once(history: History) -> None:
     outcomes = {UnauthorizedError: Outcome.UNAUTHORIZED, PermanentError: Outcome.UNAVAILABLE}
-    for asked in history.errors:
-        if outcome := outcomes.get(type(asked.result)):  # type: ignore[arg-type]
-            assert asked is history.last
-            assert (history.finished.outcome, history.finished.error) == (outcome, asked.result)
+    for requested in history.errors:
+        if outcome := outcomes.get(type(requested.result)):  # type: ignore[arg-type]
+            assert requested is history.last
+            assert (history.finished.outcome, history.finished.error) == (outcome, requested.result)
     if history.finished.outcome is Outcome.UNAUTHORIZED:
         assert isinstance(history.last.result, UnauthorizedError)
 
@@ -342,39 +350,39 @@ def _picked(pages: list[BuildPage]) -> bool:
     return complete and any(build.status == "building" for page in pages for build in page.builds)
 
 
-def what_a_failed_build_was_made_of_is_asked_once_for_at_most_5_s_and_changes_nothing(
+def what_a_failed_build_was_made_of_is_tried_once_for_at_most_5_s_and_changes_nothing(
     history: History,
 ) -> None:
-    asked = [a for a in history.played.beside if a.request.resource is Resource.BUILD]
+    requested = [a for a in history.played.beside if a.request.resource is Resource.BUILD]
     wanted = history.finished.outcome is Outcome.FAILED and history.details
-    assert len(asked) == (wanted and history.finished_at < history.limit)
-    for one in asked:
+    assert len(requested) == (wanted and history.finished_at < history.limit)
+    for one in requested:
         assert one.at == history.finished_at, "they delay nothing, and nothing delays them"
         assert one.until == pytest.approx(min(history.finished_at + 5, history.limit))
     assert history.played.watch.finished is history.finished
-    told = [event for event in history.played.events if isinstance(event, Details)]
-    assert len(told) == (wanted and not history.interrupted)
+    reported = [event for event in history.played.events if isinstance(event, Details)]
+    assert len(reported) == (wanted and not history.interrupted)
     listed = any(isinstance(a.result, BuildPage) for a in history.played.beside)
-    for event in told:
-        assert (event.build is not None) == any(isinstance(a.result, Build) for a in asked)
+    for event in reported:
+        assert (event.build is not None) == any(isinstance(a.result, Build) for a in requested)
         assert (event.changes is not None) == (listed and event.build is not None)
 
 
-def earlier_builds_are_asked_for_once_at_the_first_building_or_failure_for_at_most_5_s(
+def earlier_builds_are_requested_once_at_the_first_building_or_failure_for_at_most_5_s(
     history: History,
 ) -> None:
-    asked = [a for a in history.played.beside if a.request.resource is Resource.PAGE]
+    requested = [a for a in history.played.beside if a.request.resource is Resource.PAGE]
     failed = history.finished.outcome is Outcome.FAILED and history.details
     building = [a.ended for a in history.polls if a.result == BUILDING and not history.once]
     selected = any(isinstance(event, Selected) for event in history.played.events)
     wanted = history.earlier and not selected and (failed or bool(building))
     at = building[0] if building else history.finished_at
-    assert [a.at for a in asked] == ([at] if wanted and at < history.limit else [])
-    for one in asked:
+    assert [a.at for a in requested] == ([at] if wanted and at < history.limit else [])
+    for one in requested:
         assert one.until == pytest.approx(min(one.at + 5, history.limit))
-    told = [event for event in history.played.events if isinstance(event, Usual)]
-    assert set(told) <= {Usual(60)}
-    assert len(told) <= sum(isinstance(a.result, BuildPage) for a in asked)
+    reported = [event for event in history.played.events if isinstance(event, Usual)]
+    assert set(reported) <= {Usual(60)}
+    assert len(reported) <= sum(isinstance(a.result, BuildPage) for a in requested)
 
 
 def every_run_is_over_with_its_verdict_or_5_s_after_a_failure(history: History) -> None:
@@ -382,14 +390,14 @@ def every_run_is_over_with_its_verdict_or_5_s_after_a_failure(history: History) 
     assert not history.played.background.waiting
 
 
-def every_trouble_is_told_with_its_next_try(history: History) -> None:
-    told = [e.next_at - START for e in history.played.events if isinstance(e, Problem)]
+def every_problem_is_shown_with_its_next_try(history: History) -> None:
+    reported = [e.next_at - START for e in history.played.events if isinstance(e, Problem)]
     followed = [
         following.at
-        for asked, following in pairwise(history.tries)
-        if asked in history.errors and not history.late(following)
+        for requested, following in pairwise(history.tries)
+        if requested in history.errors and not history.late(following)
     ]
-    assert all(any(abs(at - one) < BIT for one in told) for at in followed)
+    assert all(any(abs(at - one) < BIT for one in reported) for at in followed)
 
 
 def polls_and_time_are_counted(history: History) -> None:
@@ -409,7 +417,7 @@ SENTENCES = (
     never_0_unless_the_api_itself_said_completed_of_this_build,
     never_1_unless_the_api_itself_said_failed,
     building_is_an_outcome_of_status_only,
-    the_last_status_is_told_however_it_ends,
+    the_last_status_is_reported_however_it_ends,
     no_sleep_outlasts_timeout_and_at_the_deadline_it_is_over,
     it_is_not_over_by_timeout_before_the_deadline,
     where_the_next_try_would_come_after_the_deadline_one_last_try_comes_1_s_before_it,
@@ -417,16 +425,16 @@ SENTENCES = (
     a_poll_starts_at_once_then_every_interval_on_a_fixed_beat,
     polls_are_never_closer_than_the_interval_but_after_a_late_one,
     each_next_try_comes_after_the_larger_of_the_interval_and_a_backoff_with_jitter,
-    patience_is_2_minutes_since_the_last_good_answer_20_s_where_none_has_come_yet_at_least_3_tries,
+    the_retry_limit_is_2_minutes_after_an_answer_else_20_seconds,
     not_found_once_it_has_been_the_answer_for_5_s_and_3_polls_in_a_row,
     one_request_takes_at_most_15_s,
     fatal_at_once,
     status_3_tries_at_most_30_s_in_all,
     an_incomplete_list_never_yields_a_newest_build,
-    what_a_failed_build_was_made_of_is_asked_once_for_at_most_5_s_and_changes_nothing,
-    earlier_builds_are_asked_for_once_at_the_first_building_or_failure_for_at_most_5_s,
+    what_a_failed_build_was_made_of_is_tried_once_for_at_most_5_s_and_changes_nothing,
+    earlier_builds_are_requested_once_at_the_first_building_or_failure_for_at_most_5_s,
     every_run_is_over_with_its_verdict_or_5_s_after_a_failure,
-    every_trouble_is_told_with_its_next_try,
+    every_problem_is_shown_with_its_next_try,
     polls_and_time_are_counted,
     over_is_final,
 )

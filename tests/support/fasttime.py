@@ -64,9 +64,9 @@ class Watched:
         return [event for _, event in self.events if isinstance(event, kind)]
 
     @property
-    def troubles(self) -> list[str]:
-        """The reasons of trouble, in order."""
-        return [trouble.reason for trouble in self.of(Problem)]
+    def problems(self) -> list[str]:
+        """The reasons of problems, in order."""
+        return [problem.reason for problem in self.of(Problem)]
 
 
 _made: list[Fetcher] = []
@@ -109,7 +109,7 @@ def watch(
 ) -> Watched:
     """Watch builds to their end, without jitter; `timeout` in seconds of the fast clock.
 
-    `on` is told what happens in place of the result's `events`.
+    `on` is called with what happens in place of the result's `events`.
     """
     clock = FastClock(times)
     since = clock()

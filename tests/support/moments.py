@@ -24,24 +24,24 @@ def until_more(seen: Callable[[], Sized], more: int) -> None:
 
 
 def fill(stream: int, piece: int = 4096) -> None:
-    """Fill the write end of a pipe or a terminal that nobody reads, so many bytes at a time."""
+    """Fill the write end of a pipe or a terminal that is not read, so many bytes at a time."""
     os.set_blocking(stream, False)
-    found_room = True
-    while found_room:
-        found_room = False
+    found_space = True
+    while found_space:
+        found_space = False
         with suppress(BlockingIOError):
             while os.write(stream, b"x" * piece):
-                found_room = True
-        time.sleep(0.02)  # the system makes room as it moves bytes to a terminal's other end
+                found_space = True
+        time.sleep(0.02)  # the system makes space as it moves bytes to a terminal's other end
     os.set_blocking(stream, True)
 
 
 @contextmanager
 def disk_full() -> Iterator[int]:
-    """A descriptor that nothing can be written to, though somebody is there."""
+    """A descriptor that nothing can be written to, though its reader has not gone."""
     if os.path.exists("/dev/full"):
         descriptor = os.open("/dev/full", os.O_WRONLY)
-    else:  # macOS: a datagram that nobody takes comes close
+    else:  # macOS: a datagram that is not received comes close
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         theirs.close()
         descriptor = ours.detach()

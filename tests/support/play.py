@@ -27,7 +27,7 @@ BUILDING, COMPLETED, FAILED = (BuildStatus(status, BUILD) for status in Status)
 
 
 def passing(retry_after: float = 0, reason: str = "HTTP 503") -> TransientError:
-    """Trouble that may pass."""
+    """A transient error."""
     return TransientError(reason, reason, retry_after=retry_after)
 
 
@@ -37,7 +37,7 @@ def missing() -> NotFoundError:
 
 
 def fatal() -> PermanentError:
-    """Trouble that no further try would mend."""
+    """A permanent error."""
     return PermanentError("HTTP 400", "HTTP 400", http_status=400)
 
 
@@ -60,7 +60,7 @@ class Took:
 
 
 @dataclass
-class Asked:
+class Requested:
     """One request, its times in seconds since the start."""
 
     request: Request
@@ -76,19 +76,19 @@ class Play:
 
     watch: Watch
     background: Background
-    asked: list[Asked] = field(default_factory=list)
-    beside: list[Asked] = field(default_factory=list)
+    requested: list[Requested] = field(default_factory=list)
+    beside: list[Requested] = field(default_factory=list)
     events: list[BuildEvent] = field(default_factory=list)
     sleeps: list[tuple[float, float]] = field(default_factory=list)
-    open: list[Asked] = field(default_factory=list)
+    open: list[Requested] = field(default_factory=list)
     finished: Finished | None = None
     finished_at: float = 0.0
     interrupted: bool = False
 
     @property
     def times(self) -> list[float]:
-        """When each request was asked."""
-        return [round(asked.at, 6) for asked in self.asked]
+        """When each request was sent."""
+        return [round(requested.at, 6) for requested in self.requested]
 
     @property
     def outcome(self) -> str | None:
@@ -139,7 +139,7 @@ def play(
             played.sleeps.append((now - START, step.until - START))
             now = step.until + stops(step.until - START)
         else:
-            played.asked.append(Asked(step.request, now - START, step.until - START))
+            played.requested.append(Requested(step.request, now - START, step.until - START))
             answer = next(script) if script else answers(step.request)  # type: ignore[operator]
             took = answer if isinstance(answer, Took) else Took(answer, 0.0)
             late = now + took.seconds > step.until
@@ -147,7 +147,7 @@ def play(
             _pass_time(played, min(now, end))
             result = silence() if late else took.result
             if now < end:
-                played.asked[-1].ended, played.asked[-1].result = now - START, result
+                played.requested[-1].ended, played.requested[-1].result = now - START, result
                 for event in watch.take(result, now):
                     played.events.append(event)
                     played.events += played.background.on(event, now)
@@ -173,20 +173,20 @@ def _send(played: Play, beside: Callable[[Request], Scripted] | None, now: float
         took = answer if isinstance(answer, Took) else Took(answer, 0.0)
         ends = min(now + took.seconds, step.until)
         result = silence() if now + took.seconds > step.until else took.result
-        asked = Asked(step.request, now - START, step.until - START, ends - START, result)
-        played.beside.append(asked)
-        played.open.append(asked)
+        requested = Requested(step.request, now - START, step.until - START, ends - START, result)
+        played.beside.append(requested)
+        played.open.append(requested)
 
 
 def _pass_time(played: Play, until: float) -> None:
     """End the background requests that have ended by then; after the end, those awaited."""
-    for asked in sorted(played.open, key=lambda asked: asked.ended):
+    for requested in sorted(played.open, key=lambda requested: requested.ended):
         is_over = played.finished is not None and not played.background.holds_end
-        if asked.ended > until - START or is_over:
+        if requested.ended > until - START or is_over:
             return
-        played.open.remove(asked)
-        answer = None if isinstance(asked.result, FetchError) else asked.result
-        played.events += played.background.take(asked.request, answer)
+        played.open.remove(requested)
+        answer = None if isinstance(requested.result, FetchError) else requested.result
+        played.events += played.background.take(requested.request, answer)
 
 
 def _note_end(played: Play, now: float) -> None:

@@ -48,7 +48,7 @@ class Gone(Exception):
 
 @dataclass
 class Connection:
-    """One accepted connection. Its methods raise Gone once nobody is there any more."""
+    """One accepted connection. Its methods raise Gone once the other end has gone."""
 
     socket: socket.socket
     number: int
@@ -226,7 +226,7 @@ class Server:
 def answering(*answers: bytes | Handler, close: bool = False) -> Handler:
     """Gives the answers in order over all connections, the last one for ever.
 
-    `close` ends the connection after each. The list of earlier builds, which is asked for beside
+    `close` ends the connection after each. The list of earlier builds, which is requested beside
     polls, is always answered with 503.
     """
     left = list(answers)
@@ -328,7 +328,7 @@ def socks5(
 ) -> Handler:
     """A SOCKS5 proxy (RFC 1928) that leads `to` a server, or refuses with `reply`.
 
-    With a `user` it wants this name and password (RFC 1929). What was asked for is noted as a
+    With a `user` it wants this name and password (RFC 1929). What was requested is noted as a
     request: the name or address, and the port.
     """
 
@@ -387,7 +387,7 @@ def unused_port() -> int:
 
 @contextmanager
 def deaf(host: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
-    """A port that answers no connection: its queue is full and nobody empties it."""
+    """A port that answers no connection: its queue is full and is never emptied."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.create_server((host, port), backlog=1))
         address = listener.getsockname()

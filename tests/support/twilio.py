@@ -59,7 +59,7 @@ class Twilio:
         self._script(f"/v1/Services/{service}/Builds", answers)
 
     def polls(self, build: str = BUILD) -> list[float]:
-        """When the Status of `build` was asked for."""
+        """When the Status of `build` was requested."""
         tail = f"/Builds/{build}/Status"
         return [t for t, r in zip(self.times, self.requests, strict=True) if r.path.endswith(tail)]
 

@@ -19,9 +19,10 @@ def test_the_version_is_one_line(capfd: Stdout) -> None:
     assert capfd.readouterr().out == f"twbuild {__version__}\n"
 
 
-def test_without_arguments_help_is_printed_and_the_exit_code_is_that_of_a_mistake(
+def test_without_arguments_help_is_printed_with_2(
     capfd: Stdout,
 ) -> None:
+    """Without arguments help is printed and the exit code is that of a mistake."""
     assert cli.run([]) == ExitCode.USAGE
     printed = capfd.readouterr().out
     assert cli.run(["--help"]) == ExitCode.COMPLETED
@@ -80,15 +81,16 @@ MEANT = [
 ]
 
 
-@pytest.mark.parametrize(("words", "told", "helps"), MEANT, ids=str)
-def test_a_mistyped_command_or_option_suggests_what_was_meant_and_whose_help_to_read(
-    words: list[str], told: str, helps: str
+@pytest.mark.parametrize(("words", "reported", "helps"), MEANT, ids=str)
+def test_a_mistyped_command_or_option_suggests_what_was_meant(
+    words: list[str], reported: str, helps: str
 ) -> None:
+    """A mistyped command or option suggests what was meant and whose help to read."""
     with pytest.raises(UsageError) as mistake:
         cli.run(words)
 
     said = [mistake.value.message, *mistake.value.hints]
-    assert [line for line in said if told in line], said
+    assert [line for line in said if reported in line], said
     assert said[-1] == f"For usage: {helps} --help"
 
 
@@ -149,7 +151,7 @@ def test_a_suggested_command_keeps_the_options_that_were_typed(
 
 
 @pytest.mark.parametrize("command", ["status", "wait", "sandbox"])
-def test_the_help_of_a_command_is_short_and_has_examples_and_codes(
+def test_help_is_short_with_examples_and_codes(
     capfd: Stdout, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     monkeypatch.setattr(streams, "window", lambda *_: (80, 24))

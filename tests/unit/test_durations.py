@@ -59,7 +59,7 @@ def test_anything_else_is_no_duration(text: str) -> None:
 
 
 @given(st.text(max_size=400) | st.text("0123456789.hms -+e\n٥"))
-def test_junk_is_a_duration_of_no_less_than_nothing_or_a_value_error(text: str) -> None:
+def test_junk_is_a_duration_of_zero_or_more_or_refused(text: str) -> None:
     try:
         seconds = parse_duration(text)
     except ValueError:
@@ -74,7 +74,7 @@ def test_hours_minutes_and_seconds_add_up(hours: int, minutes: int, seconds: int
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"),
+    ("seconds", "reported"),
     [
         (0, "0s"),
         (0.04, "0s"),
@@ -106,18 +106,19 @@ def test_hours_minutes_and_seconds_add_up(hours: int, minutes: int, seconds: int
         (7 * 86400, "7d"),
     ],
 )
-def test_a_duration_for_people_has_two_units_at_most(seconds: float, told: str) -> None:
-    assert duration(seconds) == told
+def test_a_human_readable_duration_has_two_units_at_most(seconds: float, reported: str) -> None:
+    assert duration(seconds) == reported
 
 
 @given(st.floats(0, 1e7))
-def test_a_duration_for_people_is_never_off_by_more_than_its_smallest_unit(seconds: float) -> None:
+def test_a_human_readable_duration_is_as_exact_as_its_unit(seconds: float) -> None:
+    """A human readable duration is never off by more than its smallest unit."""
     sizes = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
     parts = duration(seconds).split()
-    told = sum(float(part[:-1]) * sizes[part[-1]] for part in parts)
+    reported = sum(float(part[:-1]) * sizes[part[-1]] for part in parts)
     next_unit = 0.05 if "." in parts[0] else {"d": 3600.0, "h": 60.0}.get(parts[0][-1], 1.0)
 
-    assert abs(told - seconds) <= next_unit + 0.5
+    assert abs(reported - seconds) <= next_unit + 0.5
 
 
 @pytest.mark.parametrize(
@@ -140,7 +141,7 @@ def test_the_running_clock(seconds: float, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"),
+    ("seconds", "reported"),
     [
         (0, "0s ago"),
         (12.4, "12s ago"),
@@ -149,5 +150,5 @@ def test_the_running_clock(seconds: float, shown: str) -> None:
         (-5, "0s ago"),
     ],
 )
-def test_an_age_is_never_in_the_future(seconds: float, told: str) -> None:
-    assert age(seconds) == told
+def test_an_age_is_never_in_the_future(seconds: float, reported: str) -> None:
+    assert age(seconds) == reported

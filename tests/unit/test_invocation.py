@@ -53,9 +53,8 @@ def folder(tmp_path: Path) -> Path:
     ],
     ids=" ".join,
 )
-def test_a_program_off_the_path_is_started_again_by_the_words_that_started_it(
-    folder: Path, start: list[str]
-) -> None:
+def test_a_program_off_the_path_keeps_its_words(folder: Path, start: list[str]) -> None:
+    """A program off the PATH is started again by the words that started it."""
     start = [word.format(folder=folder) for word in start]
     program, with_profile = words(folder, [*start, "wait", "svc", "--", "x"])
 
@@ -64,14 +63,15 @@ def test_a_program_off_the_path_is_started_again_by_the_words_that_started_it(
 
 
 @pytest.mark.parametrize("name", ["tool", "other"])
-def test_a_program_on_the_path_is_started_again_by_its_name(folder: Path, name: str) -> None:
+def test_a_program_on_the_path_is_started_by_name(folder: Path, name: str) -> None:
     path = f"{folder}/bin{os.pathsep}/bin"
 
     assert words(folder, ["/bin/sh", "-c", name], PATH=path)[0] == [name]
     assert words(folder, [f"{folder}/bin/{name}"], PATH=path)[0] == [name]
 
 
-def test_another_program_of_the_same_name_on_the_path_is_not_taken_for_it(folder: Path) -> None:
+def test_another_program_of_the_same_name_is_not_taken(folder: Path) -> None:
+    """Another program of the same name on the PATH is not taken for it."""
     (folder / "elsewhere").mkdir()
     (folder / "elsewhere/tool").write_text("#!/bin/sh\n")
     (folder / "elsewhere/tool").chmod(0o755)
@@ -80,9 +80,10 @@ def test_another_program_of_the_same_name_on_the_path_is_not_taken_for_it(folder
     assert words(folder, [start], PATH=f"{folder}/elsewhere:/bin")[0] == [start]
 
 
-def test_under_uv_whose_path_the_caller_does_not_have_it_is_started_by_its_path(
+def test_under_uv_it_is_started_by_its_path(
     folder: Path,
 ) -> None:
+    """Under uv whose PATH the caller does not have it is started by its PATH."""
     path, start = f"{folder}/bin:/bin", f"{folder}/bin/tool"
 
     assert words(folder, ["/bin/sh", "-c", "tool"], PATH=path, UV="/bin/uv")[0] == [start]
@@ -95,7 +96,5 @@ def test_under_uv_whose_path_the_caller_does_not_have_it_is_started_by_its_path(
         ("['no-such-tool', 'wait']", [PYTHON, "-m", "twbuild"]),
     ],
 )
-def test_a_launchers_own_code_is_never_a_part_of_a_command(
-    folder: Path, argv: str, program: list[str]
-) -> None:
+def test_a_launchers_own_code_is_in_no_command(folder: Path, argv: str, program: list[str]) -> None:
     assert words(folder, [PYTHON, "-c", LAUNCHER.format(argv=argv)])[0] == program

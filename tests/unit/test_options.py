@@ -82,7 +82,7 @@ def test_a_variable_is_the_default_of_progress(
 
 @pytest.mark.parametrize("command", ["wait", "status"])
 @pytest.mark.parametrize("value", ["Plain", "plain\r", "0"])
-def test_a_bad_default_is_refused_by_the_name_of_its_variable(
+def test_a_bad_default_is_refused_by_its_variables_name(
     monkeypatch: pytest.MonkeyPatch, command: str, value: str
 ) -> None:
     monkeypatch.setenv("TWBUILD_PROGRESS", value)
@@ -92,9 +92,10 @@ def test_a_bad_default_is_refused_by_the_name_of_its_variable(
     assert refused.value.message == (f"invalid TWBUILD_PROGRESS {value!r}: use auto, live or plain")
 
 
-def test_variables_are_set_and_unset_for_a_while_and_restored_after_an_error(
+def test_variables_are_set_and_restored(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Variables are set and unset for a while and restored after an error."""
     monkeypatch.setenv("COLUMNS", "40")
     monkeypatch.delenv("TERMINAL_WIDTH", raising=False)
 

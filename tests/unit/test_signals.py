@@ -57,9 +57,7 @@ def come(before: str = "pass", inside: str = "pass", after: str = "pass") -> str
     ],
     ids=["before", "inside", "after", "none"],
 )
-def test_a_signal_is_recorded_wakes_who_sleeps_and_raises_at_the_end(
-    code: str, printed: str
-) -> None:
+def test_a_signal_is_recorded_wakes_and_raises_at_the_end(code: str, printed: str) -> None:
     assert run(code) == (0, printed)
 
 
@@ -80,7 +78,8 @@ def test_dying_of_a_signal_reads_as_a_death_by_it(number: signal.Signals) -> Non
     assert run(f"die_at_once(); signal.raise_signal({number}); print('alive')") == (-number, "")
 
 
-def test_a_signal_that_comes_again_long_after_the_first_ends_the_process_at_once() -> None:
+def test_a_signal_that_insists_ends_the_process_at_once() -> None:
+    """A signal that comes again long after the first ends the process at once."""
     again = f"signals.INSIST_SECONDS = -1\nwith caught(): {COME}; {COME}; print('alive')"
 
     assert run(again) == (-signal.SIGTERM, "")
@@ -96,7 +95,8 @@ print(signal.getsignal(signal.SIGTSTP) == signal.SIG_DFL)
     assert run(stopped) == (0, "True\nTrue\n")
 
 
-def test_every_signal_that_ends_a_process_and_can_be_caught_ends_a_wait() -> None:
+def test_every_signal_that_ends_a_process_ends_a_wait() -> None:
+    """Every signal that ends a process and can be caught ends a wait."""
     ending = signals.ending()
 
     assert {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1} <= ending

@@ -125,18 +125,18 @@ def parse(content):
     try:
         strict_json.parse(content)
     except strict_json.NotAnObjectError as error:
-        told.append(str(error))
-told = []
+        reported.append(str(error))
+reported = []
 threading.stack_size(1 << 16)
 for content in (b"[" * 200_000, b'{"a":' * 200_000, b'{"a":[' * 100_000, b"[" * 500):
     thread = threading.Thread(target=parse, args=(content,))
     thread.start()
     thread.join()
-print(*told, sep="\\n")
+print(*reported, sep="\\n")
 """
 
 
-def test_a_thread_with_a_small_stack_is_safe_from_deep_json() -> None:
+def test_a_small_stack_is_safe_from_deep_json() -> None:
     words = [sys.executable, "-c", IN_A_SMALL_STACK]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
 
@@ -146,7 +146,7 @@ def test_a_thread_with_a_small_stack_is_safe_from_deep_json() -> None:
 
 @pytest.mark.measured
 @pytest.mark.parametrize("part", [b"[],", b'"",', b'"\\\\",', b'"\\"[",'])
-def test_looking_for_depth_takes_no_more_memory_than_a_few_times_the_text(part: bytes) -> None:
+def test_looking_for_depth_takes_little_more_memory_than_the_text(part: bytes) -> None:
     content = b'{"a":[' + part * ((1 << 20) // len(part)) + b"1]}"
     tracemalloc.start()
     try:
@@ -275,9 +275,8 @@ def test_no_descriptor_stays_open(tmp_path: Path) -> None:
     assert again == lowest
 
 
-def test_a_number_that_would_take_seconds_to_read_is_refused_also_where_python_has_no_limit() -> (
-    None
-):
+def test_a_number_that_takes_seconds_to_read_is_refused() -> None:
+    """A number that would take seconds to read is refused also where Python has no limit."""
     code = """if True:
         from twbuild import strict_json
         try:

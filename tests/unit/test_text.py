@@ -59,7 +59,7 @@ def test_foreign_text_appears_as_text(text: object, shown: str) -> None:
 @example("#" * 400)
 @example("\x1b" * 400)
 @example("#\u202e#")
-def test_no_text_reaches_a_terminal_or_a_log_as_a_command(text: str) -> None:
+def test_no_text_is_a_command_to_terminal_or_log(text: str) -> None:
     for shown in (printable(text), quoted(text)):
         assert not [c for c in shown if unicodedata.category(c) in DANGEROUS]
         assert "##" not in shown
@@ -74,7 +74,7 @@ def test_what_is_printable_and_short_stands_as_it_is(text: str) -> None:
 @pytest.mark.parametrize(
     ("length", "shown"), [(299, "a" * 299), (300, "a" * 300), (301, "a" * 297 + "...")]
 )
-def test_text_is_cut_at_300_characters_and_shows_that_it_was(length: int, shown: str) -> None:
+def test_text_is_visibly_cut_at_300_characters(length: int, shown: str) -> None:
     assert printable("a" * length) == shown
 
 
@@ -93,7 +93,7 @@ def test_up_to_ten_names_are_listed(count: int, shown: str) -> None:
     assert listed([f"n{n}" for n in range(count)]) == shown
 
 
-def test_of_more_names_the_first_ten_are_listed_and_the_others_counted() -> None:
+def test_of_many_names_ten_are_listed_and_others_counted() -> None:
     assert listed([f"n{n}" for n in range(17)]).endswith(", n9, and 7 more")
     assert listed(["\x1b##", "a" * 20], 10) == "\\x1b# #, aaaaaaa..."
 
@@ -135,10 +135,10 @@ def test_a_long_argument_is_quoted_in_part() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "told"), [(0, "0 assets"), (1, "1 asset"), (2, "2 assets"), (12, "12 assets")]
+    ("count", "reported"), [(0, "0 assets"), (1, "1 asset"), (2, "2 assets"), (12, "12 assets")]
 )
-def test_counts(count: int, told: str) -> None:
-    assert counted(count, "asset") == told
+def test_counts(count: int, reported: str) -> None:
+    assert counted(count, "asset") == reported
 
 
 def test_an_error_without_a_number_is_never_success() -> None:

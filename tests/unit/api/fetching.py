@@ -34,6 +34,6 @@ def refusal(server: Server, question: Request = STATUS) -> FetchError:
     return refused.value
 
 
-def asked(handler: Handler, question: Request = STATUS) -> BuildStatus | Build | BuildPage:
+def requested(handler: Handler, question: Request = STATUS) -> BuildStatus | Build | BuildPage:
     with Server(handler) as server:
         return fetcher(server.url).fetch(question)

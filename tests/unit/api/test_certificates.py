@@ -171,7 +171,7 @@ def verdict(url: str) -> str:
 
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_faulty_certificate_of_the_api_is_refused_as_requests_refuses_it(
+def test_a_faulty_api_certificate_is_refused_as_requests_does(
     environ: pytest.MonkeyPatch, authority: Authority, fault: str, route: str
 ) -> None:
     issue, words = FAULTS[fault]
@@ -186,7 +186,7 @@ def test_a_faulty_certificate_of_the_api_is_refused_as_requests_refuses_it(
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_faulty_certificate_of_a_proxy_is_refused_as_requests_refuses_it(
+def test_a_faulty_proxy_certificate_is_refused_as_requests_does(
     environ: pytest.MonkeyPatch, authority: Authority, fault: str
 ) -> None:
     issue, words = FAULTS[fault]
@@ -249,7 +249,7 @@ BUNDLES: Mapping[str, tuple[bytes, tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("row", BUNDLES)
-def test_a_file_that_cannot_be_used_is_refused_with_what_is_wrong(
+def test_an_unusable_file_is_refused_with_its_problem(
     environ: pytest.MonkeyPatch, tmp_path: Path, row: str
 ) -> None:
     content, (why, *hints) = BUNDLES[row]
@@ -293,9 +293,10 @@ def test_a_file_that_is_not_there_is_refused_by_name(
     ],
     ids=ascii,
 )
-def test_an_invisible_end_of_a_path_is_shown_and_the_file_without_it_named(
+def test_an_invisible_end_of_a_path_is_shown(
     environ: pytest.MonkeyPatch, bundle: Path, end: str, shown: str
 ) -> None:
+    """An invisible end of a path is shown and the file without it named."""
     why = "no such file or directory"
     assert refusal(environ, f"{bundle}{end}") == [
         f"REQUESTS_CA_BUNDLE cannot be used: {bundle}{shown}: {why}",
@@ -306,7 +307,7 @@ def test_an_invisible_end_of_a_path_is_shown_and_the_file_without_it_named(
     ]
 
 
-def test_a_folder_is_used_only_if_openssl_finds_something_in_it(
+def test_a_folder_counts_if_openssl_finds_something_in_it(
     environ: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     folder = tmp_path / "my certs"
@@ -335,7 +336,7 @@ def test_what_is_no_regular_file_is_refused_and_never_opened(
 
 
 @pytest.mark.parametrize("path", ["/no/such/folder/keys.log", "/", "fifo", "/dev/null"])
-def test_a_key_log_that_cannot_be_written_at_once_is_done_without(
+def test_a_key_log_that_cannot_be_written_is_ignored(
     environ: pytest.MonkeyPatch, tmp_path: Path, path: str
 ) -> None:
     os.mkfifo(tmp_path / "fifo")
@@ -403,7 +404,7 @@ def test_an_unknown_authority_names_the_variable_that_counts(
     assert cut == [start.format(bundle) for start in wanted]
 
 
-def test_a_certificate_for_another_name_makes_one_think_of_a_portal(
+def test_a_certificate_for_another_name_hints_at_a_portal(
     environ: pytest.MonkeyPatch, authority: Authority
 ) -> None:
     leaf = authority.leaf("login.example.test")

@@ -1,4 +1,4 @@
-"""Exceptions become FetchErrors: told by their kind, never by their text."""
+"""Exceptions become FetchErrors: named by their kind, never by their text."""
 
 from __future__ import annotations
 
@@ -128,9 +128,10 @@ ANSWERS: Mapping[str, tuple[str, Handler, str, str]] = {
 
 
 @pytest.mark.parametrize("row", ANSWERS)
-def test_what_answers_in_place_of_the_api_is_told_in_words_and_what_helps(
+def test_what_answers_in_place_of_the_api_is_reported(
     environ: pytest.MonkeyPatch, row: str
 ) -> None:
+    """What answers in place of the API is reported in words and what helps."""
     scheme, handler, words, hint = ANSWERS[row]
     with Server(handler) as server:
         url = f"{scheme}//{server.netloc}"
@@ -144,12 +145,12 @@ def test_what_answers_in_place_of_the_api_is_told_in_words_and_what_helps(
         assert refused.value.reason == words.format(server.netloc)
     assert hint in " ".join(refused.value.hints)
     assert isinstance(refused.value, PermanentError) == (hint == PROXY_LOGIN)
-    told = " ".join([refused.value.message, *refused.value.hints, *refused.value.details])
-    assert shown(told, "%2F") == []
-    assert "OpenSSH" not in told
+    reported = " ".join([refused.value.message, *refused.value.hints, *refused.value.details])
+    assert shown(reported, "%2F") == []
+    assert "OpenSSH" not in reported
 
 
-def test_a_proxys_name_that_does_not_resolve_is_the_one_that_is_told(
+def test_a_proxys_name_that_does_not_resolve_is_reported(
     environ: pytest.MonkeyPatch,
 ) -> None:
     def unknown(*_: object, **__: object) -> None:
@@ -162,9 +163,11 @@ def test_a_proxys_name_that_does_not_resolve_is_the_one_that_is_told(
 
 
 @pytest.mark.parametrize("number", [None, errno.ECONNREFUSED, errno.ETIMEDOUT, errno.ENETUNREACH])
-def test_a_proxy_for_http_alone_is_pointed_out_where_no_connection_comes_about(
+def test_a_proxy_for_http_alone_is_pointed_out(
     environ: pytest.MonkeyPatch, number: int | None
 ) -> None:
+    """A proxy for HTTP alone is pointed out where no connection comes about."""
+
     def fail(*_: object, **__: object) -> None:
         raise OSError(number, "") if number else socket.gaierror(socket.EAI_NONAME, "unknown")
 
@@ -177,7 +180,7 @@ def test_a_proxy_for_http_alone_is_pointed_out_where_no_connection_comes_about(
 
 
 @pytest.mark.parametrize(("begins", "ends"), [(1, 2), (-2, -1)], ids=["tomorrow", "yesterday"])
-def test_a_certificate_of_tomorrow_or_yesterday_makes_one_look_at_the_clock(
+def test_a_certificate_of_another_day_hints_at_the_clock(
     authority: Authority, begins: float, ends: float
 ) -> None:
     other = authority.context("127.0.0.1", begins=begins, ends=ends)
@@ -188,7 +191,8 @@ def test_a_certificate_of_tomorrow_or_yesterday_makes_one_look_at_the_clock(
     assert (server.accepted, server.requests) == (1, [])
 
 
-def test_a_rule_of_newer_pythons_is_told_in_openssls_words_and_what_helps() -> None:
+def test_a_rule_of_newer_pythons_is_reported() -> None:
+    """A rule of newer Pythons is reported in OpenSSL's words and what helps."""
     raised = ssl.SSLCertVerificationError(1, SECRET_TEXT)
     raised.verify_code, raised.verify_message = 92, "Missing Authority Key Identifier"
     error = from_exception(raised, Phase.TLS)
@@ -197,7 +201,7 @@ def test_a_rule_of_newer_pythons_is_told_in_openssls_words_and_what_helps() -> N
     assert error.hints[0].startswith("Python 3.13 and newer verify more strictly.")
 
 
-def test_a_proxy_that_is_not_there_is_named_without_its_password(
+def test_a_missing_proxy_is_named_without_its_password(
     environ: pytest.MonkeyPatch,
 ) -> None:
     port = unused_port()
@@ -212,7 +216,7 @@ def test_a_proxy_that_is_not_there_is_named_without_its_password(
 @pytest.mark.parametrize(
     ("status", "fatal"), [(401, True), (404, False), (407, True), (429, False), (503, False)]
 )
-def test_what_a_proxy_says_to_connect_is_judged_by_its_status(
+def test_a_proxys_answer_to_connect_is_judged_by_status(
     environ: pytest.MonkeyPatch, status: int, fatal: bool
 ) -> None:
     with Server(answering(http(b"", f"{status} No"))) as proxy:
@@ -225,9 +229,10 @@ def test_what_a_proxy_says_to_connect_is_judged_by_its_status(
 
 @pytest.mark.parametrize("scheme", ["socks4", "socks5"])
 @pytest.mark.parametrize("unknown", ["api.example.test", "proxy.example.test"])
-def test_of_a_socks_proxy_and_the_api_the_name_that_does_not_resolve_is_told(
+def test_the_name_that_does_not_resolve_is_reported_of_two(
     environ: pytest.MonkeyPatch, scheme: str, unknown: str
 ) -> None:
+    """Of a SOCKS proxy and the API the name that does not resolve is reported."""
     real = socket.getaddrinfo
 
     def look_up(host: str, *more: Any, **named: Any) -> Any:
@@ -243,8 +248,10 @@ def test_of_a_socks_proxy_and_the_api_the_name_that_does_not_resolve_is_told(
 
     assert refused.value.reason.startswith("could not resolve ")
     assert unknown in refused.value.reason
-    told = " ".join(refused.value.hints)
-    assert (f"{scheme}{'a' if scheme == 'socks4' else 'h'}://" in told) == unknown.startswith("api")
+    reported = " ".join(refused.value.hints)
+    assert (f"{scheme}{'a' if scheme == 'socks4' else 'h'}://" in reported) == unknown.startswith(
+        "api"
+    )
 
 
 FIREWALL = "A firewall or sandbox on this machine"
@@ -264,9 +271,11 @@ FIREWALL = "A firewall or sandbox on this machine"
         (errno.ECONNRESET, "connection lost", ""),
     ],
 )
-def test_why_no_connection_comes_about_is_told_in_the_systems_words_with_what_helps(
+def test_a_failed_connection_is_reported_in_the_systems_words(
     environ: pytest.MonkeyPatch, number: int, words: str, hint: str
 ) -> None:
+    """Why no connection comes about is reported in the system's words with what helps."""
+
     def connect(*_: object) -> None:
         raise OSError(number, os.strerror(number))
 
@@ -278,7 +287,7 @@ def test_why_no_connection_comes_about_is_told_in_the_systems_words_with_what_he
     assert hint in " ".join(refused.value.hints)
 
 
-def test_a_region_or_edge_that_does_not_resolve_is_named_with_its_value(
+def test_a_region_or_edge_that_does_not_resolve_is_named(
     environ: pytest.MonkeyPatch,
 ) -> None:
     def unknown(*_: object, **__: object) -> None:
@@ -289,11 +298,11 @@ def test_a_region_or_edge_that_does_not_resolve_is_named_with_its_value(
     with pytest.raises(TransientError) as refused:
         fetcher("", where).fetch(STATUS)
 
-    told = " ".join([*refused.value.hints, *refused.value.details])
-    assert "Check the region and the edge" in told
+    reported = " ".join([*refused.value.hints, *refused.value.details])
+    assert "Check the region and the edge" in reported
     assert "could not resolve serverless.nowhere.zz9.twilio.com" in refused.value.message
-    assert "TWILIO_REGION (zz9)" in told
-    assert "TWILIO_EDGE (nowhere)" in told
+    assert "TWILIO_REGION (zz9)" in reported
+    assert "TWILIO_EDGE (nowhere)" in reported
 
 
 @pytest.mark.parametrize(
@@ -303,7 +312,7 @@ def test_a_region_or_edge_that_does_not_resolve_is_named_with_its_value(
         (ssl.TLSVersion.TLSv1_3, "tlsv13 alert certificate required"),
     ],
 )
-def test_a_server_that_requires_a_client_certificate_is_told(
+def test_a_server_that_requires_a_client_certificate_is_reported(
     authority: Authority, newest: ssl.TLSVersion, words: str
 ) -> None:
     context = authority.context("127.0.0.1")
@@ -389,14 +398,14 @@ def from_exception(raised: Exception, phase: Phase) -> FetchError:
 
 
 @pytest.mark.parametrize("row", RAISED)
-def test_an_exception_is_told_by_its_kind_and_never_by_its_text(row: str) -> None:
+def test_an_exception_is_reported_by_kind_not_by_text(row: str) -> None:
     raised, phase, reason = RAISED[row]
     error = from_exception(raised, phase)
 
-    told = " ".join([error.reason, error.message, *error.hints])
-    assert reason in told
-    assert "Hunter2x" not in told
-    assert "QUM6" not in told
+    reported = " ".join([error.reason, error.message, *error.hints])
+    assert reason in reported
+    assert "Hunter2x" not in reported
+    assert "QUM6" not in reported
     assert isinstance(error, PermanentError) == ("is not valid" in reason)
 
 

@@ -48,14 +48,14 @@ class Names:
 
     def __init__(self) -> None:
         self.addresses = ["127.0.0.1"]
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         self.first: Look = lambda: None
         self._real = socket.getaddrinfo
 
     def getaddrinfo(self, host: str, *more: Any, **named: Any) -> Any:
         if not host.endswith(".test"):
             return self._real(host, *more, **named)
-        self.asked.append(host)
+        self.requested.append(host)
         self.first()
         return [found for one in self.addresses for found in self._real(one, *more, **named)]
 
@@ -73,11 +73,11 @@ def tls(authority: Authority) -> ssl.SSLContext:
 
 
 class TestNames:
-    def test_a_look_up_that_fails_twice_and_then_works_is_ridden_out(
+    def test_a_look_up_that_fails_twice_is_ridden_out(
         self, names: Names, tls: ssl.SSLContext
     ) -> None:
         def fail() -> None:
-            if len(names.asked) <= 2:
+            if len(names.requested) <= 2:
                 raise socket.gaierror(socket.EAI_AGAIN, "try again")
 
         names.first = fail
@@ -85,23 +85,23 @@ class TestNames:
             watched = watch(f"https://{HOST}:{server.port}")
 
         assert watched.finished.outcome is Outcome.COMPLETED
-        assert watched.troubles == [f"could not resolve {HOST}"] * 2
+        assert watched.problems == [f"could not resolve {HOST}"] * 2
 
-    def test_a_look_up_that_takes_20_seconds_is_one_look_up_and_the_next_try_is_served(
+    def test_a_look_up_of_20_seconds_serves_the_next_try(
         self, names: Names, tls: ssl.SSLContext
     ) -> None:
+        """A look up that takes 20 seconds is one look up and the next try is served."""
         names.first = lambda: time.sleep(2)  # 20 s of the fast clock
         with Server(answering(good("completed")), tls) as server:
             watched = watch(f"https://{HOST}:{server.port}", times=10)
 
         assert watched.finished.outcome is Outcome.COMPLETED
-        assert watched.troubles == [f"could not resolve {HOST} (no answer from DNS)"]
-        assert names.asked == [HOST]
+        assert watched.problems == [f"could not resolve {HOST} (no answer from DNS)"]
+        assert names.requested == [HOST]
 
     @pytest.mark.parametrize("once", [False, True], ids=["wait", "status"])
-    def test_a_look_up_that_never_ends_exhausts_the_tries_and_is_the_only_one(
-        self, names: Names, once: bool
-    ) -> None:
+    def test_a_look_up_that_never_ends_exhausts_the_tries(self, names: Names, once: bool) -> None:
+        """A look up that never ends exhausts the tries and is the only one."""
         released = threading.Event()
 
         def hang() -> None:
@@ -112,9 +112,9 @@ class TestNames:
         released.set()
 
         assert watched.finished.outcome is Outcome.UNAVAILABLE
-        assert set(watched.troubles) <= {f"could not resolve {HOST} (no answer from DNS)"}
+        assert set(watched.problems) <= {f"could not resolve {HOST} (no answer from DNS)"}
         assert 30 <= watched.seconds < (45 if once else 75)
-        assert names.asked == [HOST]
+        assert names.requested == [HOST]
 
 
 class TestAddresses:
@@ -131,9 +131,10 @@ class TestAddresses:
 
         assert (watched.finished.outcome, watched.finished.polls) == (Outcome.COMPLETED, 1)
 
-    def test_a_good_one_behind_five_that_are_silent_is_reached_by_the_next_request(
+    def test_a_good_address_behind_five_silent_ones_is_reached(
         self, names: Names, tls: ssl.SSLContext, environ: pytest.MonkeyPatch
     ) -> None:
+        """A good one behind five that are silent is reached by the next request."""
         environ.setattr(connector, "CONNECT_SECONDS", 0.4)  # 4 s of the fast clock
         dead = [f"127.0.0.{number}" for number in range(10, 15)]
         names.addresses = [*dead, "127.0.0.2"]
@@ -146,7 +147,7 @@ class TestAddresses:
             watched = watch(f"https://{HOST}:{port}", times=10)
 
         assert watched.finished.outcome is Outcome.COMPLETED
-        assert watched.troubles == [f"connection to {HOST}:{port} timed out"]
+        assert watched.problems == [f"connection to {HOST}:{port} timed out"]
         assert watched.seconds < 40
 
     def test_the_next_connection_stays_with_the_address_that_was_good(
@@ -171,7 +172,7 @@ class TestAddresses:
             watched = watch(f"http://127.0.0.1:{port}", times=20)
 
         assert watched.finished.outcome is Outcome.UNAVAILABLE
-        assert set(watched.troubles) == {f"connection to 127.0.0.1:{port} timed out"}
+        assert set(watched.problems) == {f"connection to 127.0.0.1:{port} timed out"}
 
 
 # What each step of connecting waits for: who is silent, and what is said. {} is the silent server.
@@ -255,7 +256,7 @@ def overdue(url: str, server: Server) -> FetchError:
     return error
 
 
-def test_a_server_that_never_answers_behind_a_proxy_is_named_with_the_proxy(
+def test_a_silent_server_behind_a_proxy_is_named_with_it(
     environ: pytest.MonkeyPatch, tls: ssl.SSLContext
 ) -> None:
     with Server(silent, tls) as api, Server(proxying(("127.0.0.1", api.port))) as proxy:
@@ -266,9 +267,10 @@ def test_a_server_that_never_answers_behind_a_proxy_is_named_with_the_proxy(
 
 
 @pytest.mark.parametrize("step", ["CONNECT", "SOCKS", "TLS", "TLS of the proxy"])
-def test_a_step_that_takes_longer_than_tcp_may_has_what_is_left_of_the_request(
+def test_a_step_longer_than_tcp_has_the_requests_time(
     environ: pytest.MonkeyPatch, names: Names, tls: ssl.SSLContext, authority: Authority, step: str
 ) -> None:
+    """A step that takes longer than TCP may has what is left of the request."""
     environ.setattr(connector, "CONNECT_SECONDS", 0.1)
     secure = authority.context("127.0.0.1")
 
@@ -328,9 +330,8 @@ def test_a_proxys_password_arrives_as_it_was_meant(
 
 
 @pytest.mark.parametrize(("idle", "connections"), [(50, 1), (61, 2)])
-def test_a_kept_connection_that_was_idle_for_over_60_seconds_is_not_used_again(
-    idle: int, connections: int
-) -> None:
+def test_a_connection_idle_for_60_seconds_is_not_used_again(idle: int, connections: int) -> None:
+    """A kept connection that was idle for over 60 seconds is not used again."""
     with Server(answering(good())) as server:
         client = fetcher(server.url)
         client.fetch(STATUS)
@@ -340,7 +341,7 @@ def test_a_kept_connection_that_was_idle_for_over_60_seconds_is_not_used_again(
         assert (server.accepted, len(server.requests)) == (connections, 2)
 
 
-def test_a_connection_made_in_place_of_one_that_was_closed_is_new() -> None:
+def test_a_connection_in_place_of_one_closed_is_new() -> None:
     def handle(connection: Connection) -> None:
         connection.request()
         connection.send(good() if connection.number == 1 else anonymous("completed"))
@@ -353,7 +354,7 @@ def test_a_connection_made_in_place_of_one_that_was_closed_is_new() -> None:
 
         assert isinstance(answer, BuildStatus)
         assert answer.status is Status.COMPLETED
-        assert len(server.requests) == 2, "asked again, as if it were another's answer"
+        assert len(server.requests) == 2, "requested again, as if it were another's answer"
 
 
 def test_a_link_local_address_of_a_proxy_keeps_its_zone(

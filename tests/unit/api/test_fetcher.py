@@ -24,7 +24,7 @@ from twbuild.api.models import BuildPage, BuildStatus, Request, Resource, Status
 from twbuild.errors import FetchError, NotFoundError, PermanentError, TransientError
 
 
-def test_a_request_says_who_asks_what_and_that_no_cache_may_answer(twilio: Twilio) -> None:
+def test_a_request_names_its_client_and_allows_no_cache(twilio: Twilio) -> None:
     twilio.says("building")
 
     fetcher(twilio.url).fetch(STATUS)
@@ -38,7 +38,7 @@ def test_a_request_says_who_asks_what_and_that_no_cache_may_answer(twilio: Twili
     assert request.headers["User-Agent"].startswith(f"twbuild/{__version__} ")
 
 
-def test_the_newest_builds_are_asked_for_twenty_at_a_time(twilio: Twilio) -> None:
+def test_the_newest_builds_are_requested_twenty_at_a_time(twilio: Twilio) -> None:
     twilio.lists(page())
 
     fetcher(twilio.url).fetch(PAGE)
@@ -47,7 +47,7 @@ def test_the_newest_builds_are_asked_for_twenty_at_a_time(twilio: Twilio) -> Non
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 529, 599, 999])
-def test_these_http_statuses_are_trouble_that_may_pass(twilio: Twilio, status: int) -> None:
+def test_these_http_statuses_are_transient(twilio: Twilio, status: int) -> None:
     twilio.says(status)
     with pytest.raises(TransientError, match=f"HTTP {status}") as refused:
         fetcher(twilio.url).fetch(STATUS)
@@ -70,7 +70,7 @@ def test_these_http_statuses_are_fatal(twilio: Twilio, status: int) -> None:
 
 
 @pytest.mark.parametrize("question", [STATUS, DETAILS, PAGE], ids=["status", "build", "page"])
-def test_404_is_said_to_be_none_of_the_other_troubles(twilio: Twilio, question: Request) -> None:
+def test_404_is_said_to_be_none_of_the_other_problems(twilio: Twilio, question: Request) -> None:
     for script in (twilio.says, twilio.describes, twilio.lists):
         script(404)
     with pytest.raises(
@@ -107,7 +107,7 @@ def test_a_redirect_is_fatal_and_never_followed(location: bytes, question: Reque
 
 
 @pytest.mark.parametrize(("question", "mib"), [(DETAILS, 2), (PAGE, 8)], ids=["build", "page"])
-def test_a_build_may_be_2_mib_a_page_8_and_no_larger(question: Request, mib: int) -> None:
+def test_a_build_may_be_2_mib_and_a_page_8(question: Request, mib: int) -> None:
     whole: dict[str, object] = {**build_body(), **page()}
 
     def sized(size: int) -> bytes:
@@ -122,7 +122,7 @@ QUERIES = ["Page=1&PageToken=PAx", "a b", "%zz", "\ud800", "é\r\nX: y", "?#[", 
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=ascii)
-def test_the_next_page_is_asked_for_at_the_same_url_whatever_its_query(query: str) -> None:
+def test_the_next_page_is_at_the_same_url(query: str) -> None:
     first = page(next_page_url=f"https://elsewhere.example/v1/x?{query}")
     with Server(
         answering(http(json.dumps(first).encode()), http(json.dumps(page()).encode()))
@@ -152,9 +152,7 @@ LATE: Mapping[str, bytes] = {
 
 @pytest.mark.parametrize("row", LATE)
 @pytest.mark.parametrize("before", [OTHER, STATUS], ids=["another build", "the same build"])
-def test_a_late_answer_to_one_request_is_never_taken_for_the_next_ones(
-    before: Request, row: str
-) -> None:
+def test_a_late_answer_is_never_taken_for_another_requests(before: Request, row: str) -> None:
     """It comes once the next request is there, so that nothing but its text tells it apart."""
     question = PAGE if row == "an empty list" else STATUS
     answer = http(json.dumps(page(build_body())).encode()) if question is PAGE else good()
@@ -182,7 +180,7 @@ def test_a_late_answer_to_one_request_is_never_taken_for_the_next_ones(
         assert found.status is Status.BUILDING
 
 
-def test_after_an_answer_that_makes_no_sense_the_next_request_takes_a_new_connection() -> None:
+def test_after_a_nonsense_answer_the_connection_is_new() -> None:
     """A connection whose answers are late by one would make none again."""
 
     def handle(connection: sockets.Connection) -> None:
@@ -223,7 +221,7 @@ REPEATED = (
         lambda s: http(s.encode(), "503 Later", f"Content-Type: {s}"),
     ],
 )
-def test_a_secret_that_a_server_repeats_is_in_nothing_that_is_given_on(
+def test_a_secret_that_a_server_repeats_is_not_given_on(
     secret: str, answer: Callable[[str], bytes]
 ) -> None:
     with Server(answering(answer(secret))) as server:
@@ -251,7 +249,7 @@ def as_escapes(form: str) -> Callable[[str], str]:
     ],
     ids=["url", "URL", "url twice", "cut", "base64url"],
 )
-def test_a_server_that_encodes_what_it_repeats_does_not_have_it_given_on(
+def test_a_server_that_encodes_what_it_repeats_is_redacted(
     encode: Callable[[str], str],
 ) -> None:
     token = "?>" + TOKEN[:-4] + "~?"  # Base64 with a + and a /
@@ -271,9 +269,7 @@ def test_a_server_that_encodes_what_it_repeats_does_not_have_it_given_on(
 
 @pytest.mark.parametrize("before", [5, 55, 280, 290])
 @pytest.mark.parametrize("field", ["sid", "status", "message"])
-def test_a_secret_that_is_cut_with_the_text_around_it_is_not_given_on_in_part(
-    field: str, before: int
-) -> None:
+def test_a_secret_cut_with_its_text_is_not_given_on(field: str, before: int) -> None:
     text = "x" * before + f" {TOKEN} and more"
     error = {"code": 20404, "status": 404, "message": text}
     is_error = field == "message"
@@ -287,7 +283,7 @@ def test_a_secret_that_is_cut_with_the_text_around_it_is_not_given_on_in_part(
 
 
 @pytest.mark.parametrize("secret", REPEATED)
-def test_a_secret_in_a_build_or_a_list_is_in_nothing_that_is_given_on(secret: str) -> None:
+def test_a_secret_in_a_build_or_list_is_redacted(secret: str) -> None:
     fields = {"runtime": secret, "dependencies": [{"name": secret, "version": secret}]}
     listed = page({**build_body(), "status": secret}, next_page_url=f"/x?PageToken={secret}")
     answers = [http(json.dumps({**build_body(), **fields}).encode())]
@@ -300,7 +296,7 @@ def test_a_secret_in_a_build_or_a_list_is_in_nothing_that_is_given_on(secret: st
     assert secret not in repr((build, listing.builds, url))
 
 
-def test_a_secret_that_is_a_word_of_the_api_changes_no_verdict() -> None:
+def test_a_secret_that_is_an_api_word_changes_no_verdict() -> None:
     with Server(answering(good("completed"))) as server:
         found = fetcher(server.url, {"TWILIO_AUTH_TOKEN": "completed"}).fetch(STATUS)
 

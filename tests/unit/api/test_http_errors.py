@@ -1,4 +1,4 @@
-"""What is told of a refusal: the right error, its text, what to do next, and when to ask again."""
+"""What a refusal becomes: the right error, its text, what to do next, and when to retry."""
 
 from __future__ import annotations
 
@@ -63,9 +63,8 @@ RETRY_AFTER: Mapping[str, tuple[dict[str, str], float]] = {
 
 @pytest.mark.parametrize("row", RETRY_AFTER)
 @pytest.mark.parametrize("status", [404, 408, 425, 429, 500, 503])
-def test_retry_after_is_seconds_or_a_date_at_most_5_minutes_and_anything_else_is_absent(
-    row: str, status: int
-) -> None:
+def test_retry_after_is_seconds_or_a_date_within_5_minutes(row: str, status: int) -> None:
+    """Retry-After is seconds or a date at most 5 minutes and anything else is absent."""
     headers, seconds = RETRY_AFTER[row]
     lines = [f"{name}: {value}" for name, value in headers.items()]
     answer = http(b"", f"{status} Busy", *lines)
@@ -75,7 +74,7 @@ def test_retry_after_is_seconds_or_a_date_at_most_5_minutes_and_anything_else_is
     assert refused.value.retry_after == seconds
 
 
-def test_retry_after_counts_on_every_answer_that_is_asked_for_again(twilio: Twilio) -> None:
+def test_retry_after_counts_on_every_answer_that_is_requested_again(twilio: Twilio) -> None:
     for answer in (error(404, Retry_After="7"), reply({"status": "queued"}, Retry_After="7")):
         refused = refusal(twilio, answer)
 
@@ -108,7 +107,7 @@ def test_an_error_of_more_than_1_mib_is_not_read(twilio: Twilio, *, size: int, r
 
 
 @pytest.mark.parametrize("code", [10**4199, -(10**4199), 10**9, -1])
-def test_a_number_that_is_no_code_of_twilios_is_not_repeated(twilio: Twilio, code: int) -> None:
+def test_a_number_that_is_no_twilio_code_is_not_repeated(twilio: Twilio, code: int) -> None:
     refused = refusal(twilio, reply({"code": code, "message": "Bad"}, 400))
 
     assert refused.code is None
@@ -145,9 +144,9 @@ def test_a_refusal_in_no_shape_of_twilios_is_not_twilios(
     refused = refusal(twilio, reply(body, status))
 
     assert type(refused) is (TransientError if status == 404 else PermanentError)
-    told = " ".join([refused.message, *refused.hints])
-    assert "This is not Twilio's answer. Check " in told
-    assert status == 404 or "a proxy or gateway rejected the request, not Twilio" in told
+    reported = " ".join([refused.message, *refused.hints])
+    assert "This is not Twilio's answer. Check " in reported
+    assert status == 404 or "a proxy or gateway rejected the request, not Twilio" in reported
 
 
 @pytest.mark.parametrize("status", [401, 404])
@@ -155,7 +154,7 @@ def test_a_refusal_in_no_shape_of_twilios_is_not_twilios(
     ("name", "secret"),
     [("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"), ("TWILIO_API_KEY", "TWILIO_API_SECRET")],
 )
-def test_a_secret_in_the_place_of_its_user_name_is_not_told(
+def test_a_secret_in_its_user_names_place_is_not_reported(
     twilio: Twilio, status: int, name: str, secret: str
 ) -> None:
     refused = refusal(twilio, error(status), **{name: TOKEN, secret: KEY})
@@ -171,22 +170,23 @@ def test_a_refusal_names_account_and_source_and_never_the_secret(
     refused = refusal(twilio, error(status))
 
     assert type(refused) is UnauthorizedError
-    told = " ".join([refused.message, *refused.hints, *refused.details])
-    assert f"as {ACCOUNT}, from TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN" in told
-    assert "RQ" + "d4" * 16 in told
-    assert f"/Builds/{BUILD_SID}/Status at {twilio.server.host}:{twilio.server.port}" in told
+    reported = " ".join([refused.message, *refused.hints, *refused.details])
+    assert f"as {ACCOUNT}, from TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN" in reported
+    assert "RQ" + "d4" * 16 in reported
+    assert f"/Builds/{BUILD_SID}/Status at {twilio.server.host}:{twilio.server.port}" in reported
     assert TOKEN not in repr(refused.__dict__)
 
 
-def test_a_key_is_told_with_its_account(twilio: Twilio) -> None:
+def test_a_key_is_reported_with_its_account(twilio: Twilio) -> None:
     pair = {"TWILIO_API_KEY": KEY, "TWILIO_API_SECRET": SECRET}
     refused = refusal(twilio, error(404), **pair)
 
-    told = f"as {KEY} of account {ACCOUNT}, from TWILIO_API_KEY and TWILIO_API_SECRET"
-    assert told in " ".join(refused.hints)
+    reported = f"as {KEY} of account {ACCOUNT}, from TWILIO_API_KEY and TWILIO_API_SECRET"
+    assert reported in " ".join(refused.hints)
 
 
-def test_an_answer_that_makes_no_sense_is_told_with_its_status_and_request(twilio: Twilio) -> None:
+def test_a_nonsense_answer_is_reported_with_status_and_request(twilio: Twilio) -> None:
+    """An answer that makes no sense is reported with its status and request."""
     refused = refusal(twilio, reply({"status": "canceled"}))
 
     assert refused.message == "HTTP 200, but unknown build status 'canceled'"
@@ -200,15 +200,13 @@ def test_a_key_in_the_accounts_place_is_pointed_at(twilio: Twilio) -> None:
 
 
 @pytest.mark.parametrize("token", ["t", "code", "Authenticate"])
-def test_a_token_that_stands_in_the_answer_by_chance_changes_no_verdict(
-    twilio: Twilio, token: str
-) -> None:
+def test_a_token_in_an_answer_by_chance_changes_no_verdict(twilio: Twilio, token: str) -> None:
     refused = refusal(twilio, error(401, "Authenticate"), TWILIO_AUTH_TOKEN=token)
 
     assert (type(refused), refused.code) == (UnauthorizedError, 20003)
 
 
-def test_a_token_that_the_server_repeats_shows_not_even_in_part(twilio: Twilio) -> None:
+def test_a_token_that_the_server_repeats_is_never_shown(twilio: Twilio) -> None:
     refused = refusal(twilio, error(401, f"{'x' * 280} {TOKEN}"))
 
     assert TOKEN[:8] not in repr(refused.__dict__)
@@ -221,27 +219,27 @@ def test_test_credentials_are_said_to_be_of_the_wrong_kind(twilio: Twilio) -> No
     assert any("Test credentials" in hint for hint in refused.hints)
 
 
-def test_404_says_whose_account_was_asked(twilio: Twilio) -> None:
+def test_404_says_whose_account_was_used(twilio: Twilio) -> None:
     refused = refusal(twilio, error(404))
 
     assert type(refused) is NotFoundError
     assert any(ACCOUNT in hint and "TWILIO_AUTH_TOKEN" in hint for hint in refused.hints)
 
 
-def test_the_name_of_a_request_is_told_once(twilio: Twilio) -> None:
+def test_the_name_of_a_request_is_reported_once(twilio: Twilio) -> None:
     refused = refusal(twilio, error(500, Twilio_Request_Id="RQ1, RQ1"))
 
     assert refused.request_id == "RQ1"
 
 
 @pytest.mark.parametrize("status", [401, 404, 502, 200])
-def test_a_page_of_html_is_told_by_type_and_size_alone(twilio: Twilio, status: int) -> None:
+def test_a_page_of_html_is_reported_by_type_and_size(twilio: Twilio, status: int) -> None:
     page = "<!DOCTYPE html><h1>Sorry</h1>"
     refused = refusal(twilio, Response(page, status, {"Content-Type": "text/html; charset=x"}))
 
-    told = " ".join([refused.reason, refused.message, *refused.hints])
-    assert f"text/html, {len(page)} bytes" in told
-    assert "Sorry" not in told
+    reported = " ".join([refused.reason, refused.message, *refused.hints])
+    assert f"text/html, {len(page)} bytes" in reported
+    assert "Sorry" not in reported
 
 
 PORTALS: Mapping[str, tuple[bytes, str]] = {
@@ -274,20 +272,20 @@ PORTALS: Mapping[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize("row", PORTALS)
-def test_a_login_or_block_page_gets_the_same_hint_in_every_form(row: str) -> None:
+def test_a_login_or_block_page_gets_one_hint(row: str) -> None:
     answer, words = PORTALS[row]
     with Server(answering(answer)) as server, pytest.raises(FetchError) as refused:
         fetcher(server.url).fetch(STATUS)
 
-    told = " ".join([refused.value.message, *refused.value.hints])
+    reported = " ".join([refused.value.message, *refused.value.hints])
     assert words in refused.value.message
-    assert "A captive portal, a proxy or a gateway may have answered instead of Twilio." in told
+    assert "A captive portal, a proxy or a gateway may have answered instead of Twilio." in reported
     for detail in ("Log in", "/secret", "8443", "u:p", TOKEN):
-        assert detail not in told
+        assert detail not in reported
 
 
 @pytest.mark.parametrize("kind", ["", "application/octet-stream", "a\x1b[1m/b" + "x" * 500])
-def test_a_body_of_any_type_is_told_in_a_short_printable_way(twilio: Twilio, kind: str) -> None:
+def test_a_body_of_any_type_is_reported_briefly(twilio: Twilio, kind: str) -> None:
     refused = refusal(twilio, Response(b"\0\1\2", 500, {"Content-Type": kind}))
 
     assert refused.message.endswith(", 3 bytes")

@@ -19,7 +19,8 @@ from twbuild.errors import UsageError
 TWILIO = "https://serverless.twilio.com"
 
 
-def test_where_nothing_is_set_the_way_is_direct_and_the_usual_authorities_count() -> None:
+def test_without_settings_the_way_is_direct() -> None:
+    """Where nothing is set the way is direct and the usual authorities count."""
     way = network.network_for(TWILIO)
 
     assert (way.proxies, way.proxy_name) == ({}, None)
@@ -124,16 +125,17 @@ def test_a_malformed_proxy_is_refused_by_name_and_never_repeated(
     with pytest.raises(UsageError) as refused:
         network.network_for(TWILIO)
 
-    told = " ".join([refused.value.message, *refused.value.hints, *refused.value.details])
+    reported = " ".join([refused.value.message, *refused.value.hints, *refused.value.details])
     assert refused.value.message.startswith(f"{variable} ")
-    assert shown(told) == []
-    assert told.isprintable()
+    assert shown(reported) == []
+    assert reported.isprintable()
 
 
 @pytest.mark.usefixtures("trusted")
-def test_a_windows_domain_in_a_proxys_user_name_is_refused_with_how_to_write_it(
+def test_a_windows_domain_in_a_proxys_user_is_refused(
     environ: pytest.MonkeyPatch,
 ) -> None:
+    """A Windows domain in a proxy's user name is refused with how to write it."""
     environ.setenv("HTTPS_PROXY", r"http://CORP\user:pw@proxy:3128")
     with pytest.raises(UsageError, match="HTTPS_PROXY is not a valid proxy address") as refused:
         network.network_for(TWILIO)
@@ -152,9 +154,10 @@ def test_a_windows_domain_in_a_proxys_user_name_is_refused_with_how_to_write_it(
     ],
 )
 @pytest.mark.usefixtures("trusted")
-def test_a_proxy_for_http_alone_is_pointed_out_where_no_connection_comes_about(
+def test_a_proxy_for_http_alone_is_pointed_out(
     environ: pytest.MonkeyPatch, settings: dict[str, str], is_pointed_out: bool
 ) -> None:
+    """A proxy for HTTP alone is pointed out where no connection comes about."""
     for name, value in settings.items():
         environ.setenv(name, value)
 
@@ -181,9 +184,10 @@ def test_an_empty_variable_and_plain_http_need_no_bundle(environ: pytest.MonkeyP
     assert network.network_for("http://127.0.0.1:1").context is None
 
 
-def test_a_scheme_that_requests_does_not_know_is_refused_with_the_one_to_write(
+def test_a_scheme_that_requests_does_not_know_is_refused(
     environ: pytest.MonkeyPatch,
 ) -> None:
+    """A scheme that requests does not know is refused with the one to write."""
     environ.setenv("all_proxy", "socks://127.0.0.1:1080")
     with pytest.raises(UsageError, match=r"all_proxy begins with socks://") as refused:
         network.network_for(TWILIO)

@@ -19,12 +19,12 @@ from tests.support.sockets import (
     http,
 )
 from tests.support.twilio import Twilio, build_body, page, status_body
-from tests.unit.api.fetching import DETAILS, MIB, PAGE, STATUS, asked, body, refusal
+from tests.unit.api.fetching import DETAILS, MIB, PAGE, STATUS, body, refusal, requested
 from twbuild.api import parsing
 from twbuild.api.models import BuildPage, BuildStatus, Dependency, Request, Resource, Status
 from twbuild.errors import TransientError
 
-# What is no Build Status, though it came with 200. Trouble that may pass; never a verdict.
+# What is not a Build Status, though it came with 200. A transient error; never a verdict.
 NONSENSE: Mapping[str, tuple[bytes, str]] = {
     "empty": (b"", "empty"),
     "blanks": (b" \r\n", "empty"),
@@ -77,7 +77,7 @@ NONSENSE: Mapping[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize("row", NONSENSE)
-def test_a_body_that_is_not_the_object_promised_is_trouble_that_may_pass(row: str) -> None:
+def test_a_body_that_is_not_the_object_promised_is_transient(row: str) -> None:
     content, reason = NONSENSE[row]
     with Server(answering(http(content))) as server:
         refused = refusal(server)
@@ -121,13 +121,14 @@ GOOD: Mapping[str, bytes] = {
 
 @pytest.mark.parametrize("row", GOOD)
 def test_a_good_answer_is_read_whatever_stands_around_it(row: str) -> None:
-    answer = asked(answering(GOOD[row]))
+    answer = requested(answering(GOOD[row]))
 
     assert isinstance(answer, BuildStatus)
     assert answer.status is Status.COMPLETED
 
 
-def test_the_five_fields_are_given_as_sent_and_null_where_they_are_no_texts() -> None:
+def test_the_five_fields_are_as_sent_or_null() -> None:
+    """The five fields are given as sent and null where they are no texts."""
     sent = {
         **status_body(status="failed"),
         "account_sid": 7,
@@ -135,7 +136,7 @@ def test_the_five_fields_are_given_as_sent_and_null_where_they_are_no_texts() ->
         "service_sid": SERVICE.lower(),
     }
 
-    answer = asked(answering(http(json.dumps(sent).encode())))
+    answer = requested(answering(http(json.dumps(sent).encode())))
 
     assert answer == BuildStatus(Status.FAILED, BUILD, None, SERVICE.lower(), None)
 
@@ -172,7 +173,7 @@ BUILDS: Mapping[str, tuple[Mapping[str, object], Mapping[str, object]]] = {
             "assets": tuple(f"ZN{n:032x}" for n in range(100, 104)),
         },
     ),
-    "a runtime nobody knew": ({"runtime": "node24"}, {"runtime": "node24"}),
+    "an unknown runtime": ({"runtime": "node24"}, {"runtime": "node24"}),
     "no lists": (
         {"function_versions": None, "asset_versions": 7, "dependencies": None},
         {"functions": None, "assets": None, "dependencies": None},
@@ -214,7 +215,7 @@ def test_a_build_is_read_as_far_as_it_makes_sense(twilio: Twilio, row: str) -> N
     ],
     ids=str,
 )
-def test_a_list_that_makes_no_sense_is_trouble_that_may_pass(
+def test_a_list_that_makes_no_sense_is_transient(
     twilio: Twilio, sent: Mapping[str, object]
 ) -> None:
     twilio.lists(sent)
@@ -253,7 +254,7 @@ FOREIGN: Mapping[str, Mapping[str, object]] = {
 
 @pytest.mark.parametrize("row", FOREIGN)
 @pytest.mark.parametrize("question", [STATUS, DETAILS, PAGE], ids=["status", "build", "page"])
-def test_whatever_an_answer_names_must_be_what_was_asked_for(row: str, question: Request) -> None:
+def test_whatever_an_answer_names_must_be_what_was_requested(row: str, question: Request) -> None:
     sent: Mapping[str, object] = {**build_body(), "status": "completed", **FOREIGN[row]}
     if question is PAGE:  # a listed build has to have a sid, whatever else names it
         named = FOREIGN[row].get("sid")
@@ -265,14 +266,14 @@ def test_whatever_an_answer_names_must_be_what_was_asked_for(row: str, question:
     assert refused.reason.startswith(("the answer is about", "the answer has", "the answer lists"))
 
 
-def test_a_page_whose_next_one_is_another_services_is_not_this_ones() -> None:
+def test_a_page_leading_to_another_service_is_not_this_ones() -> None:
     after = f"/v1/Services/{OTHER_SERVICE}/Builds?Page=1"
     with Server(answering(http(json.dumps(page(next_page_url=after)).encode()))) as server:
         assert f"about service {OTHER_SERVICE}" in refusal(server, PAGE).reason
 
 
 @pytest.mark.parametrize("question", [STATUS, DETAILS, PAGE], ids=["status", "build", "page"])
-def test_a_service_asked_for_by_its_unique_name_is_answered_by_its_sid(question: Request) -> None:
+def test_a_service_requested_by_name_is_answered_by_sid(question: Request) -> None:
     named = {"url": url_of(BUILD, OTHER_SERVICE), "service_sid": OTHER_SERVICE}
     sent = {**build_body(), **named, "status": "completed"}
     content = json.dumps(page(sent) if question is PAGE else sent).encode()
@@ -281,9 +282,10 @@ def test_a_service_asked_for_by_its_unique_name_is_answered_by_its_sid(question:
 
 
 @pytest.mark.parametrize("question", [STATUS, DETAILS, PAGE], ids=["status", "build", "page"])
-def test_one_of_twilios_errors_with_http_200_is_told_as_such_and_may_pass(
+def test_a_twilio_error_with_http_200_is_transient(
     question: Request,
 ) -> None:
+    """One of Twilio's errors with HTTP 200 is reported as such and may pass."""
     inside = b'{"code": 20429, "message": "Too Many Requests", "status": 429}'
     with Server(answering(http(inside, "200 OK", "Retry-After: 7"))) as server:
         refused = refusal(server, question)
@@ -331,14 +333,15 @@ def test_a_date_is_an_iso_8601_text_with_a_time(row: str) -> None:
     assert parsing._time(value) == time
 
 
-def test_a_sid_that_only_unicode_takes_for_the_one_asked_is_another_builds() -> None:
-    asked, folded = "ZB" + "ff" * 16, "ZB" + "\ufb00" + "ff" * 15
-    assert asked.upper() == folded.upper()
-    assert asked.casefold() == folded.casefold()
+def test_a_sid_alike_for_only_unicode_is_another_builds() -> None:
+    """A SID that only Unicode takes for the one requested is another build's."""
+    requested, folded = "ZB" + "ff" * 16, "ZB" + "\ufb00" + "ff" * 15
+    assert requested.upper() == folded.upper()
+    assert requested.casefold() == folded.casefold()
     sent = json.dumps({"sid": folded, "status": "completed"}).encode()
 
     with Server(answering(http(sent))) as server:
-        refused = refusal(server, Request(Resource.STATUS, asked))
+        refused = refusal(server, Request(Resource.STATUS, requested))
 
     assert type(refused) is TransientError
     assert "the answer is about" in refused.reason
@@ -349,10 +352,10 @@ def test_a_sid_that_only_unicode_takes_for_the_one_asked_is_another_builds() -> 
     [{"sid": None}, {"sid": None, "url": None}, {"sid": BUILD.lower()}, {"sid": None, "url": 7}],
     ids=str,
 )
-def test_an_answer_without_a_sid_or_in_other_case_is_this_builds(
+def test_an_answer_without_sid_or_in_other_case_is_ours(
     fields: Mapping[str, object],
 ) -> None:
-    found = asked(answering(http(body(status="completed", **fields))))
+    found = requested(answering(http(body(status="completed", **fields))))
 
     assert isinstance(found, BuildStatus)
     assert found.status is Status.COMPLETED

@@ -17,13 +17,13 @@ class Names:
     """A name server that answers when it is let, each look-up with its number as the address."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         self.answers = threading.Event()
         self.fails = False
 
     def getaddrinfo(self, host: str, *_: Any) -> list[Any]:
-        self.asked.append(host)
-        number = len(self.asked)
+        self.requested.append(host)
+        number = len(self.requested)
         self.answers.wait(20)
         if self.fails:
             raise socket.gaierror(socket.EAI_AGAIN, "try again")
@@ -47,10 +47,10 @@ def look_ups() -> int:
 
 
 @pytest.mark.parametrize("name", ["localhost", "LocalHost", "LOCALHOST"])
-def test_localhost_is_this_machine_and_nobody_is_asked(names: Names, name: str) -> None:
+def test_localhost_is_this_machine_without_a_look_up(names: Names, name: str) -> None:
     assert look_up(Resolver(), name) == ["127.0.0.1", "::1"]
     assert Resolver().addresses(name, socket.AF_INET, 1) == ["127.0.0.1"]
-    assert names.asked == []
+    assert names.requested == []
 
 
 @pytest.mark.parametrize("name", ["localhost.", "localhost.example", "x.localhost", "local"])
@@ -58,13 +58,12 @@ def test_no_other_name_is_this_machine_by_itself(names: Names, name: str) -> Non
     names.answers.set()
 
     assert look_up(Resolver(), name) == ["127.0.0.1"]
-    assert names.asked == [name]
+    assert names.requested == [name]
 
 
 @pytest.mark.parametrize("moment", ["while it is waited for", "between two tries"])
-def test_the_answer_of_a_look_up_that_took_too_long_serves_the_next_try(
-    names: Names, moment: str
-) -> None:
+def test_a_late_look_up_serves_the_next_try(names: Names, moment: str) -> None:
+    """The answer of a look up that took too long serves the next try."""
     resolver = Resolver()
     for _ in range(3):
         with pytest.raises(TimeoutError):
@@ -76,11 +75,11 @@ def test_the_answer_of_a_look_up_that_took_too_long_serves_the_next_try(
         threading.Timer(0.1, names.answers.set).start()
 
     assert look_up(resolver) == ["127.0.0.1"]
-    assert len(names.asked) == 1
+    assert len(names.requested) == 1
     assert look_up(resolver) == ["127.0.0.2"], "an answer is used once"
 
 
-def test_a_failure_that_nobody_waited_for_is_no_ones_answer(names: Names) -> None:
+def test_a_failure_without_a_waiter_is_no_ones_answer(names: Names) -> None:
     resolver = Resolver()
     names.fails = True
     with pytest.raises(TimeoutError):
@@ -112,10 +111,10 @@ def test_ten_connections_share_one_look_up(names: Names, monkeypatch: pytest.Mon
         thread.join(10)
 
     assert found == [["127.0.0.1"]] * 10
-    assert len(names.asked) == 1
+    assert len(names.requested) == 1
 
 
-def test_a_thread_that_cannot_be_started_is_an_error_of_the_system(
+def test_a_thread_that_cannot_be_started_is_a_system_error(
     monkeypatch: pytest.MonkeyPatch, names: Names
 ) -> None:
     def start(_: threading.Thread) -> None:
@@ -127,7 +126,7 @@ def test_a_thread_that_cannot_be_started_is_an_error_of_the_system(
             look_up(Resolver())
 
 
-def test_the_next_try_begins_with_the_address_that_it_is_left() -> None:
+def test_the_next_try_begins_with_the_noted_address() -> None:
     resolver = Resolver()
     resolver.begin_with("localhost", "::1")
     assert look_up(resolver, "localhost") == ["::1", "127.0.0.1"]

@@ -91,7 +91,7 @@ BROKEN: Mapping[str, tuple[Handler, str]] = {
     ),
     "gzip in gzip in gzip": (
         closing(http(b"x", "200 OK", "Content-Encoding: " + ", ".join(["gzip"] * 3))),
-        "encoded in a way that was not asked for",
+        "encoded in a way that was not requested",
     ),
     "a gzip bomb": (
         closing(http(gzip.compress(b" " * 64 * MIB), "200 OK", "Content-Encoding: gzip")),
@@ -125,7 +125,7 @@ BROKEN: Mapping[str, tuple[Handler, str]] = {
 
 
 @pytest.mark.parametrize("row", BROKEN)
-def test_an_answer_that_does_not_arrive_whole_is_trouble_that_may_pass(row: str) -> None:
+def test_an_answer_that_does_not_arrive_whole_is_transient(row: str) -> None:
     handler, reason = BROKEN[row]
     with Server(answering(handler)) as server:
         refused = refusal(server)
@@ -167,9 +167,9 @@ def test_memory_stays_bounded_whatever_is_sent(handler: Handler) -> None:
     "first", [good(), http(b"", "503 Service Unavailable")], ids=["200", "503"]
 )
 @pytest.mark.parametrize("ends", ["closed", "reset"])
-def test_a_kept_connection_that_was_ended_in_between_is_opened_again_without_a_word(
-    first: bytes, ends: str
-) -> None:
+def test_a_kept_connection_that_ended_is_opened_again(first: bytes, ends: str) -> None:
+    """A kept connection that was ended in between is opened again without a word."""
+
     def handle(connection: sockets.Connection) -> None:
         connection.request()
         connection.send(first if connection.number == 1 else good("completed"))
@@ -188,7 +188,8 @@ def test_a_kept_connection_that_was_ended_in_between_is_opened_again_without_a_w
         assert server.accepted == 2
 
 
-def test_twilios_habits_of_closing_and_of_saying_things_twice_are_no_trouble() -> None:
+def test_twilios_habits_are_no_problem() -> None:
+    """Twilio's habits of closing and of saying things twice are no problem."""
     habits = (
         "Connection: close",
         "Content-Type: application/json; charset=utf-8; charset=utf-8",
@@ -245,9 +246,7 @@ LEFTOVERS: Mapping[str, bytes] = {
 
 @pytest.mark.parametrize("row", LEFTOVERS)
 @pytest.mark.parametrize("late", [False, True], ids=["at once", "later"])
-def test_a_connection_with_anything_behind_an_answer_is_not_used_again(
-    row: str, late: bool
-) -> None:
+def test_a_connection_with_anything_behind_is_not_used_again(row: str, late: bool) -> None:
     sent = threading.Event()
 
     def handle(connection: sockets.Connection) -> None:
@@ -287,7 +286,8 @@ UNFRAMED: Mapping[str, bytes] = {
 
 
 @pytest.mark.parametrize("row", UNFRAMED)
-def test_a_connection_is_not_used_again_where_the_end_of_an_answer_is_in_doubt(row: str) -> None:
+def test_a_connection_in_doubt_is_not_used_again(row: str) -> None:
+    """A connection is not used again where the end of an answer is in doubt."""
     with Server(answering(UNFRAMED[row])) as server:
         client = fetcher(server.url)
         for _ in range(2):
@@ -298,7 +298,7 @@ def test_a_connection_is_not_used_again_where_the_end_of_an_answer_is_in_doubt(r
 
 
 @pytest.mark.parametrize("size", [b"-1", b"+5", b"0x5", b"5_0", b"", b"g", b"f" * 400])
-def test_a_chunk_size_that_is_none_is_refused_and_nothing_is_read_on(size: bytes) -> None:
+def test_a_bad_chunk_size_is_refused_and_reading_stops(size: bytes) -> None:
     head = http(b"", "200 OK", "Transfer-Encoding: chunked") + size + b"\r\n"
     tracemalloc.start()
     try:
@@ -329,7 +329,7 @@ def test_no_cookie_is_kept() -> None:
         ("identity", bytes),
     ],
 )
-def test_plain_gzip_and_deflate_are_read_though_nobody_asked_for_them(
+def test_plain_gzip_and_deflate_are_read_though_not_requested(
     encoding: str, compress: Callable[[bytes], bytes]
 ) -> None:
     content = http(compress(body()), "200 OK", f"Content-Encoding: {encoding}")
@@ -377,9 +377,11 @@ def test_one_tls_connection_serves_many_questions(
 
 
 @pytest.mark.parametrize("ends", ["closed", "reset"])
-def test_a_kept_tls_connection_that_was_ended_is_opened_again_without_a_word(
+def test_a_kept_tls_connection_that_ended_is_opened_again(
     environ: pytest.MonkeyPatch, tmp_path: Path, authority: Authority, ends: str
 ) -> None:
+    """A kept TLS connection that was ended is opened again without a word."""
+
     def handle(connection: Connection) -> None:
         connection.request()
         connection.send(good("building" if connection.number == 1 else "completed"))
@@ -448,6 +450,6 @@ def test_a_socks_proxy_leads_to_the_api(
         for _ in range(3):
             fetch(STATUS)
 
-        asked_for = proxy.requests[0].decode("latin-1")
-        assert asked_for == (f"{name}:443" if scheme == "socks5h" else "\x7f\0\0\1:443")
+        requested = proxy.requests[0].decode("latin-1")
+        assert requested == (f"{name}:443" if scheme == "socks5h" else "\x7f\0\0\1:443")
         assert (proxy.accepted, len(api.requests)) == (1, 3)

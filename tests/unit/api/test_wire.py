@@ -37,7 +37,7 @@ def switching_often() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("way", ["direct", "tunnel", "tunnel through an HTTPS proxy"])
-def test_no_byte_of_a_cancelled_request_goes_out_in_the_clear(
+def test_nothing_of_a_cancelled_request_goes_in_the_clear(
     monkeypatch: pytest.MonkeyPatch, authority: Authority, way: str
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority.bundle)
@@ -100,7 +100,7 @@ DRIPS = {
 
 
 @pytest.mark.parametrize("scheme", DRIPS)
-def test_cancelling_ends_the_thread_of_a_connection_that_is_being_made(
+def test_cancelling_ends_the_thread_of_an_unfinished_connection(
     monkeypatch: pytest.MonkeyPatch, scheme: str
 ) -> None:
     begin, drip = DRIPS[scheme]
@@ -127,9 +127,10 @@ def test_cancelling_ends_the_thread_of_a_connection_that_is_being_made(
         assert not thread.is_alive()
 
 
-def test_a_connection_that_comes_after_the_cancel_is_closed_and_nothing_is_sent(
+def test_a_connection_after_the_cancel_is_closed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """A connection that comes after the cancel is closed and nothing is sent."""
     resolved, closed = threading.Event(), threading.Event()
 
     def resolve(*_: object) -> list[str]:

@@ -92,9 +92,9 @@ def refusal(environ: Mapping[str, str], name: str | None = None) -> str:
     return "\n".join([raised.value.message, *raised.value.hints])
 
 
-def commands(told: str) -> list[list[str]]:
+def commands(reported: str) -> list[list[str]]:
     """The words that bash makes of each command in a message."""
-    found = re.findall("with: (.+)$", told, re.MULTILINE)
+    found = re.findall("with: (.+)$", reported, re.MULTILINE)
     script = "".join(f"printf '%s\\0' {command}; printf '\\0'; " for command in found)
     shell = ["bash", "--norc", "-c", script]
     done = subprocess.run(shell, stdout=subprocess.PIPE, check=True, timeout=30)
@@ -172,7 +172,7 @@ class TestSources:
             ({**TOKENS, AUTH_TOKEN: "\n"}, "TWILIO_AUTH_TOKEN is empty"),
         ],
     )
-    def test_half_a_pair_names_the_missing_variable_whatever_else_there_is(
+    def test_half_a_pair_names_the_missing_variable(
         self, config: Config, environ: dict[str, str], wanted: str
     ) -> None:
         config.write(profiles())
@@ -276,16 +276,16 @@ class TestValues:
             ("{}\U0001f600", r"contains .*U\+1F600"),
         ],
     )
-    def test_a_value_that_no_credential_has_is_named_and_never_shown(
+    def test_a_value_unlike_a_credential_is_named_not_shown(
         self, name: str, form: str, wanted: str
     ) -> None:
         pair = PAIR if name in PAIR else TOKENS
         value = pair[name]
 
-        told = refusal({**pair, name: form.format(value, value)})
+        reported = refusal({**pair, name: form.format(value, value)})
 
-        assert re.match(f"{name} {wanted}", told), told
-        assert value not in told
+        assert re.match(f"{name} {wanted}", reported), reported
+        assert value not in reported
 
     @pytest.mark.parametrize(
         ("entry", "wanted"),
@@ -305,7 +305,7 @@ class TestValues:
 
     @pytest.mark.parametrize("name", [API_KEY, API_SECRET, ACCOUNT_SID, AUTH_TOKEN])
     @pytest.mark.parametrize("value", PLACEHOLDERS)
-    def test_a_placeholder_that_was_not_replaced_is_refused_and_not_repeated(
+    def test_an_unreplaced_placeholder_is_refused_and_not_repeated(
         self, config: Config, name: str, value: str
     ) -> None:
         pair = PAIR if name in PAIR else TOKENS
@@ -338,7 +338,7 @@ class TestSecrets:
             Credentials(KEY, SECRET, source="x"),
         ],
     )
-    def test_none_stands_in_repr_or_str(self, found: Credentials) -> None:
+    def test_none_is_in_repr_or_str(self, found: Credentials) -> None:
         assert found.password in SECRETS
         assert found.password not in f"{found!r} {found} {found.source} {found.hint}"
 
@@ -369,7 +369,7 @@ class TestAccount:
 
         assert credentials.find({**config.environ, ACCOUNT_SID: "AC1"}, None).account == account
 
-    def test_an_api_key_in_its_place_works_and_is_pointed_out(self) -> None:
+    def test_an_api_key_in_its_place_works_with_notice(self) -> None:
         found = credentials.find({ACCOUNT_SID: KEY, AUTH_TOKEN: SECRET}, None)
 
         assert (found.username, found.password) == (KEY, SECRET)
@@ -409,7 +409,7 @@ class TestRegionAndEdge:
             ("v", None, None, "v", "TWILIO_EDGE"),
         ],
     )
-    def test_a_profiles_edge_is_the_variable_then_its_own_then_the_files(
+    def test_a_profiles_edge_is_variable_own_or_the_files(
         self, config: Config, variable: str, own: object, top: object, edge: str, place: str
     ) -> None:
         config.write({**profiles(dev=profile(edge=own)), "edge": top})
@@ -421,7 +421,7 @@ class TestRegionAndEdge:
 
 
 class TestProfiles:
-    def test_no_such_profile_lists_those_there_are_and_how_to_make_it(self, config: Config) -> None:
+    def test_a_missing_profile_lists_others_and_how_to_make_it(self, config: Config) -> None:
         config.write(profiles(dev=profile(), prod=profile()))
 
         assert refusal(config.environ, "new") == (
@@ -507,9 +507,10 @@ class TestProfiles:
             ("de\u3164v", r"'de\u3164v'"),
         ],
     )
-    def test_what_cannot_be_seen_in_a_name_is_shown_and_never_offered_as_a_new_profile(
+    def test_invisible_characters_in_a_name_are_shown(
         self, config: Config, typed: str, shown: str
     ) -> None:
+        """What cannot be seen in a name is shown and never offered as a new profile."""
         config.write(profiles(dev=profile()))
         meant = "Profile dev exists: write its name without invisible characters."
         assert refusal(config.environ, typed).splitlines() == [
@@ -523,7 +524,7 @@ class TestProfiles:
         assert f"It has 1 profile: {shown}\n" in refusal(config.environ)
 
     @pytest.mark.parametrize(("encoding", "name"), [("latin-1", "本番"), ("latin-1", "é")])
-    def test_a_command_is_written_in_the_bytes_that_a_shell_must_read(
+    def test_a_command_is_in_the_bytes_that_a_shell_reads(
         self, config: Config, monkeypatch: pytest.MonkeyPatch, encoding: str, name: str
     ) -> None:
         create = ["twilio", "profiles:create", "-p", name]
@@ -531,14 +532,12 @@ class TestProfiles:
         assert refusal(config.environ, name).endswith(f"-p '{name}'")
         with monkeypatch.context() as patch:
             patch.setattr("sys.stderr", io.TextIOWrapper(io.BytesIO(), encoding))
-            told = refusal(config.environ, name)
+            reported = refusal(config.environ, name)
 
-        assert told.splitlines()[-1].isascii()
-        assert commands(told) == [create]
+        assert reported.splitlines()[-1].isascii()
+        assert commands(reported) == [create]
 
-    def test_an_active_profile_is_not_used_where_profiles_must_be_named(
-        self, config: Config
-    ) -> None:
+    def test_no_active_profile_is_used_where_one_must_be_named(self, config: Config) -> None:
         config.write({**profiles(dev=profile(), prod=profile()), "requireProfileInput": True})
         assert refusal(config.environ) == (
             f"no profile named: {config.path} has requireProfileInput. Pass -p NAME\n"
@@ -551,18 +550,18 @@ class TestProfiles:
     def test_of_many_profiles_ten_are_listed(self, config: Config) -> None:
         config.write(profiles(active=None, **{f"p{n}": {} for n in range(3_000)}))
 
-        for told in (refusal(config.environ), refusal(config.environ, "none")):
-            assert "It has 3000 profiles: p0, p1, " in told
-            assert ", p9, and 2990 more\n" in told
-            assert len(told) < 1000
+        for reported in (refusal(config.environ), refusal(config.environ, "none")):
+            assert "It has 3000 profiles: p0, p1, " in reported
+            assert ", p9, and 2990 more\n" in reported
+            assert len(reported) < 1000
 
     def test_a_hostile_profile_is_shown_and_does_nothing(self, config: Config) -> None:
         hostile = "\x1b[2J##[error]\n::error::x\u202e\ud800"
         config.write(profiles(active=None, **{hostile: profile()}))
 
-        for told in (refusal(config.environ), refusal(config.environ, "\x1b##")):
-            assert told.replace("\n", "").isprintable()
-            assert not re.search("##|^::", told, re.MULTILINE)
+        for reported in (refusal(config.environ), refusal(config.environ, "\x1b##")):
+            assert reported.replace("\n", "").isprintable()
+            assert not re.search("##|^::", reported, re.MULTILINE)
 
     def test_the_names_for_completion(self, config: Config) -> None:
         assert profiles_file.names(config.environ) == []
@@ -625,7 +624,7 @@ class TestConfigFile:
         config.write(profiles())
 
         def refuse(path: str, *_: object) -> int:
-            raise PermissionError(errno.EACCES, "told by the system", path)
+            raise PermissionError(errno.EACCES, "said by the system", path)
 
         monkeypatch.setattr(os, "open", refuse)
 
@@ -644,9 +643,8 @@ class TestConfigFile:
         assert credentials.find(environ, None).username == KEY
 
     @pytest.mark.parametrize("name", [None, "dev"])
-    def test_where_there_is_no_file_its_path_and_a_wrong_config_dir_are_named(
-        self, config: Config, name: str | None
-    ) -> None:
+    def test_without_a_file_its_path_is_named(self, config: Config, name: str | None) -> None:
+        """Where there is no file its path and a wrong config dir are named."""
         config.write(profiles())
         tilde = {**config.environ, "TWILIO_CONFIG_DIR": "~/.twilio-cli"}
         itself = {**config.environ, "TWILIO_CONFIG_DIR": str(config.path)}
@@ -714,14 +712,14 @@ def test_a_file_of_whatever_shape_gives_credentials_or_a_sentence(
     try:
         found = credentials.find({"TWILIO_CONFIG_DIR": str(folder)}, name)
     except CredentialsError as refused:
-        told = "".join([refused.message, *refused.hints])
+        reported = "".join([refused.message, *refused.hints])
     else:
-        told = found.username + found.password + found.source
-    assert told.isprintable()
+        reported = found.username + found.password + found.source
+    assert reported.isprintable()
 
 
 @given(st.text(st.characters(exclude_characters="\0"), min_size=1))
-def test_junk_is_a_credential_that_http_can_carry_or_is_refused_unseen(value: str) -> None:
+def test_junk_is_a_credential_for_http_or_is_refused(value: str) -> None:
     try:
         found = credentials.find({ACCOUNT_SID: ACCOUNT, AUTH_TOKEN: value}, None)
     except CredentialsError as refused:

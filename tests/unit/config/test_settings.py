@@ -70,12 +70,12 @@ class TestRegionAndEdge:
         ],
     )
     def test_anything_but_one_small_label_is_refused_by_name(self, name: str, value: str) -> None:
-        told = refusal(**{"TWILIO_REGION": "us1", name: value})
+        reported = refusal(**{"TWILIO_REGION": "us1", name: value})
 
-        assert told.startswith(f"{name} is not valid: ")
-        assert "lowercase letters, digits and hyphens" in told
-        assert told.replace("\n", "").isprintable()
-        assert "##" not in told
+        assert reported.startswith(f"{name} is not valid: ")
+        assert "lowercase letters, digits and hyphens" in reported
+        assert reported.replace("\n", "").isprintable()
+        assert "##" not in reported
 
     @pytest.mark.parametrize("blank", ["", " ", "\n", "\t\r\n"])
     def test_one_of_white_space_only_counts_as_unset(self, tmp_path: Path, blank: str) -> None:
@@ -88,7 +88,7 @@ class TestRegionAndEdge:
             == "https://serverless.tokyo.us1.twilio.com"
         )
 
-    def test_a_region_whose_edge_nobody_knows_asks_for_one(self) -> None:
+    def test_a_region_with_an_unknown_edge_needs_one(self) -> None:
         assert refusal(TWILIO_REGION="xx9") == (
             "twbuild does not know the edge of region xx9\nSet TWILIO_EDGE to the region's edge."
         )
@@ -96,9 +96,7 @@ class TestRegionAndEdge:
     @pytest.mark.parametrize("name", ["TWILIO_REGION", "TWILIO_EDGE"])
     @pytest.mark.parametrize("form", ["{}", " {}\n", "{}.us1", "['{}']"])
     @pytest.mark.parametrize("token", [TOKEN, "0123456789abcdef" * 2])
-    def test_a_secret_in_their_place_is_neither_shown_nor_looked_up(
-        self, name: str, form: str, token: str
-    ) -> None:
+    def test_a_secret_in_their_place_is_not_shown(self, name: str, form: str, token: str) -> None:
         environ = {"TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": token}
         with pytest.raises(UsageError) as raised:
             settings.load_settings({**environ, name: form.format(token)}, None)
@@ -106,7 +104,7 @@ class TestRegionAndEdge:
         assert token not in " ".join([raised.value.message, *raised.value.hints])
         assert name in raised.value.message
 
-    def test_both_in_one_are_told_apart(self) -> None:
+    def test_both_in_one_are_distinguished(self) -> None:
         assert refusal(TWILIO_REGION="dublin.ie1") == (
             "TWILIO_REGION is not valid: 'dublin.ie1'\nSet region ie1 and edge dublin separately."
         )
@@ -194,12 +192,12 @@ class TestAddressInTwiliosPlace:
         )
 
 
-def test_bad_credentials_are_told_before_a_bad_address() -> None:
+def test_bad_credentials_are_reported_before_a_bad_address() -> None:
     with pytest.raises(CredentialsError):
         settings.load_settings({"TWILIO_API_KEY": KEY, "TWBUILD_API_URL": "junk"}, None)
 
 
-def test_no_secret_stands_in_repr() -> None:
+def test_no_secret_is_in_repr() -> None:
     found = loaded(TWBUILD_API_URL="http://127.0.0.1:1")
 
     assert (found.credentials.username, found.credentials.password) == (KEY, SECRET)

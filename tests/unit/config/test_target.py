@@ -1,4 +1,4 @@
-"""Which service and which builds are meant, and what each mistake is told as."""
+"""Which service and which builds are meant, and how each mistake is named."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def settings(account: str | None = ACCOUNT, region: str = "us1") -> Settings:
     return Settings(found, "https://api.example.test", region, is_custom=False, is_regional=False)
 
 
-def told(error: UsageError) -> str:
+def reported(error: UsageError) -> str:
     """Everything that people get to read."""
     return "\n".join([error.message, *error.hints])
 
@@ -107,7 +107,7 @@ class TestArguments:
         with pytest.raises(UsageError) as raised:
             target.parse(typed)
 
-        assert told(raised.value) == message
+        assert reported(raised.value) == message
 
     @pytest.mark.parametrize(
         ("typed", "wanted"),
@@ -226,7 +226,7 @@ class TestArguments:
         with pytest.raises(UsageError) as raised:
             target.parse(typed)
 
-        assert re.search(wanted, told(raised.value)), told(raised.value)
+        assert re.search(wanted, reported(raised.value)), reported(raised.value)
         assert raised.value.exit_code == 2
 
     @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ class TestArguments:
             ([BUILD, SERVICE], "SB"),
         ],
     )
-    def test_sids_within_something_else_are_given_as_the_command_to_type(
+    def test_sids_within_something_else_become_a_command_to_type(
         self, typed: list[str], command: str
     ) -> None:
         names = {"S": SERVICE, "B": BUILD, "O": OTHER_BUILD, "N": "my-app", "U": "SERVICE"}
@@ -287,20 +287,21 @@ class TestArguments:
             ["my-app", ""],
         ],
     )
-    def test_no_command_is_made_up_where_it_would_be_a_guess(self, typed: list[str]) -> None:
+    def test_no_command_is_suggested_where_it_would_be_a_guess(self, typed: list[str]) -> None:
         with pytest.raises(UsageError) as raised:
             target.parse(typed)
 
-        assert "Did you mean" not in told(raised.value)
+        assert "Did you mean" not in reported(raised.value)
 
-    def test_a_url_is_called_one_and_not_repeated_as_it_may_contain_a_password(self) -> None:
+    def test_a_url_is_called_one_and_not_repeated(self) -> None:
+        """A URL is called one and not repeated as it may contain a password."""
         url = f"https://SK1:hunter2@serverless.twilio.com/v1/Services/{SERVICE}/Builds/{BUILD}"
         for typed, name in (([url], "SERVICE"), ([SERVICE, url], "BUILD")):
             with pytest.raises(UsageError) as raised:
                 target.parse(typed)
 
             assert re.fullmatch(f"{name} is not a .*: it is a URL", raised.value.message)
-            assert "hunter2" not in told(raised.value)
+            assert "hunter2" not in reported(raised.value)
 
     @pytest.mark.parametrize(
         "value", ["null", "undefined", "None", "$SERVICE", "${{ vars.SERVICE }}", "<service>"]
@@ -324,8 +325,8 @@ class TestArguments:
             with pytest.raises(UsageError) as raised:
                 target.parse([typed])
 
-            assert told(raised.value).replace("\n", "").isprintable()
-            assert "##" not in told(raised.value)
+            assert reported(raised.value).replace("\n", "").isprintable()
+            assert "##" not in reported(raised.value)
 
 
 class TestWhereTheServiceComesFrom:
@@ -372,7 +373,7 @@ class TestWhereTheServiceComesFrom:
         with pytest.raises(UsageError, match=r"^no service given") as raised:
             located()
 
-        ways = told(raised.value)
+        ways = reported(raised.value)
         assert all(way in ways for way in ("SERVICE", "TWBUILD_SERVICE", ".twiliodeployinfo"))
         assert len(raised.value.hints) == 3
 
@@ -480,7 +481,7 @@ class TestWhichEntryIsTaken:
             ({f"AC{ACCOUNT[2:].upper()}:us1": entry()}, "us1"),
         ],
     )
-    def test_that_of_account_and_region_in_force_then_that_of_the_account(
+    def test_the_entry_of_account_and_region_then_of_the_account(
         self, project: Path, entries: object, region: str
     ) -> None:
         write(project, entries)
@@ -545,9 +546,9 @@ class TestWhichEntryIsTaken:
         with pytest.raises(UsageError) as raised:
             located(known=settings(account, region))
 
-        assert re.search(wanted, told(raised.value)), told(raised.value)
-        assert str(path) in told(raised.value)
-        assert "The credentials are from TWILIO_API_KEY" in told(raised.value)
+        assert re.search(wanted, reported(raised.value)), reported(raised.value)
+        assert str(path) in reported(raised.value)
+        assert "The credentials are from TWILIO_API_KEY" in reported(raised.value)
 
     @pytest.mark.parametrize(
         "value",
@@ -600,7 +601,7 @@ class TestWhichEntryIsTaken:
         with pytest.raises(UsageError) as raised:
             located()
 
-        assert told(raised.value).startswith(
+        assert reported(raised.value).startswith(
             f"serviceSid in {path} 'ZS12' is not a Service SID: it has 2 hex digits"
         )
 
@@ -632,7 +633,7 @@ class TestWhichEntryIsTaken:
         assert raised.value.message == f"{path} cannot be used: {why}"
         assert raised.value.hints == ("Pass SERVICE, or set TWBUILD_SERVICE.",)
 
-    def test_a_fifo_in_its_place_holds_nobody(self, project: Path) -> None:
+    def test_a_fifo_in_its_place_blocks_nothing(self, project: Path) -> None:
         os.mkfifo(project / ".twiliodeployinfo")
 
         with pytest.raises(UsageError, match="cannot be used: not a regular file"):
@@ -650,7 +651,7 @@ def test_what_gets_through_is_well_formed(typed: list[str]) -> None:
     try:
         found = target.parse(typed)
     except UsageError as refused:
-        found, shown = Arguments(None, ()), told(refused)
+        found, shown = Arguments(None, ()), reported(refused)
     else:
         shown = ""
     assert shown.replace("\n", "").isprintable()

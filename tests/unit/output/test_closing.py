@@ -38,7 +38,7 @@ def text(lines: Sequence[Line]) -> str:
     return "\n".join(map(plain, lines))
 
 
-def test_the_parts_begin_with_the_counts_the_sids_and_the_next_steps() -> None:
+def test_the_parts_begin_with_counts_sids_and_next_steps() -> None:
     parts = closing(COMPLETED, TIMEOUT, FAILED, UNAVAILABLE._replace(sid="ZB3")).parts()
 
     assert list(map(text, parts)) == [

@@ -1,4 +1,4 @@
-"""GitHub's annotation: one line, whatever its text has in it, and what there is room for."""
+"""GitHub's annotation: one line, whatever its text has in it, and what there is space for."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def test_the_spaces_of_a_command_are_its_own() -> None:
     assert github.annotation([line], [])[0] == f"{HEAD}  To wait: twbuild wait -p 'a  b' x"
 
 
-ROOM = 4000 - len(HEAD)
+SPACE = 4000 - len(HEAD)
 
 
 @pytest.mark.parametrize("character", ["x", "%", "世"])
-def test_what_has_room_in_4000_characters_as_escaped_is_shown_whole(character: str) -> None:
-    count, rest = divmod(ROOM, len(github._escaped(character)))
+def test_what_fits_into_4000_characters_as_escaped_is_shown_whole(character: str) -> None:
+    count, rest = divmod(SPACE, len(github._escaped(character)))
     whole = character * count + "x" * rest
 
     text, is_whole = github.annotation(lines(whole), [])
@@ -49,7 +49,8 @@ def test_what_has_room_in_4000_characters_as_escaped_is_shown_whole(character: s
     assert (text, is_whole) == (f"{HEAD}first%0Asecond%0A{MORE}", False)
 
 
-def test_a_part_without_room_is_left_out_as_a_whole_and_the_next_one_tried() -> None:
+def test_a_part_that_does_not_fit_is_left_out() -> None:
+    """A part without space is left out as a whole and the next one tried."""
     command: list[Line] = [[("To wait again:", "")], [("twbuild wait " + "ZB " * 1400, "command")]]
     parts = [lines("x" * 5000), command, lines("a", "b"), *(lines("%" * 50) for _ in range(99))]
 

@@ -61,7 +61,8 @@ def test_what_is_unknown_is_null() -> None:
     assert found["sid"] is None
 
 
-def test_fields_are_as_sent_and_the_sid_that_was_asked_where_none_was() -> None:
+def test_fields_are_as_sent_with_the_requested_sid() -> None:
+    """Fields are as sent and the SID that was requested where none was."""
     shouted = BUILD.upper()
     answers = [BuildStatus(Status.FAILED, sid) for sid in (shouted, None)]
 
@@ -74,7 +75,7 @@ def test_fields_are_as_sent_and_the_sid_that_was_asked_where_none_was() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "reported"),
     [
         (CredentialsError("none", "hint"), {"message": "none"}),
         (
@@ -91,8 +92,11 @@ def test_fields_are_as_sent_and_the_sid_that_was_asked_where_none_was() -> None:
         ),
     ],
 )
-def test_an_error_tells_what_is_known(error: Any, told: dict[str, object]) -> None:
-    assert json.loads(json_object.line(finished(Outcome.UNAVAILABLE, error=error)))["error"] == told
+def test_an_error_tells_what_is_known(error: Any, reported: dict[str, object]) -> None:
+    assert (
+        json.loads(json_object.line(finished(Outcome.UNAVAILABLE, error=error)))["error"]
+        == reported
+    )
 
 
 def test_a_failed_build_comes_with_what_twilio_tells_of_it() -> None:
@@ -124,7 +128,7 @@ def test_a_failed_build_comes_with_what_twilio_tells_of_it() -> None:
     }
 
 
-def test_what_twilio_does_not_tell_of_a_failed_build_is_null() -> None:
+def test_what_twilio_omits_of_a_failed_build_is_null() -> None:
     found = json.loads(
         json_object.line(finished(Outcome.FAILED), Details(BUILD, Build(BUILD, "failed")))
     )
@@ -166,7 +170,8 @@ def test_the_last_completed_build_has_the_same_facts_and_its_sid() -> None:
 @example("\ud83d\ude00")
 @example("\\ud800")
 @given(st.text(st.characters(exclude_categories=()) | st.sampled_from("#\n\r\x1b\x7f\ud800[]\\")))
-def test_one_line_that_no_log_obeys_and_that_strict_parsers_read_back(foreign: str) -> None:
+def test_one_line_that_strict_parsers_read(foreign: str) -> None:
+    """One line that no log obeys and that strict parsers read back."""
     answer = BuildStatus(Status.FAILED, BUILD, foreign, None, f"##{foreign}##")
     build = Build(BUILD, "failed", runtime=foreign, dependencies=(Dependency(foreign, foreign),))
 

@@ -40,7 +40,8 @@ def test_a_build_that_was_not_answered_for_yet_is_asking() -> None:
     assert picture(Row(None, START), START + 61)[2:] == "asking     1:01  the newest build"
 
 
-def test_a_building_row_shows_its_time_and_the_problem_with_the_next_try() -> None:
+def test_a_building_row_shows_time_problem_and_next_try() -> None:
+    """A building row shows its time and the problem with the next try."""
     row = Row(BUILD, START, Outcome.BUILDING)
     assert picture(row, START + 46)[2:] == f"building   0:46  {BUILD}"
 
@@ -110,7 +111,7 @@ def test_the_spinner_turns() -> None:
     assert len({picture(row, START + tenth / 10)[0] for tenth in range(10)}) > 4
 
 
-def test_a_finished_row_has_a_mark_and_its_time_stands_still() -> None:
+def test_a_finished_row_has_a_mark_and_fixed_time() -> None:
     row = Row(BUILD, START, Outcome.COMPLETED, START + 72)
 
     assert picture(row, START + 500) == f"✓ completed  1:12  {BUILD}"
@@ -129,9 +130,10 @@ def live() -> Iterator[Live]:
         yield screen
 
 
-def test_of_more_builds_than_rows_those_building_are_drawn_and_the_others_counted(
+def test_of_many_builds_those_building_are_drawn(
     live: Live, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    """Of more builds than rows those building are drawn and the others counted."""
     live.show(Building(MANY[0]))
     live.show(Finished(MANY[1], Outcome.COMPLETED, None, 5.0, 5))
     live.show(Tick())
@@ -154,9 +156,10 @@ def test_closing_erases_the_rows_and_shows_the_cursor(
     assert capfd.readouterr().err == f"\r\x1b[K\x1b[C\x1b[J\r{SHOW_CURSOR}"
 
 
-def test_a_frame_is_what_has_changed_and_now_and_then_a_row_that_may_be_written_on(
+def test_a_frame_is_what_has_changed(
     live: Live, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A frame is what has changed and now and then a row that may be written on."""
     monkeypatch.setattr(Stderr, "is_ready_to_draw", lambda *_, **__: True)
     live.show(Tick())
     assert capfd.readouterr().err.count("asking") == 22

@@ -1,4 +1,4 @@
-"""Lines for people are wrapped between words, below their own indent."""
+"""Human-readable lines are wrapped between words, below their own indent."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ def test_a_command_stays_in_one_piece() -> None:
 
 
 @pytest.mark.parametrize("obeyed", ["+++ x", "--- x", "~~~ x", "^^^ +++", "##[x", "error: x"])
-def test_no_text_is_moved_to_the_first_column_where_ci_systems_obey_it(obeyed: str) -> None:
+def test_no_text_moves_to_the_first_column(obeyed: str) -> None:
+    """No text is moved to the first column where CI systems obey it."""
     for width in range(1, 30):
         first, *others = shown(rendering.wrapped([(f"say it {obeyed} {obeyed}", "")], width)).split(
             "\n"
@@ -59,7 +60,7 @@ def test_no_row_begins_with_what_github_obeys() -> None:
     assert shown(rendering.wrapped([("say ::error::x", "")], 6)) == "say\n  : :error::x"
 
 
-def test_a_style_goes_on_in_the_next_row() -> None:
+def test_a_style_continues_in_the_next_row() -> None:
     first, second = rendering.wrapped([("one two", "failed")], 5).split("\n")
 
     assert first == rendering.wrapped([("one", "failed")], 80)
@@ -84,21 +85,22 @@ ROWS = [
 @pytest.mark.parametrize("styles", [("", ""), ("building", "building"), ("building", "failed")])
 @pytest.mark.parametrize("old", ROWS)
 @pytest.mark.parametrize("new", ROWS)
-def test_rows_changed_in_place_are_as_drawn_anew(
+def test_rows_changed_in_place_are_as_drawn_whole(
     styles: tuple[str, str], old: list[str], new: list[str]
 ) -> None:
     before, after = (
         rendering.rows(Group(*(Text.assemble((row[:1], style), row[1:]) for row in rows)), 12)
         for rows, style in zip((old, new), styles, strict=True)
     )
-    anew = rendering.changed([[]] * 3, after)
+    whole = rendering.changed([[]] * 3, after)
 
     assert drawn(
         rendering.changed([[]] * 3, before) + "\x1b[H" + rendering.changed(before, after)
-    ) == (drawn(anew))
+    ) == (drawn(whole))
     assert old != new or styles[0] != styles[1] or len(rendering.changed(before, after)) < 9
 
 
-def test_a_row_is_cropped_at_the_windows_edge_and_a_line_keeps_its_end() -> None:
+def test_a_row_is_cropped_at_the_windows_edge() -> None:
+    """A row is cropped at the window's edge and a line keeps its end."""
     assert shown(rendering.changed([[]], rendering.rows(Text("x" * 20), 10))) == "\x1b[K" + "x" * 10
     assert shown(rendering.wrapped([("x" * 20, "")], 10)) == "x" * 20

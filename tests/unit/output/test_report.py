@@ -1,4 +1,4 @@
-"""Who says what: each fact once, on the stream and in the form of whoever reads it."""
+"""Who says what: each fact once, on the stream and in the form that its reader needs."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_result_is_one_bare_word_and_is_written_once(capfd: Capture) -> None:
     assert shown.code == 0
 
 
-def test_of_several_builds_each_line_names_its_build_as_it_ends(capfd: Capture) -> None:
+def test_of_several_builds_each_line_names_its_own(capfd: Capture) -> None:
     shown = Shown(capfd, sids=(BUILD, OTHER_BUILD))
 
     assert shown.of(FAILED) == (
@@ -101,7 +101,8 @@ def test_the_json_of_a_failed_build_waits_for_its_details(capfd: Capture) -> Non
     assert shown.end(FAILED)[0] == ""
 
 
-def test_the_json_of_a_failed_build_without_details_is_written_at_the_end(capfd: Capture) -> None:
+def test_the_json_without_details_is_written_at_the_end(capfd: Capture) -> None:
+    """The JSON of a failed build without details is written at the end."""
     shown = Shown(capfd, JSON, (OTHER_BUILD,))
     shown.of(FAILED)
 
@@ -109,7 +110,7 @@ def test_the_json_of_a_failed_build_without_details_is_written_at_the_end(capfd:
 
 
 @pytest.mark.parametrize("terminals", [{1}, {2}, {1, 2}], ids=str)
-def test_a_verdict_is_repeated_on_stderr_only_where_stdout_is_elsewhere(
+def test_a_verdict_is_on_stderr_where_stdout_is_elsewhere(
     elsewhere: pytest.MonkeyPatch, capfd: Capture, terminals: set[int]
 ) -> None:
     elsewhere.setattr(os, "isatty", terminals.__contains__)
@@ -135,7 +136,7 @@ def test_a_verdict_is_repeated_on_stderr_only_where_stdout_is_elsewhere(
         (STATUS._replace(quiet=True), FAILED, False),
     ],
 )
-def test_the_last_line_repeats_what_a_reader_of_stderr_must_know(
+def test_the_last_line_repeats_what_matters(
     capfd: Capture, options: WatchOptions, ended: Finished, is_repeated: bool
 ) -> None:
     shown = Shown(capfd, options, (str(ended.sid),))
@@ -175,9 +176,10 @@ ALWAYS = (Outcome.FAILED, Outcome.TIMEOUT, Outcome.UNAVAILABLE)
 @pytest.mark.parametrize(
     "ended", [COMPLETED, FAILED, TIMEOUT, UNAVAILABLE], ids=lambda e: e.outcome.value
 )
-def test_github_gets_one_annotation_in_place_of_the_closing_lines_of_what_went_wrong(
+def test_github_gets_one_annotation_for_the_closing_lines(
     elsewhere: pytest.MonkeyPatch, capfd: Capture, options: WatchOptions, ended: Finished
 ) -> None:
+    """GitHub gets one annotation in place of the closing lines of what went wrong."""
     elsewhere.setenv("GITHUB_ACTIONS", "true")
     shown = Shown(capfd, options, (str(ended.sid),))
     shown.of(ended)
@@ -191,7 +193,7 @@ def test_github_gets_one_annotation_in_place_of_the_closing_lines_of_what_went_w
         assert "::error" not in err
 
 
-def test_an_annotation_that_not_all_fits_into_stands_below_the_lines(
+def test_an_annotation_without_everything_is_below_the_lines(
     elsewhere: pytest.MonkeyPatch, capfd: Capture
 ) -> None:
     elsewhere.setenv("GITHUB_ACTIONS", "true")
@@ -209,9 +211,10 @@ def test_an_annotation_that_not_all_fits_into_stands_below_the_lines(
     ("terminal", "github", "is_annotated"),
     [(False, "true", True), (False, "", False), (False, "1", False), (True, "true", False)],
 )
-def test_a_refusal_is_annotated_where_github_runs_it_and_no_terminal_shows_it(
+def test_a_refusal_is_annotated_where_github_runs_it(
     elsewhere: pytest.MonkeyPatch, capfd: Capture, terminal: bool, github: str, is_annotated: bool
 ) -> None:
+    """A refusal is annotated where GitHub runs it and no terminal shows it."""
     elsewhere.setattr(os, "isatty", lambda descriptor: terminal and descriptor == 2)
     elsewhere.setenv("GITHUB_ACTIONS", github)
 
@@ -219,9 +222,10 @@ def test_a_refusal_is_annotated_where_github_runs_it_and_no_terminal_shows_it(
     assert ("::error" in capfd.readouterr().err) is is_annotated
 
 
-def test_without_credentials_each_build_has_its_object_and_the_error_is_said_once(
+def test_without_credentials_each_build_has_its_object(
     capfd: Capture,
 ) -> None:
+    """Without credentials each build has its object and the error is said once."""
     code = Report(JSON).refuse(CredentialsError("no credentials"), [BUILD, OTHER_BUILD])
 
     out, err = capfd.readouterr()

@@ -154,9 +154,10 @@ def drain(read_end: int) -> bytes:
     return found
 
 
-def test_progress_that_nobody_reads_takes_no_time_and_only_so_much_memory(
+def test_progress_that_is_not_read_takes_no_time(
     pipe: tuple[int, int],
 ) -> None:
+    """Progress that is not read takes no time and only so much memory."""
     stderr = Stderr()
     since = time.monotonic()
     for number in range(500):
@@ -173,9 +174,10 @@ def test_progress_that_nobody_reads_takes_no_time_and_only_so_much_memory(
     assert len(found) < 70_000
 
 
-def test_no_frame_is_due_while_something_waits_or_may_still_be_on_its_way(
+def test_no_frame_is_due_while_something_waits(
     monkeypatch: pytest.MonkeyPatch, pipe: tuple[int, int]
 ) -> None:
+    """No frame is due while something waits or may still be on its way."""
     now = 100.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     stderr = Stderr()
@@ -205,7 +207,7 @@ def test_closing_lines_share_one_budget(pipe: tuple[int, int]) -> None:
     assert 0.2 <= time.monotonic() - since < 0.5
 
 
-def test_closing_lines_wait_for_a_reader_that_comes_within_the_budget(
+def test_closing_lines_wait_for_a_reader_within_the_budget(
     pipe: tuple[int, int],
 ) -> None:
     found: list[bytes] = []
@@ -214,13 +216,14 @@ def test_closing_lines_wait_for_a_reader_that_comes_within_the_budget(
     Stderr().close(LINES)
     reader.join()
 
-    told = (b"".join(found) + drain(pipe[0])).lstrip(b"x")
-    assert told == b"twbuild: error: 100% wrong\ntwbuild:   a hint\n"
+    reported = (b"".join(found) + drain(pipe[0])).lstrip(b"x")
+    assert reported == b"twbuild: error: 100% wrong\ntwbuild:   a hint\n"
 
 
-def test_a_line_begun_is_ended_before_the_closing_lines_and_one_not_begun_is_dropped(
+def test_a_line_begun_is_ended_before_the_closing_lines(
     pipe: tuple[int, int],
 ) -> None:
+    """A line begun is ended before the closing lines and one not begun is dropped."""
     read_end, _ = pipe
     drain(read_end)
     stderr = Stderr()
@@ -246,7 +249,7 @@ def test_a_line_begun_is_ended_before_the_closing_lines_and_one_not_begun_is_dro
     ],
     ids=["one line", "many lines", "many long lines"],
 )
-def test_a_text_of_any_length_is_told_within_what_a_pipe_holds(
+def test_text_of_any_length_is_within_a_pipes_capacity(
     monkeypatch: pytest.MonkeyPatch, written: list[bytes], lines: list[Line]
 ) -> None:
     on_a_terminal(monkeypatch, False)

@@ -15,7 +15,7 @@ from twbuild.output.stdout import Stdout
 
 @pytest.fixture
 def unread(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """A full pipe as stdout; the end from which nobody has read yet."""
+    """A full pipe as stdout; the end that has not been read yet."""
     read_end, write_end = os.pipe()
     os.set_blocking(write_end, False)
     while True:
@@ -40,7 +40,7 @@ def test_a_line_is_written_once(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr().out == "completed\n"
 
 
-def test_a_verdict_that_is_not_read_by_the_deadline_is_an_error(unread: int) -> None:
+def test_a_verdict_unread_by_the_deadline_is_an_error(unread: int) -> None:
     out = Stdout()
     out.put("completed", is_verdict=True)
     assert not out.flush()

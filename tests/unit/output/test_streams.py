@@ -85,7 +85,7 @@ def test_a_write_does_not_block_where_another_process_was_quicker(
 
 
 @pytest.mark.parametrize("kind", ["file", "pipe"])
-def test_a_line_is_one_write_where_the_stream_takes_it_whole(
+def test_a_line_is_one_write_where_that_is_possible(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, pipe: tuple[int, int], kind: str
 ) -> None:
     real, written = os.write, []
@@ -127,9 +127,10 @@ def test_a_stream_whose_reader_has_gone_has_nothing_waiting(pipe: tuple[int, int
 
 
 @pytest.mark.parametrize(("columns", "rows"), [(54, 7), (0, 0)])
-def test_the_window_has_its_own_size_and_80_by_24_where_it_has_none(
+def test_the_window_has_its_own_size_or_80_by_24(
     monkeypatch: pytest.MonkeyPatch, columns: int, rows: int
 ) -> None:
+    """The window has its own size and 80 by 24 where it has none."""
     monkeypatch.setenv("COLUMNS", "33")
     controller, terminal_end = os.openpty()
     fcntl.ioctl(controller, termios.TIOCSWINSZ, struct.pack("4H", rows, columns, 0, 0))

@@ -13,7 +13,7 @@ from twbuild.sandbox import command
 from twbuild.sandbox.server import Sandbox
 
 
-def test_command_sees_nothing_that_leads_to_an_account_but_the_sandbox(
+def test_command_sees_no_account_but_the_sandboxs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in ("TWILIO_API_KEY", "TWILIO_REGION", "TWBUILD_SERVICE", "TWILIO_AUTH_TOKEN"):
@@ -67,7 +67,7 @@ def test_a_script_whose_interpreter_does_not_exist_names_it(tmp_path: Path) -> N
     assert error.hints == ()
 
 
-def test_a_script_with_windows_line_ends_is_told_to_lose_them(tmp_path: Path) -> None:
+def test_a_script_with_windows_line_ends_is_reported(tmp_path: Path) -> None:
     error, code = refusal(script(tmp_path, b"#!/bin/sh\r\ntrue\r\n"))
 
     assert code == 126

@@ -69,7 +69,7 @@ def test_a_status_has_the_five_fields_of_the_api(building: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("outcome", ["completed", "failed"])
-def test_a_build_ends_as_it_was_told_to_once_its_time_is_over(outcome: str) -> None:
+def test_a_build_ends_as_requested_once_its_time_is_over(outcome: str) -> None:
     with Sandbox(outcome, 0) as sandbox:
         code, build = ask(sandbox, f"{BUILDS}/{BUILD}")
 
@@ -78,7 +78,7 @@ def test_a_build_ends_as_it_was_told_to_once_its_time_is_over(outcome: str) -> N
     assert {"name", "version"} == set(build["dependencies"][0])
 
 
-def test_a_build_keeps_the_time_of_the_first_request_about_it(building: Sandbox) -> None:
+def test_a_build_keeps_the_time_of_its_first_request(building: Sandbox) -> None:
     first, again = (
         ask(building, f"{BUILDS}/{sid}")[1] for sid in (BUILD, f"ZB{BUILD[2:].upper()}")
     )
@@ -107,9 +107,10 @@ def test_the_builds_come_in_pages_that_lead_to_one_another(building: Sandbox) ->
 
 
 @pytest.mark.parametrize("seconds", [0.0, 5.0, 7 * 86400.0])
-def test_earlier_builds_completed_in_the_build_time_and_differ_in_one_dependency(
+def test_earlier_builds_are_alike_but_for_one_dependency(
     seconds: float,
 ) -> None:
+    """Earlier builds completed in the build time and differ in one dependency."""
     with Sandbox("failed", seconds) as sandbox:
         ask(sandbox, f"{BUILDS}/{BUILD}")
         _, listed = ask(sandbox, BUILDS)

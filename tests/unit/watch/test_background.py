@@ -76,19 +76,19 @@ def requests(made: Background) -> list[Request]:
     ],
     ids=str,
 )
-def test_earlier_builds_are_requested_once_at_the_first_building_or_failure(
+def test_earlier_builds_are_requested_once_after_building_or_failure(
     events: list[BuildEvent], wanted: list[Request]
 ) -> None:
     assert requests(background(*events)) == wanted
     assert requests(background(*events, earlier=False)) == [r for r in wanted if r != PAGE]
 
 
-def test_nothing_is_requested_of_a_failed_build_where_nothing_shows_it() -> None:
+def test_nothing_is_requested_of_a_failed_build_without_details() -> None:
     assert requests(background(FAILED, details=False)) == []
 
 
 @pytest.mark.parametrize(("deadline", "until"), [(math.inf, 105), (105.5, 105), (103, 103)])
-def test_each_request_is_given_up_after_5_seconds_and_at_the_deadline(
+def test_each_request_ends_after_5_seconds_and_by_the_deadline(
     deadline: float, until: float
 ) -> None:
     assert background(BUILDING, FAILED, deadline=deadline).waiting == [
@@ -97,24 +97,24 @@ def test_each_request_is_given_up_after_5_seconds_and_at_the_deadline(
     ]
 
 
-def told(
+def reported(
     made: Background, answers: Iterable[tuple[Request, Build | BuildPage | None]]
 ) -> list[BuildEvent]:
     return [event for request, answer in answers for event in made.take(request, answer)]
 
 
-def test_the_usual_time_is_told_once_it_is_known() -> None:
-    assert told(background(BUILDING), [(PAGE, LIST)]) == [Usual(61)]
-    assert told(background(BUILDING), [(PAGE, LIST._replace(builds=LISTED[:3]))]) == []
-    assert told(background(BUILDING), [(PAGE, None)]) == []
+def test_the_usual_time_is_reported_once_it_is_known() -> None:
+    assert reported(background(BUILDING), [(PAGE, LIST)]) == [Usual(61)]
+    assert reported(background(BUILDING), [(PAGE, LIST._replace(builds=LISTED[:3]))]) == []
+    assert reported(background(BUILDING), [(PAGE, None)]) == []
 
 
-def test_a_list_that_the_newest_build_was_selected_from_tells_the_same() -> None:
+def test_the_list_behind_the_newest_build_says_the_same() -> None:
     made = background()
 
     assert list(made.on(SELECTED, 100)) == [Usual(61)]
     assert list(made.on(FAILED, 101)) == []
-    (found,) = told(made, [(details(), NEW)])
+    (found,) = reported(made, [(details(), NEW)])
     assert isinstance(found, Details)
     assert found.changes
     assert found.changes.runtime == ("node22", "node20")
@@ -122,18 +122,18 @@ def test_a_list_that_the_newest_build_was_selected_from_tells_the_same() -> None
 
 
 @pytest.mark.parametrize("order", [list, lambda answers: answers[::-1]], ids=["first", "last"])
-def test_details_are_complete_once_the_build_and_the_list_have_ended(
+def test_details_are_complete_after_the_build_and_the_list(
     order: Callable[[list[Request]], list[Request]],
 ) -> None:
     answers: dict[Request, Build | BuildPage] = {PAGE: LIST, details(): NEW}
     first, last = order([PAGE, details()])
     made = background(FAILED)
 
-    events = told(made, [(first, answers[first])])
+    events = reported(made, [(first, answers[first])])
     assert made.holds_end
     assert not [event for event in events if isinstance(event, Details)]
 
-    events = told(made, [(last, answers[last])])
+    events = reported(made, [(last, answers[last])])
     (found,) = [event for event in events if isinstance(event, Details)]
     assert found.build == NEW
     assert found.changes
@@ -153,8 +153,10 @@ def test_details_are_complete_once_the_build_and_the_list_have_ended(
     ],
     ids=["no list", "empty list", "not listed", "no other", "no details", "nothing"],
 )
-def test_no_change_is_told_that_is_not_known(page: BuildPage | None, build: Build | None) -> None:
-    events = told(background(FAILED), [(PAGE, page), (details(), build)])
+def test_no_change_is_reported_that_is_not_known(
+    page: BuildPage | None, build: Build | None
+) -> None:
+    events = reported(background(FAILED), [(PAGE, page), (details(), build)])
 
     assert events[-1] == Details(BUILD, build, None)
 
@@ -163,7 +165,7 @@ def test_each_failed_build_has_details_of_its_own() -> None:
     made = background(FAILED, ended(Outcome.FAILED, OTHER_BUILD))
     other = Build(OTHER_BUILD, "failed")
 
-    events = told(made, [(details(OTHER_BUILD), other), (details(), None), (PAGE, None)])
+    events = reported(made, [(details(OTHER_BUILD), other), (details(), None), (PAGE, None)])
 
     assert events == [Details(OTHER_BUILD, other), Details(BUILD, None)]
 
@@ -174,8 +176,8 @@ def test_only_details_of_a_failed_build_hold_up_the_end() -> None:
 
     list(made.on(FAILED, 102))
     assert made.holds_end
-    assert told(made, [(details(), NEW)]) == []
+    assert reported(made, [(details(), NEW)]) == []
     assert made.holds_end
 
-    assert told(made, [(PAGE, None)]) == [Details(BUILD, NEW)]
+    assert reported(made, [(PAGE, None)]) == [Details(BUILD, NEW)]
     assert not made.holds_end

@@ -90,7 +90,7 @@ BAD: dict[str, bytes | Handler] = {
 
 
 @pytest.mark.parametrize("answer", BAD.values(), ids=BAD)
-def test_whatever_the_list_is_no_poll_and_no_verdict_waits_for_it(answer: bytes | Handler) -> None:
+def test_no_poll_and_no_verdict_waits_for_the_list(answer: bytes | Handler) -> None:
     statuses = ["building"] * 3 + ["completed"]
     with Server(beside_polls(answer, *statuses)) as server:
         watched = watch(server.url, times=2, earlier=True)
@@ -106,7 +106,7 @@ def test_whatever_the_list_is_no_poll_and_no_verdict_waits_for_it(answer: bytes 
     assert len(polls) == 4
     assert len(server.requests) == 5, "it is requested once"
     assert max(gaps) < 2.5, "no poll is late"
-    assert (watched.troubles, watched.of(Usual)) == ([], [])
+    assert (watched.problems, watched.of(Usual)) == ([], [])
 
 
 def test_polls_keep_their_connection_and_the_list_has_another() -> None:
@@ -138,13 +138,13 @@ def test_polls_keep_their_connection_and_the_list_has_another() -> None:
 
 
 @pytest.mark.parametrize("after", [0.0, 3.0], ids=["at once", "after 3 seconds"])
-def test_a_list_that_hangs_holds_up_the_details_for_5_seconds_at_most(after: float) -> None:
+def test_a_list_that_hangs_delays_details_by_5_seconds(after: float) -> None:
     statuses = ["building"] * round(after) + ["failed"]
     with Server(beside_polls(silent, *statuses)) as server:
         watched = watch(server.url, times=10, earlier=True)
 
     (finished,) = [at for at, event in watched.events if isinstance(event, Finished)]
-    (told,) = [(at, event) for at, event in watched.events if isinstance(event, Details)]
-    asked_at = 0.0 if statuses[0] == "building" else finished
-    assert told[0] == pytest.approx(asked_at + 5, abs=0.9)
-    assert (told[1].build is not None, told[1].changes) == (True, None)
+    (reported,) = [(at, event) for at, event in watched.events if isinstance(event, Details)]
+    requested_at = 0.0 if statuses[0] == "building" else finished
+    assert reported[0] == pytest.approx(requested_at + 5, abs=0.9)
+    assert (reported[1].build is not None, reported[1].changes) == (True, None)

@@ -48,13 +48,13 @@ def took(seconds: float, status: str = "completed") -> Build:
     ],
     ids=str,
 )
-def test_the_usual_time_is_the_median_of_three_or_more_plausible_times(
+def test_the_usual_time_is_the_median_of_plausible_times(
     seconds: list[float], usual: float | None
 ) -> None:
     assert usual_seconds(map(took, seconds)) == usual
 
 
-def test_the_usual_time_is_that_of_completed_builds_with_both_dates() -> None:
+def test_the_usual_time_needs_completed_builds_with_both_dates() -> None:
     others = [
         took(5, "failed"),
         took(5, "building"),
@@ -67,7 +67,7 @@ def test_the_usual_time_is_that_of_completed_builds_with_both_dates() -> None:
     assert usual_seconds([took(60), took(70), took(80), *others]) == 70
 
 
-def test_the_time_of_a_build_is_from_its_creation_to_its_last_update() -> None:
+def test_a_builds_time_is_from_creation_to_last_update() -> None:
     assert build_seconds(took(36.5)) == 36.5
     assert build_seconds(build()) is None
     assert build_seconds(took(1)._replace(created=None)) is None
@@ -100,15 +100,17 @@ def test_the_time_of_a_build_is_from_its_creation_to_its_last_update() -> None:
         "two of one moment before it",
     ],
 )
-def test_the_last_completed_build_is_the_newest_before_this_one_where_that_is_certain(
+def test_the_last_completed_build_is_the_newest_before(
     builds: list[Build], last: int | None
 ) -> None:
+    """The last completed build is the newest before this one where that is certain."""
     found = last_completed("zbA" + "0" * 31, [build(0xA << 124, "failed"), *builds])
 
     assert (found and found.sid) == (None if last is None else build(last).sid)
 
 
-def test_the_last_completed_build_is_unknown_where_this_one_is_not_listed_with_a_date() -> None:
+def test_the_last_completed_build_may_be_unknown() -> None:
+    """The last completed build is unknown where this one is not listed with a date."""
     before = build(1, minutes=-1)
 
     assert last_completed(build(2).sid, [before]) is None
@@ -144,9 +146,10 @@ def test_changes_are_what_differs_in_runtime_and_dependencies() -> None:
     ],
     ids=str,
 )
-def test_changes_of_functions_and_assets_are_counted_by_the_sids_of_their_versions(
+def test_changed_functions_and_assets_are_counted_by_version(
     now: tuple[str, ...] | None, before: tuple[str, ...] | None, counts: Counts | None
 ) -> None:
+    """Changes of functions and assets are counted by the SIDs of their versions."""
     functions = changes(build(2, functions=now), build(1, functions=before))
     assets = changes(build(2, assets=now), build(1, assets=before))
 

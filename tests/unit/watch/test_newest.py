@@ -1,4 +1,4 @@
-"""Which build is the newest: told by all pages, or not at all."""
+"""Which build is the newest: from all pages, or unknown."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def listing(*pages: list[Build]) -> BuildList:
     return found
 
 
-def test_the_newest_in_progress_with_its_age_and_the_number_of_others() -> None:
+def test_the_newest_in_progress_has_age_and_other_count() -> None:
     found = listing(
         [build(1, "completed", 1), build(2, minutes_ago=9)],
         [build(3, minutes_ago=3), build(4, minutes_ago=7), build(5, "failed", 2)],
@@ -58,7 +58,7 @@ def test_times_are_compared_across_time_zones() -> None:
     assert listing([later, earlier]).newest(NOON, in_progress=True).sid == BUILD
 
 
-def test_a_build_that_two_pages_list_counts_once_as_last_listed() -> None:
+def test_a_build_on_two_pages_counts_as_last_listed() -> None:
     shouted = Build(build(0xAB).sid.upper(), "completed", NOON)
 
     found = listing([build(0xAB), build(1, minutes_ago=5)], [shouted])
@@ -82,7 +82,7 @@ def test_no_builds() -> None:
 
 
 @pytest.mark.parametrize("status", ["completed", "failed", "queued", "Building", ""])
-def test_none_in_progress_names_the_newest_its_status_and_its_age(status: str) -> None:
+def test_none_in_progress_names_the_newest_with_status_and_age(status: str) -> None:
     found = listing([build(1, "failed", 60 * 24 * 9)], [build(0xAB, status, 60 * 24 * 3)])
 
     with pytest.raises(NotFoundError) as raised:
@@ -106,7 +106,7 @@ def test_foreign_text_in_a_status_is_shown_and_does_nothing() -> None:
 
 
 @pytest.mark.parametrize("in_progress", [True, False])
-def test_a_build_without_its_time_leaves_it_open_which_is_the_newest(in_progress: bool) -> None:
+def test_a_build_without_a_time_leaves_the_newest_open(in_progress: bool) -> None:
     found = listing([build(1), build(2, "completed", None)])
 
     with pytest.raises(PermanentError) as raised:
@@ -132,7 +132,7 @@ TOKYO = timezone(timedelta(hours=9))
     ],
 )
 @pytest.mark.parametrize("zone", [timezone.utc, TOKYO], ids=["one zone", "two zones"])
-def test_of_two_builds_created_at_the_same_moment_neither_is_the_newest(
+def test_of_two_builds_of_one_moment_neither_is_newest(
     statuses: list[str], in_progress: bool, zone: timezone
 ) -> None:
     one, other = (build(n, status) for n, status in enumerate(statuses))
@@ -146,7 +146,8 @@ def test_of_two_builds_created_at_the_same_moment_neither_is_the_newest(
     assert raised.value.hints == ("Pass a Build SID.",)
 
 
-def test_builds_created_at_the_same_moment_do_no_harm_where_neither_is_wanted() -> None:
+def test_builds_of_one_moment_matter_only_where_wanted() -> None:
+    """Builds created at the same moment do no harm where neither is wanted."""
     newer = listing([build(1, "failed"), build(2, "completed"), build(3, minutes_ago=3)])
     older = listing([build(1), build(2, minutes_ago=3), build(3, minutes_ago=3)])
 
@@ -155,9 +156,10 @@ def test_builds_created_at_the_same_moment_do_no_harm_where_neither_is_wanted() 
 
 
 @pytest.mark.parametrize("minutes_ago", [1, None])
-def test_a_build_that_is_listed_with_two_dates_leaves_it_open_which_is_the_newest(
+def test_a_build_with_two_dates_leaves_the_newest_open(
     minutes_ago: float | None,
 ) -> None:
+    """A build that is listed with two dates leaves it open which is the newest."""
     again = build(0xAB, minutes_ago=minutes_ago)._replace(sid=build(0xAB).sid.upper())
 
     with pytest.raises(PermanentError, match="is listed with two dates") as raised:
@@ -176,7 +178,7 @@ def test_50_pages_are_read_and_a_51st_is_too_many() -> None:
     assert raised.value.hints == ("Pass a Build SID.",)
 
 
-def test_all_that_is_known_is_kept_of_the_20_newest_builds() -> None:
+def test_all_that_is_known_of_20_builds_is_kept() -> None:
     builds = [
         build(n, minutes_ago=n)._replace(functions=("ZN1",), assets=("ZN2",), dependencies=())
         for n in (30, 5, *range(10, 30), 1)

@@ -48,13 +48,13 @@ def closed() -> Iterator[None]:
     close_fetchers()
 
 
-def test_a_wait_goes_on_over_one_connection_until_the_build_is_over() -> None:
+def test_a_wait_continues_over_one_connection_to_the_end() -> None:
     with Server(answering(*[good()] * 8, good("completed"))) as server:
         watched = watch(server.url, times=20)
 
         assert watched.finished.outcome is Outcome.COMPLETED
         assert (server.accepted, len(server.requests), watched.finished.polls) == (1, 9, 9)
-        assert watched.troubles == []
+        assert watched.problems == []
 
 
 def test_an_error_ends_only_the_build_that_met_it(twilio: Twilio) -> None:
@@ -117,7 +117,7 @@ def test_a_server_that_comes_up_late_is_waited_for() -> None:
     came[0].ending.set()
 
     assert watched.finished.outcome is Outcome.COMPLETED
-    assert set(watched.troubles) == {f"connection refused by 127.0.0.1:{port}"}
+    assert set(watched.problems) == {f"connection refused by 127.0.0.1:{port}"}
 
 
 def test_a_bug_in_a_thread_reaches_the_caller() -> None:
@@ -129,7 +129,7 @@ def test_a_bug_in_a_thread_reaches_the_caller() -> None:
         watch("", make_fetcher=Broken)
 
 
-def test_nothing_but_a_fetch_error_is_trouble() -> None:
+def test_nothing_but_a_fetch_error_is_problem() -> None:
     class Refusing(Offline):
         def fetch(self, _: Request) -> BuildStatus:
             raise FetchError("odd", "odd")
@@ -139,7 +139,7 @@ def test_nothing_but_a_fetch_error_is_trouble() -> None:
     assert watched.finished.outcome is Outcome.UNAVAILABLE
 
 
-def test_the_details_of_many_failed_builds_all_come_where_they_are_given() -> None:
+def test_details_of_many_failed_builds_all_come() -> None:
     failing = [f"ZB{number:032x}" for number in range(40)]
 
     def handle(connection: Connection) -> None:
@@ -156,7 +156,7 @@ def test_the_details_of_many_failed_builds_all_come_where_they_are_given() -> No
 
 
 @pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), MemoryError()])
-def test_a_thread_that_cannot_be_started_is_trouble_that_may_pass(
+def test_a_thread_that_cannot_be_started_is_transient(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     starts: list[float] = []
@@ -174,10 +174,10 @@ def test_a_thread_that_cannot_be_started_is_trouble_that_may_pass(
         watched = watch(server.url)
 
     assert watched.finished.outcome is Outcome.COMPLETED
-    assert ["no thread could be started" in trouble for trouble in watched.troubles] == [True]
+    assert ["no thread could be started" in problem for problem in watched.problems] == [True]
 
 
-# A server that never ends its answer, and what each question to it comes to: 15 s of trouble.
+# A server that never ends its answer, and what each request to it comes to: 15 s of waiting.
 HANGS: dict[str, Handler] = {
     "silent": silent,
     "a byte now and then in the header": trickling(good("completed"), 0.06),
@@ -193,18 +193,17 @@ HANGS: dict[str, Handler] = {
 @pytest.mark.parametrize(
     ("row", "kept"), [*((row, False) for row in HANGS), ("silent", True)], ids=str
 )
-def test_a_question_takes_15_seconds_at_most_and_the_next_one_a_new_connection(
-    row: str, kept: bool
-) -> None:
+def test_a_request_takes_15_seconds_at_most(row: str, kept: bool) -> None:
+    """A question takes 15 seconds at most and the next one a new connection."""
     script: list[bytes | Handler] = [*([good()] if kept else []), HANGS[row], good("completed")]
     with Server(answering(*script)) as server:
         watched = watch(server.url, times=25)
 
         assert watched.finished.outcome is Outcome.COMPLETED
-        assert watched.troubles == ["no answer within 15s"]
+        assert watched.problems == ["no answer within 15s"]
         assert 15 < watched.seconds < 28
         assert server.accepted == 2
-        until(lambda: server.open_now <= 1, "the end of the connection left behind")
+        until(lambda: server.open_now <= 1, "the end of the cancelled connection")
 
 
 class Busy:
@@ -227,7 +226,7 @@ class Busy:
             connection.send(http(json.dumps({"sid": sid, "status": "building"}).encode()))
 
 
-def test_25_builds_are_asked_about_ten_at_a_time_over_ten_connections() -> None:
+def test_25_builds_are_polled_ten_at_a_time() -> None:
     busy = Busy(0.05)
     sids = [f"ZB{number:032x}" for number in range(25)]
     with Server(busy.handle) as server:
@@ -239,9 +238,10 @@ def test_25_builds_are_asked_about_ten_at_a_time_over_ten_connections() -> None:
         assert all(finished.polls >= 2 for finished in watched.endings)
 
 
-def test_nothing_wakes_the_wait_while_all_requests_are_under_way_and_more_are_due(
+def test_nothing_wakes_the_wait_while_all_requests_are_running(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Nothing wakes the wait while all requests are under way and more are due."""
     waits: list[float] = []
     real = FastRunner._wait
 
@@ -271,7 +271,7 @@ def test_threads_and_descriptors_stay_flat_though_every_other_question_hangs() -
         close_fetchers()
 
         assert watched.finished.outcome is Outcome.COMPLETED
-        assert len(watched.troubles) >= 20
+        assert len(watched.problems) >= 20
         until(lambda: gc.collect() >= 0 and counts() <= before, f"{before}, as before")
 
 
@@ -321,7 +321,8 @@ def test_the_deadline_takes_effect_within_a_fifth_of_a_second(where: str) -> Non
     assert 0 <= min(late() for _ in range(3)) < 0.2
 
 
-def test_40_failed_builds_whose_details_hang_take_5_seconds_together_and_delay_no_poll() -> None:
+def test_40_failed_builds_whose_details_hang_take_5_seconds() -> None:
+    """40 failed builds whose details hang take 5 seconds together and delay no poll."""
     failing = [f"ZB{number:032x}" for number in range(40)]
     polls: list[float] = []
 
@@ -351,18 +352,19 @@ def test_40_failed_builds_whose_details_hang_take_5_seconds_together_and_delay_n
     assert max(made) < max(at for at in ended[:40]) + 6
 
 
-def test_details_that_a_poll_needs_the_place_of_are_cancelled_and_asked_for_again() -> None:
+def test_details_give_way_where_a_poll_needs_the_place() -> None:
+    """Details that a poll needs the place of are cancelled and requested again."""
     others = [f"ZB{number:032x}" for number in range(10)]
     all_at_once = threading.Barrier(10)
-    asked, cancelled = threading.Event(), threading.Event()
+    requested, cancelled = threading.Event(), threading.Event()
 
     def handle(connection: Connection) -> None:
         while True:
             path = connection.request().split()[1].decode()
             sid, status = path.split("/")[5], "failed"
             if not path.endswith("/Status"):
-                if not asked.is_set():
-                    asked.set()
+                if not requested.is_set():
+                    requested.set()
                     with suppress(Gone):
                         connection.stay_silent()
                     cancelled.set()
@@ -371,7 +373,7 @@ def test_details_that_a_poll_needs_the_place_of_are_cancelled_and_asked_for_agai
                 continue
             if sid != BUILD:
                 status = "building"
-                if asked.is_set():
+                if requested.is_set():
                     all_at_once.wait(10)
                     status = "completed"
             connection.send(http(json.dumps(status_body(sid, status)).encode()))
@@ -399,4 +401,4 @@ def test_a_wall_clock_that_jumps_changes_nothing(
 
         assert watched.finished.outcome is Outcome.COMPLETED
         assert 9 < watched.seconds < 25
-        assert watched.troubles == []
+        assert watched.problems == []

@@ -43,9 +43,10 @@ def test_a_reset_starts_the_seconds_and_the_tries_again() -> None:
 @pytest.mark.parametrize(
     ("tries", "now", "left"), [(2, 5, 15), (1, 5, math.inf), (2, 20, math.inf), (9, 19, 1)]
 )
-def test_the_seconds_left_count_only_where_one_more_failure_exhausts_the_policy(
+def test_the_seconds_left_count_before_the_last_failure_only(
     tries: int, now: float, left: float
 ) -> None:
+    """The seconds left count only where one more failure exhausts the policy."""
     retries = Retries(RetryPolicy(20, tries=3), now=0)
     retries.tries = tries
 

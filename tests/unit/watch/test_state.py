@@ -1,4 +1,4 @@
-"""When a build is asked about, what an answer means and when it is over, with a moved clock."""
+"""When a build is polled, what an answer means and when it is over, with a moved clock."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def watch(policy: Policy | None = None, sid: str | None = BUILD) -> Watch:
     return Watch(sid, policy or wait(), START, lambda: 1.0)
 
 
-def trouble(played_events: list[object]) -> list[Problem]:
+def problem(played_events: list[object]) -> list[Problem]:
     return [event for event in played_events if isinstance(event, Problem)]
 
 
@@ -59,7 +59,8 @@ class TestVerdict:
         assert watched.finished is not None
         assert watched.finished.outcome is Outcome.COMPLETED
 
-    def test_progress_is_told_with_the_first_good_answer_and_the_first_after_trouble(self) -> None:
+    def test_progress_is_reported_first_and_after_a_problem(self) -> None:
+        """Progress is reported with the first good answer and the first after problem."""
         played = play([BUILDING, BUILDING, passing(), BUILDING, BUILDING, COMPLETED])
 
         assert [type(event) for event in played.events] == [Building, Problem, Building, Finished]
@@ -104,7 +105,7 @@ class TestBeat:
 
         assert played.times == times
 
-    def test_trouble_leaves_it_for_as_long_as_it_lasts(self) -> None:
+    def test_problem_leaves_it_for_as_long_as_it_lasts(self) -> None:
         played = play([BUILDING, Took(passing(), 0.2), Took(BUILDING, 0.1), BUILDING, COMPLETED])
 
         assert played.times == [0, 1, 2.2, 3, 4]
@@ -131,9 +132,10 @@ class TestDeadline:
             (0.4, 2, [0, 0.4, 0.8, 1.2, 1.6]),
         ],
     )
-    def test_one_last_try_comes_a_second_before_it_where_the_next_would_come_after(
+    def test_one_last_try_comes_a_second_before_it(
         self, interval: float, timeout: float, times: list[float]
     ) -> None:
+        """One last try comes a second before it where the next would come after."""
         played = play(forever(BUILDING), wait(interval, timeout))
 
         assert played.times == times
@@ -150,7 +152,7 @@ class TestDeadline:
         assert played.times == times
         assert (played.outcome, played.finished_at) == ("timeout", 10)
 
-    def test_the_trouble_at_the_end_is_remembered(self) -> None:
+    def test_the_problem_at_the_end_is_remembered(self) -> None:
         last = passing(reason="the last")
 
         played = play(forever(BUILDING, passing(), last), wait(timeout=4))
@@ -158,16 +160,16 @@ class TestDeadline:
         assert played.finished is not None
         assert (played.finished.answer, played.finished.error) == (BUILDING, last)
 
-    def test_trouble_that_a_good_answer_has_mended_is_forgotten(self) -> None:
+    def test_problem_that_a_good_answer_has_mended_is_forgotten(self) -> None:
         played = play(forever(BUILDING, passing(), BUILDING), wait(timeout=4))
 
         assert played.finished is not None
         assert played.finished.error is None
 
-    def test_no_trouble_is_told_that_no_try_follows(self) -> None:
+    def test_a_problem_without_a_retry_is_not_shown(self) -> None:
         played = play(forever(BUILDING, passing(60)), wait(timeout=10))
 
-        assert not trouble(list(played.events))
+        assert not problem(list(played.events))
 
     @pytest.mark.parametrize("error", [passing(), missing(), fatal(), unauthorized()])
     def test_what_comes_after_it_decides_no_more(self, error: FetchError) -> None:
@@ -178,7 +180,7 @@ class TestDeadline:
         assert watched.next(START + 10) == Finished(BUILD, Outcome.TIMEOUT, None, 10, 1, None)
 
 
-class TestPassingTrouble:
+class TestTransientErrors:
     def test_the_pauses_double_from_1_to_30_seconds(self) -> None:
         played = play([BUILDING, *[passing()] * 6, COMPLETED])
 
@@ -204,14 +206,14 @@ class TestPassingTrouble:
         played = play([BUILDING, Took(passing(retry_after), 0.25), COMPLETED])
 
         assert played.times == [0, 1, 1.25 + pause]
-        assert trouble(list(played.events)) == [Problem(BUILD, "HTTP 503", START + 1.25 + pause)]
+        assert problem(list(played.events)) == [Problem(BUILD, "HTTP 503", START + 1.25 + pause)]
 
-    def test_its_last_try_comes_at_its_end_however_short_a_pause_that_makes(self) -> None:
+    def test_its_last_try_comes_at_its_end(self) -> None:
         played = play(forever(passing(19.5), passing(), passing()), wait(0.2))
 
         assert played.times == [0, 19.5, 20]
 
-    def test_an_end_slept_through_hurries_no_try_that_is_not_the_last(self) -> None:
+    def test_an_end_slept_through_hurries_no_other_try(self) -> None:
         played = play(
             forever(BUILDING, passing()), wait(0.2), stops=lambda at: 119.3 if at < 0.5 else 0
         )
@@ -221,15 +223,13 @@ class TestPassingTrouble:
     @pytest.mark.parametrize(
         ("seconds", "outcome"), [(119, "completed"), (120, "completed"), (121, "unavailable")]
     )
-    def test_trouble_for_1_59_is_ridden_out_and_for_2_01_is_not(
-        self, seconds: float, outcome: str
-    ) -> None:
+    def test_a_problem_of_1_59_passes_2_01_does_not(self, seconds: float, outcome: str) -> None:
         played = play(until(seconds, passing(), BUILDING))
 
         assert played.outcome == outcome
 
     @pytest.mark.parametrize(("seconds", "outcome"), [(19, "completed"), (21, "unavailable")])
-    def test_where_none_has_come_yet_for_0_19_and_not_for_0_21(
+    def test_without_an_answer_0_19_passes_0_21_does_not(
         self, seconds: float, outcome: str
     ) -> None:
         assert play(until(seconds, passing())).outcome == outcome
@@ -251,8 +251,8 @@ class TestPassingTrouble:
 def until(seconds: float, error: FetchError, *first: Result) -> list[Result]:
     """`first`, then `error` for that long, then completed: the tries that fall into it are few."""
     played = play([*first, *[error] * 40, COMPLETED], wait(1))
-    since = played.asked[0].ended if first else 0
-    bad = sum(asked.at - since < seconds for asked in played.asked[len(first) :])
+    since = played.requested[0].ended if first else 0
+    bad = sum(requested.at - since < seconds for requested in played.requested[len(first) :])
     return [*first, *[error] * bad, COMPLETED]
 
 
@@ -263,7 +263,7 @@ class TestNotFound:
 
         played = play(forever(*first, error))
 
-        begun = played.asked[len(first)].at
+        begun = played.requested[len(first)].at
         assert [at - begun for at in played.times[len(first) :]] == [0, 1, 3, 5]
         assert played.outcome == "not_found"
         assert played.finished is not None
@@ -292,12 +292,12 @@ class TestOneLook:
 
         played = play(forever(error), wait(once=True))
 
-        assert len(played.asked) == tries
+        assert len(played.requested) == tries
         assert played.finished_at == pytest.approx(retry_after * (tries - 1))
         assert played.finished is not None
         assert (played.outcome, played.finished.error) == ("unavailable", error)
 
-    def test_silence_from_beginning_to_end_is_told(self) -> None:
+    def test_silence_from_beginning_to_end_is_reported(self) -> None:
         watched = watch(wait(once=True))
         watched.next(START)
 
@@ -313,7 +313,7 @@ class TestInterrupt:
         ("answers", "answer"),
         [([], None), ([BUILDING], BUILDING), ([BUILDING, passing()], BUILDING)],
     )
-    def test_the_last_status_and_the_time_are_told(
+    def test_the_last_status_and_the_time_are_reported(
         self, answers: list[Result], answer: BuildStatus | None
     ) -> None:
         watched = watch()
@@ -334,7 +334,7 @@ class TestNewestBuild:
 
         played = play([Took(listed, 0.4), BUILDING, COMPLETED], sid=None)
 
-        assert [asked.request for asked in played.asked[:2]] == [
+        assert [requested.request for requested in played.requested[:2]] == [
             Request(Resource.PAGE),
             Request(Resource.STATUS, BUILD),
         ]
@@ -354,7 +354,7 @@ class TestNewestBuild:
 
         played = play([*pages, COMPLETED], sid=None)
 
-        assert [asked.request for asked in played.asked[:3]] == [
+        assert [requested.request for requested in played.requested[:3]] == [
             Request(Resource.PAGE),
             Request(Resource.PAGE, query="Page=1&PageToken=a"),
             Request(Resource.PAGE, query="Page=2"),
@@ -362,12 +362,13 @@ class TestNewestBuild:
         assert played.finished is not None
         assert played.finished.sid == BUILD
 
-    def test_wait_takes_the_newest_in_progress_and_status_the_newest_of_all(self) -> None:
+    def test_wait_takes_the_newest_in_progress(self) -> None:
+        """Wait takes the newest in progress and status the newest of all."""
         listed = page(build(OTHER_BUILD, "failed", 1), build(BUILD, "building", 5))
 
-        assert play([listed, COMPLETED], sid=None).asked[-1].request.sid == BUILD
+        assert play([listed, COMPLETED], sid=None).requested[-1].request.sid == BUILD
         looked = play([listed, FAILED], wait(once=True), sid=None)
-        assert looked.asked[-1].request.sid == OTHER_BUILD
+        assert looked.requested[-1].request.sid == OTHER_BUILD
 
     @pytest.mark.parametrize("status", ["completed", "failed"])
     def test_none_in_progress_is_no_verdict(self, status: str) -> None:
@@ -385,9 +386,9 @@ class TestNewestBuild:
         played = play(forever(endless), sid=None)
 
         assert played.outcome == "unavailable"
-        assert len(played.asked) == 50
+        assert len(played.requested) == 50
 
-    def test_its_requests_have_the_same_patience(self) -> None:
+    def test_its_requests_have_the_same_retry_limit(self) -> None:
         listed = page(build(BUILD))
 
         assert play([passing(), passing(), listed, COMPLETED], sid=None).outcome == "completed"
@@ -395,15 +396,20 @@ class TestNewestBuild:
         assert play(forever(missing()), sid=None).outcome == "not_found"
         for listing in ([], [page(more="Page=1")], [listed]):
             looked = play(forever(*listing, passing()), wait(once=True), sid=None)
-            assert len(looked.asked) == len(listing) + 3
+            assert len(looked.requested) == len(listing) + 3
         later = play(forever(page(more="Page=1"), passing()), sid=None)
         assert 120 <= later.finished_at <= 121
 
-    def test_trouble_with_a_page_asks_for_the_same_page_again(self) -> None:
+    def test_problem_with_a_page_asks_for_the_same_page_again(self) -> None:
         played = play([page(more="Page=1"), passing(), page(build(BUILD)), COMPLETED], sid=None)
 
-        assert [asked.request.query for asked in played.asked] == ["", "Page=1", "Page=1", ""]
-        assert trouble(list(played.events)) == [Problem(None, "HTTP 503", START + 1)]
+        assert [requested.request.query for requested in played.requested] == [
+            "",
+            "Page=1",
+            "Page=1",
+            "",
+        ]
+        assert problem(list(played.events)) == [Problem(None, "HTTP 503", START + 1)]
 
     def test_its_requests_have_the_same_deadline(self) -> None:
         played = play([Took(page(build(BUILD)), 9)], wait(timeout=5), sid=None)
