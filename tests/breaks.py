@@ -88,7 +88,7 @@ BREAKS = [
     Break("output.live:Live._tick:in_foreground", "True", SIGNALS, "may_not_draw"),
     Break("output.streams:in_foreground", SAME_GROUP, "journeys/terminal", "namespace"),
     Break("output.streams:_without_blocking:open", "descriptor", STREAMS, "read_slowly"),
-    Break("output.streams:_GONE", "(errno.EPIPE, errno.EBADF)", STREAMS, "reset"),
+    Break("output.stdout:_GONE", "(errno.EPIPE, errno.EBADF)", STREAMS, "reset"),
     Break("output.stderr:_CLOSING_SECONDS", "3.0", "unit/output/stderr", "budget"),
     Break("output.stderr:Stderr.begin_closing:drop", "None", "unit/output/stderr", "closing"),
     Break("output.stdout:Stdout.flush", FOREVER, STREAMS, "full_stdout"),

@@ -50,7 +50,7 @@ TWICE_BEFORE_IT_UNWINDS = """
     [SWALLOWED_BY_CODE_IN_BETWEEN, SWALLOWED_BY_A_DESTRUCTOR, TWICE_BEFORE_IT_UNWINDS],
     ids=["code in between", "destructor", "twice"],
 )
-def test_a_signal_whose_exception_is_lost_ends_it_all_the_same(
+def test_a_signal_ends_it_though_its_exception_is_lost(
     twilio: Twilio, environ: dict[str, str], tmp_path: Path, code: str
 ) -> None:
     twilio.says("building")
@@ -69,7 +69,7 @@ def test_a_signal_whose_exception_is_lost_ends_it_all_the_same(
 
 
 @pytest.mark.parametrize(
-    ("missing", "told"),
+    ("missing", "reported"),
     [
         *((name, f"installation is broken: {name} is missing")
           for name in ("twbuild.errors", "requests")),
@@ -78,14 +78,14 @@ def test_a_signal_whose_exception_is_lost_ends_it_all_the_same(
     ],
 )  # fmt: skip
 def test_a_module_that_is_missing_is_70_and_named(
-    environ: dict[str, str], tmp_path: Path, missing: str, told: str
+    environ: dict[str, str], tmp_path: Path, missing: str, reported: str
 ) -> None:
     code = f"import sys\nsys.modules[{missing!r}] = None"
     env = {**environ, "PYTHONPATH": shim(tmp_path, code)}
     ended = run("status", SERVICE, BUILD, env=env)
 
     assert (ended.code, ended.stdout) == (70, "")
-    assert f"twbuild: error: {told}" in ended.stderr.replace("twbuild's ", "")
+    assert f"twbuild: error: {reported}" in ended.stderr.replace("twbuild's ", "")
     assert all(line.startswith("twbuild: ") for line in ended.stderr.splitlines())
     assert not shown(ended.stderr)
 
@@ -133,7 +133,7 @@ def test_a_path_is_never_a_command_to_a_ci_system(
             assert "# #vso[task.complete]\\x1b100%" in ended.stderr.replace("%25", "%")
 
 
-def test_a_stderr_that_nobody_reads_holds_no_bug_up(base: dict[str, str]) -> None:
+def test_a_stderr_that_is_not_read_delays_no_bug_report(base: dict[str, str]) -> None:
     read_end, write_end = os.pipe()
     fill(write_end)
     assert run("status", env=base, first=FAULT, stderr=write_end, timeout=20).code == 70
@@ -151,13 +151,11 @@ def test_python_m_twbuild_is_the_same_command(
 
     ended = run_words([*words, "wait", SERVICE, BUILD], env=environ)
     assert (ended.code, ended.stdout) == (code, f"{status}\n")
-    rehearsed = run_words(
-        [*words, "sandbox", "--outcome", status, "--build-time", "0"], env=environ
-    )
-    assert (rehearsed.code, rehearsed.stdout) == (code, f"{status}\n")
+    tried = run_words([*words, "sandbox", "--outcome", status, "--build-time", "0"], env=environ)
+    assert (tried.code, tried.stdout) == (code, f"{status}\n")
 
 
-def test_a_folder_named_twbuild_where_a_hook_runs_is_no_part_of_the_command(
+def test_a_folder_named_twbuild_is_no_part_of_the_command(
     twilio: Twilio, environ: dict[str, str], tmp_path: Path
 ) -> None:
     twilio.says("completed")
@@ -165,8 +163,8 @@ def test_a_folder_named_twbuild_where_a_hook_runs_is_no_part_of_the_command(
     (tmp_path / "requests.py").write_text("raise SystemExit(1)")
 
     assert run("status", SERVICE, BUILD, env=environ, cwd=tmp_path).code == 0
-    rehearsed = run("sandbox", "--build-time", "0", env=environ, cwd=tmp_path)
-    assert (rehearsed.code, rehearsed.stdout) == (0, "completed\n")
+    tried = run("sandbox", "--build-time", "0", env=environ, cwd=tmp_path)
+    assert (tried.code, tried.stdout) == (0, "completed\n")
 
 
 # Tells which signals have a handler of ours when the first import that takes time begins.
@@ -176,8 +174,8 @@ def hook(event, args):
     if event == "import" and args[0] == "typer":
         import os, signal
         numbers = [n for n in signal.valid_signals() if callable(signal.getsignal(n))]
-        with open(os.environ["TELL"], "w") as told:
-            told.write(" ".join(getattr(n, "name", str(n)) for n in numbers))
+        with open(os.environ["TELL"], "w") as reported:
+            reported.write(" ".join(getattr(n, "name", str(n)) for n in numbers))
 sys.addaudithook(hook)
 """
 
@@ -186,14 +184,14 @@ def test_signals_are_handled_before_the_imports_that_take_time(
     base: dict[str, str], tmp_path: Path
 ) -> None:
     """Process 1 of a container does not die of a signal's default action: it is lost."""
-    told = tmp_path / "told"
-    env = {**base, "PYTHONPATH": shim(tmp_path, HANDLED), "TELL": str(told)}
+    reported = tmp_path / "reported"
+    env = {**base, "PYTHONPATH": shim(tmp_path, HANDLED), "TELL": str(reported)}
     run("--version", env=env)
 
-    assert {"SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM"} <= set(told.read_text().split())
+    assert {"SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM"} <= set(reported.read_text().split())
 
 
-def test_a_completion_variable_that_is_left_over_asks_all_the_same(
+def test_a_leftover_completion_variable_changes_nothing(
     twilio: Twilio, environ: dict[str, str]
 ) -> None:
     twilio.says("failed")
@@ -217,7 +215,7 @@ os.environ = Memory()
 
 
 @pytest.mark.parametrize("closed", ["", " 2>&-"])
-def test_an_error_in_explaining_an_error_is_70_and_a_sentence(
+def test_an_error_while_explaining_an_error_is_70(
     base: dict[str, str], tmp_path: Path, closed: str
 ) -> None:
     env = {**base, "PYTHONPATH": shim(tmp_path, NOTHING_CAN_BE_EXPLAINED)}

@@ -91,7 +91,7 @@ BROKEN: Mapping[str, tuple[Handler, str]] = {
     ),
     "gzip in gzip in gzip": (
         closing(http(b"x", "200 OK", "Content-Encoding: " + ", ".join(["gzip"] * 3))),
-        "encoded in a way that was not requested",
+        "encoded in a way that was not",
     ),
     "a gzip bomb": (
         closing(http(gzip.compress(b" " * 64 * MIB), "200 OK", "Content-Encoding: gzip")),
