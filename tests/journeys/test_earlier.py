@@ -79,9 +79,8 @@ def see(terminal: Terminal, row: str) -> None:
     terminal.see_that(lambda: re.search(f"^{row}$", terminal.text, re.MULTILINE), row)
 
 
-def test_a_live_row_has_a_bar_beside_the_whole_sid_and_a_problem_takes_its_place(
-    twilio: Twilio, environ: dict[str, str]
-) -> None:
+def test_a_live_row_has_a_bar_beside_the_sid(twilio: Twilio, environ: dict[str, str]) -> None:
+    """A live row has a bar beside the whole SID and a problem takes its place."""
     twilio.says("building", "building", "building", 503)
     twilio.lists(EARLIER)
     env = {**environ, "TERM": "xterm", "LC_ALL": "C.UTF-8"}
@@ -171,7 +170,7 @@ LISTS: dict[str, tuple[list[dict[str, Any]], str]] = {
 
 
 @pytest.mark.parametrize(("builds", "said"), LISTS.values(), ids=LISTS)
-def test_nothing_is_said_of_a_failed_build_that_is_not_known(
+def test_nothing_unknown_is_said_of_a_failed_build(
     twilio: Twilio, environ: dict[str, str], builds: list[dict[str, Any]], said: str
 ) -> None:
     twilio.says("failed")
@@ -199,9 +198,10 @@ def test_json_has_the_last_completed_build(twilio: Twilio, environ: dict[str, st
     assert (last["sid"], last["runtime"], last["functions"]) == (f"ZB{21:032x}", "node16", 12)
 
 
-def test_the_sandbox_shows_a_usual_time_and_what_a_failed_build_changed(
+def test_the_sandbox_shows_a_usual_time_and_changes(
     base: dict[str, str],
 ) -> None:
+    """The sandbox shows a usual time and what a failed build changed."""
     words = [TWBUILD, "sandbox", "--outcome", "failed", "--build-time", "3s"]
     with Terminal(words, {**base, "TERM": "xterm", "LC_ALL": "C.UTF-8"}, 80) as terminal:
         see(terminal, r". building   0:0[0-9]  ZB[0-9a-f]{32}  [━╸╺]{12} about 3s")

@@ -30,7 +30,8 @@ def made(**facts: Any) -> list[str]:
     return said(Details(BUILD, Build(BUILD, "failed", **facts)))
 
 
-def test_where_no_build_has_completed_it_is_what_the_build_was_made_of() -> None:
+def test_without_a_completed_build_its_own_details_are_shown() -> None:
+    """Where no build has completed it is what the build was made of."""
     facts = {
         "runtime": "node18",
         "functions": ("",) * 12,
@@ -61,7 +62,7 @@ def test_several_builds_are_named() -> None:
     assert said(Details(BUILD, None), several=True)[0] == f"  Twilio gives no reason for {BUILD}."
 
 
-def test_where_twilio_does_not_answer_in_time_it_still_gives_no_reason() -> None:
+def test_without_twilios_answer_in_time_there_is_no_reason() -> None:
     assert said(Details(BUILD, None)) == [NO_REASON, COMPARE, f"{SUPPORT}."]
 
 
@@ -106,7 +107,8 @@ def test_ten_dependencies_and_how_many_more() -> None:
     assert "more" not in "".join(made(dependencies=packages[:10])[1:-2])
 
 
-def test_dependencies_are_in_one_column_and_none_is_broken_at_a_hyphen() -> None:
+def test_dependencies_are_in_one_column() -> None:
+    """Dependencies are in one column and none is broken at a hyphen."""
     rows = made(dependencies=(Dependency("a" * 50), Dependency("left-" * 6 + "right")))[1:-2]
 
     assert rows == [f"    dependencies  {'a' * 50},", " " * 18 + "left-" * 6 + "right"]

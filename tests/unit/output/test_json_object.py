@@ -140,7 +140,7 @@ def test_what_twilio_omits_of_a_failed_build_is_null() -> None:
     }
 
 
-def test_the_last_completed_build_has_the_same_facts_and_its_sid() -> None:
+def test_the_last_completed_build_has_the_same_facts() -> None:
     last = Build(
         OTHER_BUILD,
         "completed",

@@ -78,7 +78,8 @@ def test_a_building_row_is_compared_with_the_usual_time(
     assert shown[2:].rstrip() == whole[: width - 2].rstrip()
 
 
-def test_only_a_row_that_is_building_is_compared_and_a_problem_takes_the_place() -> None:
+def test_only_a_building_row_is_compared() -> None:
+    """Only a row that is building is compared and a problem takes the place."""
     building = Row(BUILD, START, Outcome.BUILDING)
     building.problem = Problem(BUILD, "HTTP 503", START + 50)
 

@@ -1,4 +1,4 @@
-"""What is said of an ending: as the contract's Screens show it, for programs and for people."""
+"""What is said of an ending: as the contract's Screens show it, for programs and for users."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ class TestHints:
         assert text(messages.requests(ended)) == "  request RQ1"
 
     @pytest.mark.parametrize("outcome", [Outcome.TIMEOUT, Outcome.INTERRUPTED])
-    def test_of_the_trouble_at_the_end_of_a_wait_that_was_cut_short(self, outcome: Outcome) -> None:
+    def test_of_the_problem_that_ended_a_wait(self, outcome: Outcome) -> None:
         error = TransientError("HTTP 503", "HTTP 503, try later", "a hint")
 
         assert text(messages.hints([finished(outcome, error=error)])) == (
@@ -176,7 +176,7 @@ class TestResume:
         assert plain(lines[-1]) == "    twbuild wait my-service"
 
     @pytest.mark.parametrize(
-        ("known", "unknown", "told"),
+        ("known", "unknown", "reported"),
         [
             (0, 1, "The state of the build is unknown."),
             (0, 2, "The state of 2 builds is unknown."),
@@ -186,13 +186,13 @@ class TestResume:
     )
     @pytest.mark.parametrize("outcome", [Outcome.TIMEOUT, Outcome.INTERRUPTED])
     def test_only_what_twilio_called_building_is_said_to_continue(
-        self, outcome: Outcome, known: int, unknown: int, told: str
+        self, outcome: Outcome, known: int, unknown: int, reported: str
     ) -> None:
         ended = [finished(outcome)] * known + [finished(outcome, answer=None)] * unknown
 
         lines = messages.resume(ended, self.command)
 
-        assert plain(lines[0]) == f"  {told} To wait again:"
+        assert plain(lines[0]) == f"  {reported} To wait again:"
 
     def test_only_builds_that_are_not_over(self) -> None:
         ended = [
@@ -208,12 +208,12 @@ class TestResume:
         )
 
     @pytest.mark.parametrize("outcome", [Outcome.UNAUTHORIZED, Outcome.UNAVAILABLE])
-    def test_after_good_answers_also_where_trouble_ended_it(self, outcome: Outcome) -> None:
+    def test_after_good_answers_also_where_problem_ended_it(self, outcome: Outcome) -> None:
         error = TransientError("x", "y")
 
-        told = text(messages.resume([finished(outcome, 38, error=error)], self.command))
+        reported = text(messages.resume([finished(outcome, 38, error=error)], self.command))
 
-        assert told == (
+        assert reported == (
             f"  {BUILD} was still building after 38s.\n"
             "  The build continues at Twilio. To wait again:\n"
             f"    twbuild wait my-service {BUILD}"
@@ -223,7 +223,7 @@ class TestResume:
     @pytest.mark.parametrize(
         "outcome", [Outcome.COMPLETED, Outcome.FAILED, Outcome.BUILDING, Outcome.NOT_FOUND]
     )
-    def test_nothing_where_nothing_goes_on(self, outcome: Outcome) -> None:
+    def test_nothing_where_nothing_continues(self, outcome: Outcome) -> None:
         assert messages.resume([finished(outcome)], self.command) == []
 
     @pytest.mark.parametrize(
@@ -268,7 +268,7 @@ def pasted(typed: str) -> list[str]:
     return done.stdout.decode("utf-8", "surrogateescape").split("\0")[:-1]
 
 
-def test_the_summary_of_several_builds_counts_each_outcome_in_plain_words() -> None:
+def test_the_summary_of_several_builds_counts_each_outcome() -> None:
     ended = [
         finished(Outcome.COMPLETED, 12),
         finished(Outcome.COMPLETED, 72),

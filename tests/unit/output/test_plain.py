@@ -104,7 +104,7 @@ def test_that_line_says_how_long_builds_usually_take(
     assert capfd.readouterr().err.splitlines()[-1] == f"twbuild: {shown}"
 
 
-def test_of_several_builds_that_line_counts_those_that_are_not_finished(
+def test_that_line_counts_the_unfinished_of_several_builds(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     watched = Watched(BUILD, OTHER_BUILD)

@@ -179,9 +179,8 @@ def test_what_is_unknown_of_one_build_is_no_change() -> None:
     ],
     ids=str,
 )
-def test_a_build_is_the_same_where_runtime_and_dependencies_are_known_and_nothing_differs(
-    facts: dict[str, Any], same: bool
-) -> None:
+def test_a_build_is_the_same_where_nothing_known_differs(facts: dict[str, Any], same: bool) -> None:
+    """A build is the same where runtime and dependencies are known and nothing differs."""
     known = build(1, runtime="node18", dependencies=(LODASH,))
     other = known._replace(**facts)
 
