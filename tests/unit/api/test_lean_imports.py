@@ -1,4 +1,4 @@
-"""Imports without what requests does not need, which changes nothing for whoever comes later."""
+"""Imports without what requests does not need, which can still be imported later."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ print(version("requests").count("."))
 """
 
 
-def test_what_was_left_out_can_be_loaded_later_and_tells_versions() -> None:
+def test_what_was_left_out_can_be_loaded_later() -> None:
     words = [sys.executable, "-c", f"import sys{CODE}"]
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
 
