@@ -120,7 +120,7 @@ def local_twilio(folder: Path) -> Iterator[dict[str, str]]:
         def answer(connection: Connection) -> None:
             while True:
                 head = connection.request().decode()
-                sandbox = failed if OTHER_BUILD in head else completed
+                sandbox = completed if BUILD in head else failed
                 login = re.search(r"Authorization: (.*)\r", head)
                 status, body = sandbox.answer(head.split()[1], login[1] if login else "")
                 content = json.dumps(changed(body)).encode()
