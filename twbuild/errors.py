@@ -87,8 +87,8 @@ class OutputError(TwbuildError):
 class FetchError(TwbuildError):
     """A request without a good answer, and what the HTTP response contained, if one came.
 
-    `reason` is short enough for a row of the live screen. `retry_after` is in seconds, 0 where
-    the server asked for none.
+    `reason` is what happened without details; `short` is that in a word or two, for a row of the
+    live screen. `retry_after` is in seconds, 0 where the server asked for none.
     """
 
     outcome = Outcome.UNAVAILABLE
@@ -98,6 +98,7 @@ class FetchError(TwbuildError):
         reason: str,
         message: str,
         *hints: str,
+        short: str = "",
         http_status: int | None = None,
         code: int | None = None,
         request_id: str | None = None,
@@ -106,6 +107,7 @@ class FetchError(TwbuildError):
     ) -> None:
         super().__init__(message, *hints, details=details)
         self.reason = reason
+        self.short = short or reason
         self.http_status = http_status
         self.code = code
         self.request_id = request_id

@@ -56,7 +56,6 @@ _TLS_HINTS = {
 # The first that fits: http.client derives RemoteDisconnected from BadStatusLine.
 _MALFORMED = (
     (http.client.IncompleteRead, "the answer was cut short"),
-    (http.client.RemoteDisconnected, "connection lost"),
     (http.client.LineTooLong, "the answer has a head of over 64 KiB"),
     (http.client.BadStatusLine, "the answer is not HTTP"),
     (http.client.UnknownProtocol, "the answer is not HTTP"),
@@ -78,13 +77,18 @@ class Attempt(NamedTuple):
         return (self.sent.proxy if self.phase in before else None) or self.sent.host
 
     def error(
-        self, kind: type[FetchError], reason: str, *hints: str, http_status: int | None = None
+        self,
+        kind: type[FetchError],
+        reason: str,
+        *hints: str,
+        short: str = "",
+        http_status: int | None = None,
     ) -> FetchError:
         """The error of this kind, with what was sent and what nearly counted."""
         near = self.network.proxy_hint if self.phase in (Phase.NAME, Phase.CONNECTION) else ""
         hints = (*hints, near) if near else hints
         details = [self.sent.description]
-        return kind(reason, reason, *hints, details=details, http_status=http_status)
+        return kind(reason, reason, *hints, short=short, details=details, http_status=http_status)
 
 
 def from_exception(attempt: Attempt, error: TransportError) -> FetchError:
@@ -102,11 +106,12 @@ def from_exception(attempt: Attempt, error: TransportError) -> FetchError:
         return timed_out(attempt, REQUEST_SECONDS)
     for classify in (_of_tls, _of_name, _of_connecting, _of_socks, _of_answer):
         if found := classify(attempt, causes):
-            return attempt.error(TransientError, *found)
+            short, *words = found
+            return attempt.error(TransientError, *words, short=short)
     if _has(causes, ValueError):
         refused = "the request was not sent: its URL, or the proxy's, is not valid for requests"
         return attempt.error(PermanentError, refused)
-    return attempt.error(TransientError, "connection lost")
+    return attempt.error(TransientError, "connection lost", short="disconnected")
 
 
 def timed_out(attempt: Attempt, seconds: float) -> FetchError:
@@ -114,17 +119,19 @@ def timed_out(attempt: Attempt, seconds: float) -> FetchError:
     sent, peer = attempt.sent, attempt.peer
     if attempt.phase in (Phase.NAME, Phase.NAME_FOR_PROXY):
         name, hint = _name_and_hint(attempt)
-        return attempt.error(TransientError, f"could not resolve {name} (no answer from DNS)", hint)
+        reason = f"could not resolve {name} (no answer from DNS)"
+        return attempt.error(TransientError, reason, hint, short="DNS")
     through = f" through {sent.proxy}" if sent.proxy else ""
-    reason = {
-        Phase.CONNECTION: f"connection to {peer} timed out",
-        Phase.PROXY: f"no answer from {peer}",
-        Phase.PROXY_TLS: f"the TLS handshake with {peer} timed out",
-        Phase.TLS: f"the TLS handshake with {peer} timed out",
-        Phase.ANSWER: f"no answer within {duration(seconds)}{through}",
+    short, reason = {
+        Phase.CONNECTION: ("timed out", f"connection to {peer} timed out"),
+        Phase.PROXY: ("proxy", f"no answer from {peer}"),
+        Phase.PROXY_TLS: ("TLS", f"the TLS handshake with {peer} timed out"),
+        Phase.TLS: ("TLS", f"the TLS handshake with {peer} timed out"),
+        Phase.ANSWER: ("no answer", f"no answer within {duration(seconds)}{through}"),
     }[attempt.phase]
     helps = attempt.phase is not Phase.ANSWER or sent.proxy
-    return attempt.error(TransientError, reason, *([_check_address(sent)] if helps else []))
+    hints = [_check_address(sent)] if helps else []
+    return attempt.error(TransientError, reason, *hints, short=short)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -144,7 +151,7 @@ def _raised_by_socks(causes: list[BaseException]) -> list[BaseException]:
     return [cause for cause in causes if type(cause).__module__ == "socks"]
 
 
-Words = tuple[str, ...] | None  # what happened, then what to do
+Words = tuple[str, ...] | None  # what happened: in short, and in full; then what to do
 
 
 def _of_tls(attempt: Attempt, causes: list[BaseException]) -> Words:
@@ -155,15 +162,15 @@ def _of_tls(attempt: Attempt, causes: list[BaseException]) -> Words:
     words = (getattr(cause, "reason", None) or "").replace("_", " ").lower()
     failed = "the TLS handshake failed"
     if isinstance(cause, ssl.SSLEOFError) or "eof" in words:
-        return (f"{failed}: connection lost",)
+        return ("TLS", f"{failed}: connection lost")
     if not re.fullmatch("[a-z0-9 .]{1,80}", words):
-        return (failed,)
+        return ("TLS", failed)
     if words in ("wrong version number", "http request", "record layer failure"):
         message = f"{failed}: {attempt.peer} does not speak TLS ({words})"
         hint = "The proxy's address begins with https://: write http:// there."
-        return (message, hint) if attempt.phase is Phase.PROXY_TLS else (message,)
+        return ("TLS", message, *([hint] if attempt.phase is Phase.PROXY_TLS else []))
     hints = (hint for key, hint in _TLS_HINTS.items() if key in words)
-    return (f"{failed}: {words}", *hints)
+    return ("TLS", f"{failed}: {words}", *hints)
 
 
 def _of_name(attempt: Attempt, causes: list[BaseException]) -> Words:
@@ -171,7 +178,7 @@ def _of_name(attempt: Attempt, causes: list[BaseException]) -> Words:
     if not any(isinstance(cause, socket.gaierror) for cause in causes):
         return None
     name, hint = _name_and_hint(attempt)
-    return (f"could not resolve {name}", hint)
+    return ("DNS", f"could not resolve {name}", hint)
 
 
 def _name_and_hint(attempt: Attempt) -> tuple[str, str]:
@@ -190,9 +197,9 @@ def _of_socks(attempt: Attempt, causes: list[BaseException]) -> Words:
     for cause in raised:
         text = str(getattr(cause, "msg", ""))
         if match := re.fullmatch(r"0x[0-9a-fA-F]+: ([A-Za-z ,-]{1,80})", text):
-            return (f"{attempt.sent.proxy} could not connect: {match[1].lower()}",)
+            return ("proxy", f"{attempt.sent.proxy} could not connect: {match[1].lower()}")
     if any(type(cause).__name__ == "GeneralProxyError" for cause in raised):
-        return (f"{attempt.sent.proxy} did not answer as a SOCKS proxy",)
+        return ("proxy", f"{attempt.sent.proxy} did not answer as a SOCKS proxy")
     return None
 
 
@@ -202,14 +209,14 @@ def _of_connecting(attempt: Attempt, causes: list[BaseException]) -> Words:
     found = (getattr(cause, "errno", None) for cause in causes)
     numbers = [number for number in found if isinstance(number, int) and number > 0]
     if errno.ECONNREFUSED in numbers or _has(causes, ConnectionRefusedError):
-        return (f"connection refused by {peer}", _check_address(attempt.sent))
+        return ("refused", f"connection refused by {peer}", _check_address(attempt.sent))
     if any(number in _LOST for number in numbers):
-        return ("connection lost",)
+        return ("disconnected", "connection lost")
     if _has(causes, MemoryError):
-        return (f"could not reach {peer}: {strerror(errno.ENOMEM)}",)
+        return ("unreachable", f"could not reach {peer}: {strerror(errno.ENOMEM)}")
     if numbers:
         hints = (_HINTS[number] for number in numbers[:1] if number in _HINTS)
-        return (f"could not reach {peer}: {strerror(numbers[0])}", *hints)
+        return ("unreachable", f"could not reach {peer}: {strerror(numbers[0])}", *hints)
     return None
 
 
@@ -221,13 +228,15 @@ def _check_address(sent: SentRequest) -> str:
 
 def _of_answer(attempt: Attempt, causes: list[BaseException]) -> Words:
     """An answer that did not come, or not as HTTP has it."""
+    if _has(causes, http.client.RemoteDisconnected):
+        return ("disconnected", "connection lost")
     for kind, words in _MALFORMED:
         if _has(causes, kind):
-            return (words,)
+            return ("bad answer", words)
     if any(type(cause) is http.client.HTTPException for cause in causes):
-        return ("the answer has over 100 header lines",)
+        return ("bad answer", "the answer has over 100 header lines")
     if attempt.phase is Phase.ANSWER and _has(causes, ValueError):
-        return ("the answer is not HTTP",)
+        return ("bad answer", "the answer is not HTTP")
     return None
 
 
@@ -248,7 +257,7 @@ def _of_connect(attempt: Attempt, status: int) -> FetchError:
     kind = TransientError if is_transient(status) else PermanentError
     reason = f"the {attempt.sent.proxy or 'proxy'} refused CONNECT: HTTP {status}"
     hints = [PROXY_LOGIN] if status == 407 else []
-    return attempt.error(kind, reason, *hints, http_status=status)
+    return attempt.error(kind, reason, *hints, short=f"proxy {status}", http_status=status)
 
 
 def _of_certificate(attempt: Attempt, error: ssl.SSLCertVerificationError) -> FetchError:

@@ -385,6 +385,23 @@ RAISED: Mapping[str, tuple[Exception, Phase, str]] = {
     "value": (ValueError(SECRET_TEXT), Phase.NAME, "is not valid for requests"),
     "answer": (ValueError(SECRET_TEXT), Phase.ANSWER, "the answer is not HTTP"),
 }
+# What a row of the live screen says of them; a row has 24 columns for it and the countdown.
+IN_SHORT = {
+    "connection": "disconnected",
+    "refused": "refused",
+    "name": "DNS",
+    "proxy": "disconnected",
+    "tunnel": "proxy 502",
+    "TLS": "TLS",
+    "connect timeout": "timed out",
+    "read timeout": "no answer",
+    "socket timeout": "no answer",
+    "protocol": "disconnected",
+    "cut": "bad answer",
+    "chunk": "disconnected",
+    "operating system": "unreachable",
+    "answer": "bad answer",
+}
 
 
 def from_exception(raised: Exception, phase: Phase) -> FetchError:
@@ -407,6 +424,7 @@ def test_an_exception_is_reported_by_kind_not_by_text(row: str) -> None:
     assert "Hunter2x" not in reported
     assert "QUM6" not in reported
     assert isinstance(error, PermanentError) == ("is not valid" in reason)
+    assert isinstance(error, PermanentError) or error.short == IN_SHORT[row]
 
 
 def test_exceptions_that_hold_each_other_are_no_endless_loop() -> None:

@@ -293,6 +293,7 @@ def test_a_twilio_error_with_http_200_is_transient(
     assert type(refused) is TransientError
     assert refused.message == "HTTP 200 with an error inside: code 20429: Too Many Requests"
     assert (refused.reason, refused.code) == ("HTTP 200 with an error inside", 20429)
+    assert refused.short == "error 20429"
     assert refused.retry_after == 7
 
 
