@@ -77,7 +77,7 @@ def _watch(
     runner = Runner(watches, background, make_fetcher, report.begin(sids))
     with signals.caught():
         with contextlib.closing(report):
-            for event in chain(_first_events(goal, settings), runner.run()):
+            for event in chain(_first_events(goal, settings, options), runner.run()):
                 report.show(event)
         now = time.monotonic()
         endings = [watch.ending(now) for watch in watches]
@@ -96,13 +96,14 @@ def _load(settings: Settings) -> tuple[Network, type[Fetcher]]:
     return network_for(settings.base_url), Fetcher
 
 
-def _first_events(goal: Target, settings: Settings) -> Iterator[Event]:
+def _first_events(goal: Target, settings: Settings, options: WatchOptions) -> Iterator[Event]:
     if settings.is_custom:
         yield Notice(f"using {printable(settings.base_url)}, not Twilio (TWBUILD_API_URL)")
     yield Notice(f"credentials: {settings.credentials.source}", verbose=True)
     if goal.source:
         yield Notice(f"service {goal.service}, from {goal.source}")
-    yield Started(goal.service, goal.builds)
+    if not options.once:
+        yield Started(goal.service, goal.builds, options.timeout_seconds)
 
 
 def _jitter() -> float:

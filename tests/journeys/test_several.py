@@ -96,7 +96,7 @@ def test_at_a_terminal_verdicts_come_last_in_the_order_given(
     env = {**environ, "TERM": "xterm"}
     with Terminal([TWBUILD, "wait", "-i", "200ms", SERVICE, C, A, B], env, 100) as terminal:
         terminal.see_that(lambda: terminal.text.count(" building ") == 3, "three rows")
-        rows = [line[19:] for line in terminal.lines[1:]]
+        rows = [line[19:] for line in terminal.lines[1:-1]]
         assert rows == [C, A, B]
         twilio.says("completed", build=A)
         terminal.see_that(lambda: re.search(rf"✓ completed +0:0. +{A}", terminal.text), "a mark")

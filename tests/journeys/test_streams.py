@@ -376,7 +376,7 @@ def test_pythons_own_switches_change_no_code_and_no_line(
     said = ended.stderr.splitlines()
     assert said[:3] == [
         f"twbuild: using {twilio.url}, not Twilio (TWBUILD_API_URL)",
-        f"twbuild: waiting for {BUILD} in {SERVICE}",
+        f"twbuild: waiting for {BUILD} in {SERVICE}, at most 10m",
         f"twbuild: building  {BUILD}",
     ]
     assert len(said) == 4
@@ -418,7 +418,7 @@ def test_the_first_line_comes_before_the_first_answer(
     read.set()
     process.communicate(timeout=30)
 
-    assert lines[1] == f"twbuild: waiting for {BUILD} in {SERVICE}\n"
+    assert lines[1] == f"twbuild: waiting for {BUILD} in {SERVICE}, at most 10m\n"
     assert process.returncode == 0
 
 

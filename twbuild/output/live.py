@@ -18,6 +18,7 @@ go and how they are written is done here, as `rich.live.Live` cannot do it:
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
@@ -28,12 +29,17 @@ from rich.text import Text
 from twbuild import signals
 from twbuild.durations import clock as clock_text
 from twbuild.durations import duration
-from twbuild.outcome import Outcome
+from twbuild.outcome import Outcome, most_urgent
 from twbuild.output import rendering, streams
+from twbuild.output.messages import in_words
 from twbuild.output.plain import line
 from twbuild.output.stderr import Stderr
 from twbuild.output.streams import STDERR, encode, window
-from twbuild.watch.events import Building, Event, Finished, Problem, Selected, Tick, Usual
+from twbuild.watch.events import Building, Event, Finished, Problem, Selected, Started, Tick, Usual
+
+ASKING = "asking"  # until the first answer
+ONCE_SECONDS = 1.0  # a quick `status` draws nothing
+UNANSWERED_SECONDS = 5.0  # then a row says that a request is not answered
 
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 # The first row, then all below it: tmux keeps what is erased from the window's very first place.
@@ -43,51 +49,75 @@ BAR_COLUMNS, MIN_BAR_COLUMNS = 12, 6
 
 
 class Row:
-    """What is known of one build, and rich's picture of it. `outcome` is None before an answer."""
+    """What is known of one build, and rich's picture of it."""
 
-    def __init__(
-        self,
-        sid: str | None,
-        start: float,
-        outcome: Outcome | None = None,
-        finished_at: float | None = None,
-    ) -> None:
+    def __init__(self, sid: str | None, start: float) -> None:
         self.sid = sid
+        self.status = ASKING
         self.problem: Problem | None = None
-        self.finished_at = finished_at
+        self.unanswered_since: float | None = None
+        self.finished: Finished | None = None
         self._start = start
-        self._outcome = outcome
         self._text = Text()
         self._shown: tuple[object, ...] = ()
         self._spinner = Spinner(_spinner(), style="building")
         self._spinner.start_time = start
 
-    def picture(self, now: float, usual_seconds: float | None, columns: int) -> RenderableType:
-        """A spinner and text while it is building, then a mark and text."""
-        problem = _problem_text(self.problem, now) if self.problem else ""
-        seconds = (self.finished_at or now) - self._start
+    @property
+    def ended_badly(self) -> bool:
+        """Whether the build failed, or its watch ended without a verdict."""
+        return self.finished is not None and self.finished.outcome is not Outcome.COMPLETED
+
+    def picture(
+        self, now: float, usual_seconds: float | None, columns: int, limit: str = ""
+    ) -> RenderableType:
+        """A spinner and text, or a mark and text where it has ended or there is a problem."""
+        problem = "" if self.finished else self._problem(now)
+        mark, style = self._mark(problem)
+        seconds = self.finished.waited_seconds if self.finished else now - self._start
         waited = clock_text(seconds)
-        style = self._outcome.style if self._outcome else ""
-        if self._shown != (waited, problem, usual_seconds, columns):
-            self._shown = (waited, problem, usual_seconds, columns)
+        shown = (self.status, waited, problem, usual_seconds, columns, limit)
+        if self._shown != shown:
+            self._shown = shown
             self._text = Text.assemble(
-                (f"{self._outcome.value if self._outcome else 'asking':<9}", style),
+                (f"{self.status:<9}", style),
                 (f"  {waited}", "time"),
                 f"  {self.sid or 'the newest build'}",
-                (_single_width(problem), "problem"),
             )
-            is_building = self._outcome is Outcome.BUILDING and not problem
-            if usual_seconds is not None and is_building:
+            if problem:
+                self._text.append(f"  {problem}", "problem")
+            elif self.status == Outcome.BUILDING.value and usual_seconds is not None:
                 left = columns - 2 - self._text.cell_len
                 self._text.append_text(_compared(seconds, usual_seconds, left))
+            elif limit and not self.finished:
+                self._text.append(f"  {limit}", "detail")
             self._spinner.text = self._text
-        if self._outcome is None or self.finished_at is None:
-            return self._spinner.render(now)
-        return Text.assemble((self._outcome.mark, style), " ", self._text)
+        return Text.assemble((mark, style), " ", self._text) if mark else self._spinner.render(now)
+
+    def _mark(self, problem: str) -> tuple[str, str]:
+        """The mark and its style; no mark where the spinner turns."""
+        if self.finished:
+            return self.finished.outcome.mark, self.finished.outcome.style
+        if problem:
+            return Outcome.UNAVAILABLE.mark, "problem"
+        return "", "" if self.status == ASKING else "building"
+
+    def _problem(self, now: float) -> str:
+        """The reason comes last, as a narrow window crops it."""
+        if self.unanswered_since is not None and now - self.unanswered_since >= UNANSWERED_SECONDS:
+            return f"no answer for {int(now - self.unanswered_since)}s"
+        if self.problem is None:
+            return ""
+        seconds = round(self.problem.next_at - now)
+        retry = f"retry in {duration(seconds)}" if seconds > 0 else "retrying"
+        return f"{retry}: {self.problem.short}"
 
 
 class Live:
-    """Draws frames on stderr until it is closed; `is_shown` says which events have a line."""
+    """Draws frames on stderr until it is closed; `is_shown` says which events have a line.
+
+    Where the status is asked for `once`, the first frame comes only if that takes long.
+    """
 
     frame_seconds = 0.11
 
@@ -96,14 +126,18 @@ class Live:
         stderr: Stderr,
         sids: Sequence[str | None],
         is_shown: Callable[[Event], bool],
+        *,
+        once: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._stderr = stderr
         self._is_shown = is_shown
         self._clock = clock
         self._start = clock()
-        self._rows = {sid: Row(sid, self._start) for sid in sids}
+        self._first_frame = self._start + (ONCE_SECONDS if once else 0.0)
+        self._limit = ""
         self._usual_seconds: float | None = None
+        self._rows = {sid: Row(sid, self._start) for sid in sids}
         self._shown = False
         self._drawn: list[rendering.Row] = []  # as the screen shows them
         self._size = (0, 0)
@@ -121,42 +155,54 @@ class Live:
         """Update the rows; draw them at each tick."""
         now = self._clock()
         if isinstance(event, Tick):
+            unanswered = dict(event.unanswered)
+            for row in self._rows.values():
+                row.unanswered_since = unanswered.get(row.sid)
             self._tick(now)
-        elif isinstance(event, Building):
-            self._rows[event.sid] = Row(event.sid, self._start, Outcome.BUILDING)
-        elif isinstance(event, Finished):
-            self._rows[event.sid] = Row(event.sid, self._start, event.outcome, now)
+            return
+        self._update(event)
+        if isinstance(event, Building) or (isinstance(event, Problem) and streams.in_foreground()):
+            return  # its row shows it
+        text = line(event, now)
+        if text and self._is_shown(event):
+            self._stderr.write((ERASE if self._shown else "") + self._stderr.text([text]))
+            self._drawn = []
+            self._tick(now)
+
+    def _update(self, event: Event) -> None:
+        """Update the rows."""
+        if isinstance(event, Started):
+            limit = event.limit_seconds
+            self._limit = f"time limit {duration(limit)}" if limit else "no time limit"
         elif isinstance(event, Usual):
             self._usual_seconds = event.seconds
-        else:
-            if isinstance(event, Selected):
-                self._rows = {event.sid: Row(event.sid, self._start)}
-            elif isinstance(event, Problem):
-                self._rows[event.sid].problem = event
-                if streams.in_foreground():
-                    return  # its row shows it
-            text = line(event, now)
-            if text and self._is_shown(event):
-                self._stderr.write((ERASE if self._shown else "") + self._stderr.text([text]))
-                self._drawn = []
-                self._tick(now)
+        elif isinstance(event, Selected):
+            self._rows = {event.sid: Row(event.sid, self._start)}
+        elif isinstance(event, Building):
+            self._rows[event.sid].status = Outcome.BUILDING.value
+            self._rows[event.sid].problem = None
+        elif isinstance(event, Problem):
+            self._rows[event.sid].problem = event
+        elif isinstance(event, Finished):
+            self._rows[event.sid].finished = event
+            self._rows[event.sid].status = in_words(event)
 
     def _tick(self, now: float) -> None:
         if signals.stop_requested():
             self._erase()
             signals.stop()
+        elif now < self._first_frame:
+            return
         elif streams.in_foreground() and self._stderr.is_ready_to_draw(whole=not self._drawn):
             self._draw(now)
 
     def _draw(self, now: float) -> None:
         size = columns, height = window(STDERR)
         visible = self._visible(height)
-        pictures = [row.picture(now, self._usual_seconds, columns) for row in visible]
-        if len(visible) < len(self._rows):
-            finished = sum(row.finished_at is not None for row in self._rows.values())
-            hidden = len(self._rows) - finished - len(visible)
-            more = f"{hidden} more building; " if hidden else ""
-            pictures.append(Text(f"  {more}{finished} of {len(self._rows)} finished", "detail"))
+        limit = self._limit if len(self._rows) == 1 else ""
+        pictures = [row.picture(now, self._usual_seconds, columns, limit) for row in visible]
+        if len(self._rows) > 1:
+            pictures.append(self._count(visible))
         rows = rendering.rows(Group(*pictures), columns)
         fits = size == self._size and len(rows) == len(self._drawn)
         drawn = self._drawn if fits else [[]] * len(rows)
@@ -169,21 +215,33 @@ class Live:
         self._shown, self._drawn, self._size = True, rows, size
 
     def _visible(self, height: int) -> list[Row]:
-        """All rows while they fit, else those still building, one line left for the count."""
+        """The one row; of several all that fit above the count.
+
+        Where not all fit, a build that did not complete comes first, and one that did is left out.
+        """
         rows = list(self._rows.values())
-        if len(rows) <= max(height - 1, 1):
+        room = max(0, height - 2)
+        if len(rows) == 1 or len(rows) <= room:
             return rows
-        return [row for row in rows if row.finished_at is None][: max(0, height - 2)]
+        problems = [row for row in rows if row.ended_badly]
+        return [*problems, *(row for row in rows if not row.finished)][:room]
+
+    def _count(self, visible: Sequence[Row]) -> Text:
+        rows = self._rows.values()
+        finished = sum(row.finished is not None for row in rows)
+        hidden = len(rows) - finished - sum(row.finished is None for row in visible)
+        endings = [row.finished for row in rows if row.finished and row.ended_badly]
+        counts = sorted(Counter(map(in_words, endings)).items())
+        words = [f"{finished} of {len(rows)} finished", *(f"{n} {ending}" for ending, n in counts)]
+        parts = [", ".join(words), f"{hidden} more building" if hidden else "", self._limit]
+        worst = most_urgent(f.outcome for f in endings) if endings else None
+        mark = (worst.mark, worst.style) if worst else " "
+        return Text.assemble(mark, (f" {'; '.join(filter(None, parts))}", "detail"))
 
     def _erase(self) -> None:
         if self._shown:
             self._stderr.write(ERASE + SHOW_CURSOR)
             self._shown, self._drawn = False, []
-
-
-def _problem_text(problem: Problem, now: float) -> str:
-    seconds = round(problem.next_at - now)
-    return f"  {problem.reason}, retrying{f' in {duration(seconds)}' if seconds > 0 else ''}"
 
 
 def _compared(seconds: float, usual_seconds: float, columns: int) -> Text:
@@ -200,11 +258,6 @@ def _compared(seconds: float, usual_seconds: float, columns: int) -> Text:
 def _has(characters: str) -> bool:
     """Whether the stream's encoding has these characters."""
     return b"\\" not in encode(characters, STDERR)
-
-
-def _single_width(text: str) -> str:
-    """The text in characters that are one column wide in every terminal, whatever rich counts."""
-    return text.encode("ascii", "backslashreplace").decode()
 
 
 def _spinner() -> str:

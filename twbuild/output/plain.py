@@ -26,6 +26,7 @@ from twbuild.watch.events import (
 )
 
 HEARTBEAT_SECONDS = 30.0  # CI kills jobs that are silent for long
+ONCE_SECONDS = 5.0  # a user may think that `status` hangs
 
 
 class Progress(Protocol):
@@ -43,7 +44,8 @@ class Progress(Protocol):
 class Plain:
     """A line at the start, for every change and problem, and one now and then.
 
-    `is_shown` says which events have a line, a Tick for the line now and then.
+    `is_shown` says which events have a line, a Tick for the line now and then. Where the
+    status is asked for `once`, which has no line at the start, the first of these comes sooner.
     """
 
     frame_seconds = 1.0
@@ -53,10 +55,13 @@ class Plain:
         stderr: Stderr,
         sids: Sequence[str | None],
         is_shown: Callable[[Event], bool],
+        *,
+        once: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._stderr = stderr
         self._is_shown = is_shown
+        self._silence_seconds = ONCE_SECONDS if once else HEARTBEAT_SECONDS
         self._clock = clock
         self._start = self._last = clock()
         self._states: dict[str | None, str] = dict.fromkeys(sids, "asking")
@@ -86,8 +91,9 @@ class Plain:
             self._last = self._clock()
 
     def _heartbeat(self, now: float) -> Line | None:
-        if not self._states or now - self._last < HEARTBEAT_SECONDS:
+        if not self._states or now - self._last < self._silence_seconds:
             return None
+        self._silence_seconds = HEARTBEAT_SECONDS
         waited = duration(now - self._start)
         if self._several:
             count = counted(len(self._states), "build")
@@ -108,7 +114,9 @@ def line(event: Event, now: float) -> Line | None:
         builds = counted(len(event.sids), "build")
         if len(event.sids) < 2:
             builds = event.sids[0] if event.sids else "the newest build"
-        return [(f"waiting for {builds} in {event.service}", "detail")]
+        seconds = event.limit_seconds
+        limit = f"at most {duration(seconds)}" if seconds else "no time limit"
+        return [(f"waiting for {builds} in {event.service}, {limit}", "detail")]
     if isinstance(event, RequestEnded):
         request = f", request {event.request_id}" if event.request_id else ""
         took = f"{round(event.seconds * 1000)} ms"

@@ -75,13 +75,13 @@ class Report:
             from twbuild.output import rendering
 
             rendering.load()
-        if self._stderr.is_live and not self._options.once and not self._options.quiet:
+        if self._stderr.is_live and not self._options.quiet:
             from twbuild.output.live import Live
 
-            self._progress = Live(self._stderr, sids, self._is_shown)
+            self._progress = Live(self._stderr, sids, self._is_shown, once=self._options.once)
         else:
             self._has_lines = self._several and not self._options.quiet
-            self._progress = Plain(self._stderr, sids, self._is_shown)
+            self._progress = Plain(self._stderr, sids, self._is_shown, once=self._options.once)
         return self._progress.frame_seconds
 
     def show(self, event: Event) -> None:
@@ -140,7 +140,7 @@ class Report:
         if isinstance(event, RequestEnded) or (isinstance(event, Notice) and event.verbose):
             return self._options.verbose
         if isinstance(event, Started):
-            return not (self._options.quiet or self._options.once or self._stderr.is_live)
+            return not (self._options.quiet or self._stderr.is_live)
         if isinstance(event, Finished):
             return self._has_lines and not (self._is_on_screen and event.outcome.is_verdict)
         return not self._options.quiet

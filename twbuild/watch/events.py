@@ -20,10 +20,14 @@ class Notice(NamedTuple):
 
 
 class Started(NamedTuple):
-    """The watch of these builds begins; of the newest build where none are given."""
+    """A wait for these builds begins; for the newest build where none are given.
+
+    A time limit of 0 seconds is none.
+    """
 
     service: str
     sids: tuple[str, ...]
+    limit_seconds: float
 
 
 class RequestEnded(NamedTuple):
@@ -53,10 +57,14 @@ class Building(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """A request failed; the next try is at `next_at`, in the watch's seconds."""
+    """A request failed; the next try is at `next_at`, in the watch's seconds.
+
+    `short` is the reason in a word or two.
+    """
 
     sid: str | None
     reason: str
+    short: str
     next_at: float
 
 
@@ -89,7 +97,12 @@ class Usual(NamedTuple):
 
 
 class Tick(NamedTuple):
-    """Nothing happened: time to draw the next frame."""
+    """Nothing happened: time to draw the next frame.
+
+    `unanswered`: the builds that are polled at the moment, and since when, in the watch's seconds.
+    """
+
+    unanswered: tuple[tuple[str | None, float], ...] = ()
 
 
 BuildEvent = Selected | Building | Problem | Finished | Details | Usual

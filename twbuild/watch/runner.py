@@ -102,10 +102,15 @@ class Runner:
                     return
                 if self._clock() >= frame:
                     frame = self._clock() + self._frame_seconds
-                    yield Tick()
+                    yield Tick(tuple(self._unanswered()))
                 self._wait(max(0.0, self._next_wake(frame) - self._clock()))
                 while self._results:  # before a signal: a verdict that was reached counts
                     yield from self._take(*self._results.popleft())
+
+    def _unanswered(self) -> Iterator[tuple[str | None, float]]:
+        for sent in self._in_flight:
+            if not isinstance(sent.owner, Background):
+                yield self._watches[sent.owner].sid, sent.since
 
     def _wait(self, seconds: float) -> None:
         """Wait for a result or a signal, or so many seconds."""
@@ -174,7 +179,7 @@ class Runner:
             threading.Thread(target=self._fetch, args=(sent,), name="request", daemon=True).start()
         except (RuntimeError, MemoryError):
             # A limit on processes or memory that others may have reached, and may leave again.
-            self._deliver(sent, TransientError(_NO_THREAD, _NO_THREAD))
+            self._deliver(sent, TransientError(_NO_THREAD, _NO_THREAD, short="no thread"))
 
     def _fetch(self, sent: InFlight) -> None:
         """What a request's thread does."""

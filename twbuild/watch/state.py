@@ -177,7 +177,7 @@ class Watch:
             return
         self._due = self._within_deadline(now, due, earliest)
         if self._due != self._deadline:
-            yield Problem(self.sid, error.reason, self._due)
+            yield Problem(self.sid, error.reason, error.short, self._due)
 
     def _retry_delay(self, now: float) -> float:
         """Seconds to the next try; a shorter backoff where that try exhausts the policy."""

@@ -20,6 +20,7 @@ from twbuild.watch.events import (
     Problem,
     RequestEnded,
     Selected,
+    Started,
     Tick,
     Usual,
 )
@@ -41,8 +42,13 @@ LINES: list[tuple[Event, str | None]] = [
         f"newest build: {BUILD} (created 2026-11-24 14:02:11 UTC, 1d ago), 2 others in progress",
     ),
     (Building(BUILD), f"building  {BUILD}"),
-    (Problem(BUILD, "HTTP 503", 104.0), f"HTTP 503, retrying in 4s  {BUILD}"),
-    (Problem(None, "HTTP 503", 99.0), "HTTP 503, retrying in 0s"),
+    (Started("s", (BUILD,), 90.0), f"waiting for {BUILD} in s, at most 1m 30s"),
+    (Started("s", (BUILD, OTHER_BUILD), 0.0), "waiting for 2 builds in s, no time limit"),
+    (
+        Problem(BUILD, "could not resolve x", "DNS", 104.0),
+        f"could not resolve x, retrying in 4s  {BUILD}",
+    ),
+    (Problem(None, "HTTP 503", "HTTP 503", 99.0), "HTTP 503, retrying in 0s"),
     (COMPLETED, f"✓ completed  {BUILD}  ready to deploy (waited 1m 12s)"),
     (Details(BUILD, None), None),
     (Usual(70), None),
@@ -60,9 +66,11 @@ def test_each_event_has_its_line(event: Event, text: str | None) -> None:
 class Watched:
     """Plain progress whose clock the test moves."""
 
-    def __init__(self, *sids: str) -> None:
+    def __init__(self, *sids: str, once: bool = False) -> None:
         self.now = 0.0
-        self.progress = Plain(Stderr("plain"), sids, lambda _: True, clock=lambda: self.now)
+        self.progress = Plain(
+            Stderr("plain"), sids, lambda _: True, once=once, clock=lambda: self.now
+        )
 
     def show(self, *events: Event, after: float = 0.0) -> None:
         self.now += after
@@ -85,12 +93,23 @@ def test_a_line_comes_every_30_seconds_while_nothing_changes(
     ]
 
 
+def test_status_says_after_5_seconds_that_it_waits(capfd: pytest.CaptureFixture[str]) -> None:
+    watched = Watched(BUILD, once=True)
+    for _ in range(30):
+        watched.show(Tick(), after=1)
+
+    assert capfd.readouterr().err == f"twbuild: asking  {BUILD}  (5s)\n"
+
+
 @pytest.mark.parametrize(
     ("events", "shown"),
     [
         ([Building(BUILD), Usual(70)], f"still building after 30s (usually about 1m 10s)  {BUILD}"),
         ([Usual(70)], f"asking  {BUILD}  (30s)"),
-        ([Building(BUILD), Usual(70), Problem(BUILD, "HTTP 503", 40)], f"HTTP 503  {BUILD}  (30s)"),
+        (
+            [Building(BUILD), Usual(70), Problem(BUILD, "HTTP 503", "HTTP 503", 40)],
+            f"HTTP 503  {BUILD}  (30s)",
+        ),
     ],
     ids=["building", "asking", "a problem"],
 )

@@ -72,7 +72,7 @@ def requests(made: Background) -> list[Request]:
         ([SELECTED, FAILED], [details()]),
         ([FAILED, ended(Outcome.FAILED, OTHER_BUILD)], [details(), PAGE, details(OTHER_BUILD)]),
         *(([ended(outcome)], []) for outcome in Outcome if outcome is not Outcome.FAILED),
-        ([Problem(BUILD, "HTTP 503", 9)], []),
+        ([Problem(BUILD, "HTTP 503", "HTTP 503", 9)], []),
     ],
     ids=str,
 )

@@ -206,7 +206,9 @@ class TestTransientErrors:
         played = play([BUILDING, Took(passing(retry_after), 0.25), COMPLETED])
 
         assert played.times == [0, 1, 1.25 + pause]
-        assert problem(list(played.events)) == [Problem(BUILD, "HTTP 503", START + 1.25 + pause)]
+        assert problem(list(played.events)) == [
+            Problem(BUILD, "HTTP 503", "HTTP 503", START + 1.25 + pause)
+        ]
 
     def test_its_last_try_comes_at_its_end(self) -> None:
         played = play(forever(passing(19.5), passing(), passing()), wait(0.2))
@@ -409,7 +411,7 @@ class TestNewestBuild:
             "Page=1",
             "",
         ]
-        assert problem(list(played.events)) == [Problem(None, "HTTP 503", START + 1)]
+        assert problem(list(played.events)) == [Problem(None, "HTTP 503", "HTTP 503", START + 1)]
 
     def test_its_requests_have_the_same_deadline(self) -> None:
         played = play([Took(page(build(BUILD)), 9)], wait(timeout=5), sid=None)
