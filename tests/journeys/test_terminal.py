@@ -402,9 +402,10 @@ def test_a_screen_is_erased_for_a_line_above_it(twilio: Twilio, environ: dict[st
 
     *above, _ = terminal.lines
     assert len([line for line in above if line.startswith("GET ")]) == 4
-    at_the_end = 1
+    before_the_result = at_the_end = 1
     at_the_start = 1
-    assert terminal.raw.count(ERASE) == at_the_start + 2 * len(above[1:]) + at_the_end
+    erased = at_the_start + 2 * len(above[1:]) + before_the_result + at_the_end
+    assert terminal.raw.count(ERASE) == erased
     assert terminal.raw.count(SHOW_CURSOR) == 1
 
 

@@ -129,8 +129,7 @@ def timed_out(attempt: Attempt, seconds: float) -> FetchError:
         Phase.TLS: ("TLS", f"the TLS handshake with {peer} timed out"),
         Phase.ANSWER: ("no answer", f"no answer within {duration(seconds)}{through}"),
     }[attempt.phase]
-    helps = attempt.phase is not Phase.ANSWER or sent.proxy
-    hints = [_check_address(sent)] if helps else []
+    hints = [_check_address(sent)] if sent.proxy or attempt.phase is not Phase.ANSWER else []
     return attempt.error(TransientError, reason, *hints, short=short)
 
 
@@ -210,7 +209,7 @@ def _of_connecting(attempt: Attempt, causes: list[BaseException]) -> Words:
     numbers = [number for number in found if isinstance(number, int) and number > 0]
     if errno.ECONNREFUSED in numbers or _has(causes, ConnectionRefusedError):
         return ("refused", f"connection refused by {peer}", _check_address(attempt.sent))
-    if any(number in _LOST for number in numbers):
+    if any(number in _LOST for number in numbers) or _has(causes, http.client.RemoteDisconnected):
         return ("disconnected", "connection lost")
     if _has(causes, MemoryError):
         return ("unreachable", f"could not reach {peer}: {strerror(errno.ENOMEM)}")
@@ -228,8 +227,6 @@ def _check_address(sent: SentRequest) -> str:
 
 def _of_answer(attempt: Attempt, causes: list[BaseException]) -> Words:
     """An answer that did not come, or not as HTTP has it."""
-    if _has(causes, http.client.RemoteDisconnected):
-        return ("disconnected", "connection lost")
     for kind, words in _MALFORMED:
         if _has(causes, kind):
             return ("bad answer", words)

@@ -186,6 +186,9 @@ class Live:
         elif isinstance(event, Finished):
             self._rows[event.sid].finished = event
             self._rows[event.sid].status = in_words(event)
+            if self._shown and all(row.finished for row in self._rows.values()):
+                self._stderr.write(ERASE)  # a result in a pipe may lead to this terminal, too
+                self._drawn = []
 
     def _tick(self, now: float) -> None:
         if signals.stop_requested():
