@@ -1,3 +1,3 @@
 """Watch a Twilio Serverless Build until it is completed or failed."""
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
