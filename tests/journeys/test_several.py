@@ -7,7 +7,6 @@ import re
 import subprocess
 import threading
 import time
-from collections.abc import Callable
 
 import pytest
 from werkzeug import Request, Response
@@ -108,39 +107,6 @@ def test_at_a_terminal_verdicts_come_last_in_the_order_given(
         assert summary.startswith("3 builds: 3 completed (waited ")
         reported = [line.partition("  ready to deploy")[0] for line in verdicts]
         assert reported == [f"✓ completed  {sid}" for sid in (C, A, B)]
-
-
-def test_a_hundred_builds_are_polled_ten_at_a_time(twilio: Twilio, environ: dict[str, str]) -> None:
-    now, most = [0], [0]
-    lock = threading.Lock()
-    connections = set()
-
-    def slowly(sid: str, status: str) -> Callable[[Request], Response]:
-        def answer(request: Request) -> Response:
-            with lock:
-                now[0] += 1
-                most[0] = max(most[0], now[0])
-                connections.add(request.environ["REMOTE_PORT"])
-            time.sleep(0.02)
-            with lock:
-                now[0] -= 1
-            return reply(status_body(sid, status))
-
-        return answer
-
-    for sid in SIDS:
-        twilio.says(slowly(sid, "building"), slowly(sid, "completed"), build=sid)
-    ended = run("wait", "-i", "1s", SERVICE, *SIDS, env=environ)
-
-    assert ended.code == 0
-    assert sorted(ended.stdout.splitlines()) == [f"{sid} completed" for sid in SIDS]
-    assert 1 < most[0] <= 10
-    for sid in SIDS:
-        assert len(twilio.polls(sid)) == 2
-    lines = ended.stderr.splitlines()
-    for sid in SIDS:
-        assert len([x for x in lines if x.startswith(f"twbuild: ✓ completed  {sid}")]) == 1
-    assert "100 builds: 100 completed" in lines[-1]
 
 
 def test_one_build_that_hangs_keeps_no_other_from_its_verdict(

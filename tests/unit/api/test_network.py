@@ -37,7 +37,6 @@ def test_without_settings_the_way_is_direct() -> None:
         ({"ALL_PROXY": "proxy:3128"}, "proxy proxy:3128 (ALL_PROXY)"),
         ({"all_proxy": "https://proxy"}, "proxy proxy (all_proxy)"),
         ({"HTTPS_PROXY": "http://a:1", "ALL_PROXY": "http://b:2"}, "proxy a:1 (HTTPS_PROXY)"),
-        ({"HTTPS_PROXY": "http://u:p%40w@a:1"}, "proxy a:1 (HTTPS_PROXY)"),
         ({"HTTPS_PROXY": "http://u:p@w@a:1"}, "proxy a:1 (HTTPS_PROXY)"),
         ({"HTTPS_PROXY": "http://[::1]:3128"}, "proxy [::1]:3128 (HTTPS_PROXY)"),
         ({"HTTPS_PROXY": "socks5h://a:1080"}, "proxy a:1080 (HTTPS_PROXY)"),
@@ -51,9 +50,7 @@ def test_without_settings_the_way_is_direct() -> None:
         ({"HTTPS_PROXY": "", "ALL_PROXY": "http://a:1"}, "proxy a:1 (ALL_PROXY)"),
         ({"HTTPS_PROXY": "http://a:1", "no_proxy": "", "NO_PROXY": "*"}, None),
         ({"HTTPS_PROXY": "http://a:1", "no_proxy": "", "NO_PROXY": ".twilio.com"}, None),
-        ({"HTTPS_PROXY": "http://a:1", "NO_PROXY": "serverless.twilio.com"}, None),
         ({"HTTPS_PROXY": "http://a:1", "NO_PROXY": ".twilio.com,x"}, None),
-        ({"HTTPS_PROXY": "http://a:1", "no_proxy": "*"}, None),
         ({"HTTPS_PROXY": "http://a:1", "NO_PROXY": "example.com"}, "proxy a:1 (HTTPS_PROXY)"),
     ],
     ids=str,
@@ -92,7 +89,6 @@ def test_a_loopback_address_never_goes_through_a_proxy(
     "value",
     [
         "http://",
-        "http://:8080",
         "http://h:99999",
         "http://h:port",
         "ftp://h:21",
@@ -100,10 +96,8 @@ def test_a_loopback_address_never_goes_through_a_proxy(
         f"http://u:{PROXY_PASSWORD}@h:1",
         f"http://u:7/{PROXY_PASSWORD}@h:1",
         f"http://u:7#{PROXY_PASSWORD}@h:1",
-        f"http://u:7?{PROXY_PASSWORD}@h:1",
         f"u:{PROXY_PASSWORD}@h:1:2",
         "http://[::1",
-        "http://.h:1",
         "http://a..b:1",
         "http://h:0",
         " ",
@@ -217,14 +211,12 @@ class TestAddressInTwiliosPlace:
         ("url", "base_url"),
         [
             ("http://127.0.0.1:8123", "http://127.0.0.1:8123"),
-            ("http://127.255.0.9/", "http://127.255.0.9"),
             ("http://localhost:8123/", "http://localhost:8123"),
             ("http://LOCALHOST", "http://localhost"),
             ("http://[::1]:8123", "http://[::1]:8123"),
             ("https://gateway.example.test", "https://gateway.example.test"),
             ("HTTPS://Gateway.Example.Test/Twilio/", "https://gateway.example.test/Twilio"),
             ("https://gateway.example.test:8443/a/b//", "https://gateway.example.test:8443/a/b"),
-            ("https://192.0.2.1", "https://192.0.2.1"),
             ("https://192.0.2.1/X", "https://192.0.2.1/X"),
             ("https://[2001:db8::1]/x", "https://[2001:db8::1]/x"),
             ("https://serverless.twilio.com/v1", "https://serverless.twilio.com"),
@@ -233,9 +225,7 @@ class TestAddressInTwiliosPlace:
             ("https://gateway.example.test/twilio/v1", "https://gateway.example.test/twilio"),
             ("https://gateway.example.test/apiv1", "https://gateway.example.test/apiv1"),
             ("https://gateway.example.test/v1/x", "https://gateway.example.test/v1/x"),
-            ("https://gateway.example.test/v11", "https://gateway.example.test/v11"),
             ("https://gateway.example.test/a.b/..c", "https://gateway.example.test/a.b/..c"),
-            ("https://v1", "https://v1"),
             ("https://v1/v1", "https://v1"),
         ],
     )
@@ -254,13 +244,10 @@ class TestAddressInTwiliosPlace:
                     "http://localhost.hunter2.example",
                     "http://localhost.",
                     "http://128.0.0.1",
-                    "http://126.255.255.255",
                     "http://0.0.0.0",
                     "http://127.1",
                     "http://2130706433",
                     "http://0x7f000001",
-                    "http://[::2]",
-                    "http://[::]",
                     "http://[::ffff:127.0.0.1]",
                     "http://[::1%25hunter2]",
                 )
@@ -273,9 +260,7 @@ class TestAddressInTwiliosPlace:
                     "localhost",
                     "//hunter2.example",
                     "ftp://hunter2.example",
-                    "file:///hunter2",
                     "https://",
-                    "https:///hunter2",
                     "https://hunter2.example:0",
                 )
             ),
@@ -285,7 +270,6 @@ class TestAddressInTwiliosPlace:
                     "https://hunter2.example:99999",
                     "https://hunter2.example:port",
                     "https://[hunter2",
-                    "https://[::1",
                 )
             ),
             *(
@@ -293,7 +277,6 @@ class TestAddressInTwiliosPlace:
                 for url in (
                     "https://.hunter2.example",
                     "https://hunter2..example",
-                    "https://*.hunter2.example",
                     "https://-hunter2.example",
                     f"https://{'h' * 64}.example",
                 )
@@ -303,8 +286,6 @@ class TestAddressInTwiliosPlace:
                 for url in (
                     "https://hunter2@api.example",
                     "https://user:hunter2@api.example",
-                    "https://@hunter2.example",
-                    "http://127.0.0.1@hunter2.example",
                     "http://hunter2.example@127.0.0.1",
                 )
             ),
@@ -312,22 +293,17 @@ class TestAddressInTwiliosPlace:
                 (url, "contains a query or a fragment")
                 for url in (
                     "https://api.example?hunter2",
-                    "https://api.example/?",
                     "https://api.example#hunter2",
-                    "https://api.example/#",
                     "http://hunter2.example#127.0.0.1",
                 )
             ),
             *(
                 (url, "contains a dot segment (. or ..) in its path")
                 for url in (
-                    "https://api.example/..",
                     "https://api.example/../hunter2",
                     "https://api.example/a/./hunter2",
-                    "https://api.example/a/.",
                     "https://api.example/a/%2e%2E/hunter2",
                     "https://api.example/a/.%2e",
-                    "https://api.example/a/../v1",
                 )
             ),
             *(
@@ -339,18 +315,13 @@ class TestAddressInTwiliosPlace:
                     " https://hunter2.example",
                     "https://hunter2.example\n",
                     "https://hunter2.example\r\nX-Header: 1",
-                    "https://hunter2.example\t",
                     "https://hunter2ü.example",
                     "https://hunter2\u200b.example",
                     "https://hunter2\x00",
-                    "https://hunter2\x7f",
                     " ",
                     '"https://hunter2.example"',
-                    "https://<hunter2>/",
                     "https://api.example/{hunter2}",
-                    "https://api.example/hunter2|",
                     "https://api.example/%hunter2",
-                    "https://api.example/hunter2%2",
                 )
             ),
         ],
@@ -371,17 +342,14 @@ class TestAddressInTwiliosPlace:
             ("LocalHost", True),
             ("localhost.", False),
             ("x.localhost", False),
-            ("localhost.localdomain", False),
             ("127.0.0.1", True),
             ("127.255.255.255", True),
             ("::1", True),
             ("[::1]", True),
             ("[0:0:0:0:0:0:0:1]", True),
             ("128.0.0.1", False),
-            ("10.0.0.1", False),
             ("::2", False),
             ("localhost.example", False),
-            ("X127.0.0.1", False),
             ("", False),
         ],
     )

@@ -43,10 +43,8 @@ from twbuild.errors import FetchError, TransientError
 # What may come in place of a whole answer.
 BROKEN: Mapping[str, tuple[Handler, str]] = {
     "reset before the header": (resetting(), "connection lost"),
-    "reset in the header": (resetting(good()[:20]), "connection lost"),
     "reset after the header": (resetting(http(b"", length=99)), "connection lost"),
     "reset in the body": (resetting(http(b'{"status', length=99)), "connection lost"),
-    "closed before the header": (closing(b""), "connection lost"),
     "closed in the header": (closing(good()[:40]), "empty"),
     "closed in the body": (closing(http(b'{"status', length=99)), "the answer was cut short"),
     "Content-Length too large": (closing(http(body(), length=9999)), "the answer was cut short"),
@@ -69,20 +67,12 @@ BROKEN: Mapping[str, tuple[Handler, str]] = {
         ),
         "the answer was cut short",
     ),
-    "chunked and cut in a chunk": (
-        closing(http(b"fff\r\n" + body(), "200 OK", "Transfer-Encoding: chunked")),
-        "the answer was cut short",
-    ),
     "a chunk of no length": (
         closing(http(b"zz\r\n{}\r\n", "200 OK", "Transfer-Encoding: chunked")),
         "the answer was cut short",
     ),
     "broken gzip": (
         closing(http(b"no gzip", "200 OK", "Content-Encoding: gzip")),
-        "the answer is badly compressed",
-    ),
-    "gzip cut in its data": (
-        closing(http(gzip.compress(body(x="x"))[:60], "200 OK", "Content-Encoding: gzip")),
         "the answer is badly compressed",
     ),
     "gzip of another checksum": (
@@ -110,11 +100,6 @@ BROKEN: Mapping[str, tuple[Handler, str]] = {
         "the answer has headers that contradict each other",
     ),
     "no HTTP": (closing(b"SSH-2.0-OpenSSH_9.9\r\n"), "the answer is not HTTP"),
-    "a status line of junk": (closing(b"HTTP/1.1 abc\r\n\r\n"), "the answer is not HTTP"),
-    "thousands of headers": (
-        closing(http(body(), "200 OK", *(f"X-{n}: y" for n in range(5000)))),
-        "the answer has over 100 header lines",
-    ),
     "a header of 100,000 bytes": (
         closing(http(body(), "200 OK", "X: " + "y" * 100_000)),
         "a head of over 64 KiB",
@@ -208,11 +193,9 @@ EARLY = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
 
 INTERIM: Mapping[str, bytes] = {
     "100": b"HTTP/1.1 100 Continue\r\n\r\n",
-    "102": b"HTTP/1.1 102 Processing\r\n\r\n",
     "103": EARLY,
     "103 that closes": b"HTTP/1.1 103 Early Hints\r\nConnection: close\r\n\r\n",
     "103 with a length": b"HTTP/1.1 103 Early Hints\r\nContent-Length: 5\r\n\r\n",
-    "199": b"HTTP/1.1 199 Whatever\r\n\r\n",
     "several": EARLY * 150,
 }
 
@@ -238,7 +221,6 @@ def test_interim_answers_are_passed_over_and_the_final_one_counts(row: str, seco
 # Sent in one piece with an answer: what else would be taken for the answer to a later request.
 LEFTOVERS: Mapping[str, bytes] = {
     "a second answer": anonymous("completed"),
-    "half of one": anonymous("completed")[:60],
     "a blank line": b"\r\n",
     "an interim answer": EARLY,
 }
@@ -280,7 +262,6 @@ UNFRAMED: Mapping[str, bytes] = {
         chunked(body()), "200 OK", "Content-Length: 9", "Transfer-Encoding: chunked"
     ),
     "closing said second": good("building", "Connection: keep-alive", "Connection: close"),
-    "closing among others": good("building", "Connection: x, Close"),
     "HTTP/1.0": good().replace(b"HTTP/1.1", b"HTTP/1.0"),
 }
 
@@ -346,9 +327,7 @@ def test_plain_gzip_and_deflate_are_read_though_not_requested(
         ("gzip, gzip", gzip.compress(gzip.compress(body()))),
         ("gzip", gzip.compress(body()) * 2),
         ("gzip", body()),
-        ("gzip", b""),
         ("deflate", b""),
-        ("nonsense", body()),
     ],
 )
 def test_any_other_encoding_is_nonsense(encoding: str, content: bytes) -> None:

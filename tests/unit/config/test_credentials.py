@@ -165,11 +165,9 @@ class TestSources:
             ({API_SECRET: SECRET}, "TWILIO_API_KEY is not set. .*TWILIO_API_SECRET"),
             ({AUTH_TOKEN: TOKEN}, "TWILIO_ACCOUNT_SID is not set. .*TWILIO_AUTH_TOKEN"),
             ({**TOKENS, API_KEY: KEY}, "TWILIO_API_SECRET is not set"),
-            ({**TOKENS, API_SECRET: SECRET}, "TWILIO_API_KEY is not set"),
             ({**PAIR, API_SECRET: ""}, "TWILIO_API_SECRET is empty. .*TWILIO_API_KEY"),
             ({**PAIR, API_SECRET: " \r\n"}, "TWILIO_API_SECRET is empty"),
             ({**TOKENS, ACCOUNT_SID: ""}, "TWILIO_ACCOUNT_SID is empty"),
-            ({**TOKENS, AUTH_TOKEN: "\n"}, "TWILIO_AUTH_TOKEN is empty"),
         ],
     )
     def test_half_a_pair_names_the_missing_variable(
@@ -222,7 +220,6 @@ class TestSources:
     @pytest.mark.parametrize(
         ("name", "right"),
         [
-            ("ACCOUNT_SID", ACCOUNT_SID),
             ("AUTH_TOKEN", AUTH_TOKEN),
             ("TWILIO_API_KEY_SECRET", API_SECRET),
             ("TWILIO_API_KEY_SID", API_KEY),
@@ -265,15 +262,12 @@ class TestValues:
             ('"{}"', r'begins with a quotation mark \("\)'),
             ("'{}'", r"begins with a quotation mark \('\)"),
             ('{}"', r'ends with a quotation mark \("\)'),
-            ("`{}", r"begins with a quotation mark \(`\)"),
             (' "{}" ', r'begins with a quotation mark \("\)'),
             ("{}€", r"contains .*U\+20AC"),
             ("{}\n{}", r"contains .*U\+000A"),
-            ("{}\x7f", r"contains .*U\+007F"),
             ("\x1b{}", r"contains .*U\+001B"),
             ("\ufeff{}", r"contains .*U\+FEFF"),
             ("{}\udcff", r"contains .*U\+DCFF"),
-            ("{}\U0001f600", r"contains .*U\+1F600"),
         ],
     )
     def test_a_value_unlike_a_credential_is_named_not_shown(
@@ -292,7 +286,6 @@ class TestValues:
         [
             ({"apiKey": f'"{PROFILE_KEY}"'}, "apiKey of profile dev begins with a quotation"),
             ({"apiSecret": f"{PROFILE_SECRET}'"}, "apiSecret of profile dev ends with a quotation"),
-            ({"accountSid": f"'{ACCOUNT}'"}, "accountSid of profile dev begins with a quotation"),
             ({"apiSecret": f"{PROFILE_SECRET}ü"}, r"apiSecret of profile dev contains .*U\+00FC"),
         ],
     )
@@ -406,7 +399,6 @@ class TestRegionAndEdge:
             ("", "p", "t", "p", "the edge of profile dev in "),
             ("", "", "t", "t", "the edge in "),
             ("", None, "t", "t", "the edge in "),
-            ("v", None, None, "v", "TWILIO_EDGE"),
         ],
     )
     def test_a_profiles_edge_is_variable_own_or_the_files(
@@ -502,9 +494,7 @@ class TestProfiles:
             ("dev\r", r"'dev\r'"),
             ("dev ", "'dev '"),
             ("\ufeffdev", r"'\ufeffdev'"),
-            ("d\u200bev", r"'d\u200bev'"),
             ("dev\ufe0f", r"'dev\ufe0f'"),
-            ("de\u3164v", r"'de\u3164v'"),
         ],
     )
     def test_invisible_characters_in_a_name_are_shown(
@@ -584,8 +574,6 @@ class TestConfigFile:
         [
             ("empty", "empty"),
             ("no JSON", "not JSON"),
-            ("a list", "JSON, but not an object"),
-            ("null", "JSON, but not an object"),
             ("UTF-16", "not UTF-8"),
             ("too deep", "JSON nested too deep"),
             ("too large", "larger than 1 MiB"),

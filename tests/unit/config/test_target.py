@@ -67,14 +67,11 @@ class TestArguments:
         [
             ([], None, ()),
             ([SERVICE], SERVICE, ()),
-            (["my-service_2"], "my-service_2", ()),
-            (["a"], "a", ()),
             (["a" * 50], "a" * 50, ()),
             (["-"], "-", ()),
             ([BUILD], None, (BUILD,)),
             ([SERVICE, BUILD], SERVICE, (BUILD,)),
             (["my-service", BUILD, OTHER_BUILD], "my-service", (BUILD, OTHER_BUILD)),
-            ([BUILD, OTHER_BUILD], None, (BUILD, OTHER_BUILD)),
             (["ZS" + HEX.upper(), "ZB" + HEX.upper()], "ZS" + HEX.upper(), ("ZB" + HEX.upper(),)),
         ],
     )
@@ -121,12 +118,10 @@ class TestArguments:
                 ["ZS" + HEX + "0"],
                 "SERVICE 'Z.* is not a Service SID: it has 33 hex digits after ZS, not 32",
             ),
-            (["ZS"], "SERVICE 'Z.* is not a Service SID: it has 0 hex digits after ZS, not 32"),
             (
                 ["ZB" + HEX[1:]],
                 "BUILD 'Z.* is not a Build SID: it has 31 hex digits after ZB, not 32",
             ),
-            (["ZB"], "BUILD 'Z.* is not a Build SID: it has 0 hex digits after ZB, not 32"),
             (
                 [SERVICE, "ZB" + HEX + "00"],
                 "BUILD 'Z.* is not a Build SID: it has 34 hex digits after ZB, not 32",
@@ -149,7 +144,6 @@ class TestArguments:
                 r"BUILD '.* SID: it contains '\\r' \(U\+000D\)",
             ),
             ([SERVICE, BUILD + " "], "BUILD '.* SID: it contains ' ', which is not a hex digit"),
-            ([SERVICE, BUILD + '"'], "BUILD '.* SID: it contains '\"', which is not a hex digit"),
             (
                 [SERVICE, "ZB" + HEX[1:] + "g"],
                 "BUILD '.* SID: it contains 'g', which is not a hex digit",
@@ -182,9 +176,7 @@ class TestArguments:
             ([SERVICE, f"{BUILD} {OTHER_BUILD}"], "BUILD '.* SID: it contains ' '"),
             # Another kind
             (["VA" + HEX], "SERVICE 'VA.* another kind of SID\nUse ZS and 32 hex digits"),
-            (["AC" + HEX], "SERVICE 'AC.* another kind of SID"),
             (["ZB" + HEX, "ZN" + HEX], "BUILD 'ZN.* is not a Build SID: it does not begin with ZB"),
-            ([SERVICE, "AC" + HEX], "BUILD 'AC.* is not a Build SID: it does not begin with ZB"),
             (
                 [SERVICE, "my-build"],
                 "BUILD 'my-build' is not a Build SID: it does not begin with ZB",
@@ -197,7 +189,6 @@ class TestArguments:
             # A wrong order
             ([BUILD, SERVICE], "BUILD 'ZS.* it is a Service SID\n.*Write the service first"),
             ([BUILD, "my-build"], "BUILD 'my-build' .*\n.*\nWrite the service first"),
-            ([SERVICE, SERVICE], "BUILD 'ZS.* it is a Service SID$"),
             (["my-service", BUILD, "ZS"], "BUILD 'ZS' .* it is a Service SID$"),
             # No unique name
             (["MY service"], "'MY service' is not .* or unique name: it contains ' '"),
@@ -211,14 +202,11 @@ class TestArguments:
             ),
             (["dienst-ü"], r"'dienst-ü' is not .* or unique name: it contains 'ü' \(U\+00FC\)"),
             (["a?b"], "contains '\\?'"),
-            (["a%2Fb"], "contains '%'"),
             (["a$SERVICE"], r"contains '\$'"),
-            (["name\n"], r"contains '\\n' \(U\+000A\)"),
             # Looks like a file name
             (["functions/a.js", "Makefile"], "file name.\n.*pass_filenames: false"),
             (["package.json"], "file name.\n.*pass_filenames: false"),
             ([r"functions\a"], "file name.\n.*pass_filenames: false"),
-            (["service", "README.md"], "file name.\n.*pass_filenames: false"),
             ([".."], "file name"),
         ],
     )
@@ -232,7 +220,6 @@ class TestArguments:
     @pytest.mark.parametrize(
         ("typed", "command"),
         [
-            ([f"https://serverless.twilio.com/v1/Services/{SERVICE}/Builds/{BUILD}"], "SB"),
             ([f"https://serverless.twilio.com/v1/Services/{SERVICE}/Builds/{BUILD}/Status"], "SB"),
             ([f"https://serverless.twilio.com/v1/Services/{SERVICE}/Builds?PageSize=20"], "S"),
             ([f"https://serverless.twilio.com/v1/Services/my-app/Builds/{BUILD}"], "NB"),
@@ -243,8 +230,6 @@ class TestArguments:
             ),
             (["my-app", f"https://api.example.test/Builds/{BUILD}/Status"], "NB"),
             ([f"{SERVICE}/{BUILD}"], "SB"),
-            ([f"{SERVICE}:{BUILD}"], "SB"),
-            ([f"{SERVICE} {BUILD}"], "SB"),
             ([SERVICE, f"{BUILD},{OTHER_BUILD}"], "SBO"),
             ([f"{BUILD}/Status"], "UB"),
             ([f"my-app/{BUILD}"], "NB"),
@@ -252,7 +237,6 @@ class TestArguments:
             ([BUILD, "my-app"], "NB"),
             ([SERVICE, HEX], "SB"),
             (["my-app", f"{BUILD} ", OTHER_BUILD[2:]], "NBO"),
-            ([SERVICE, f'"{BUILD}"'], "SB"),
             ([SERVICE, f"{BUILD}\r"], "SB"),
             (["my-app", f"sid={BUILD}"], "NB"),
             ([BUILD, SERVICE], "SB"),
@@ -469,10 +453,8 @@ class TestWhichEntryIsTaken:
     @pytest.mark.parametrize(
         ("entries", "region"),
         [
-            ({f"{ACCOUNT}:us1": entry()}, "us1"),
             ({f"{ACCOUNT}:us1": entry(), f"{ACCOUNT}:ie1": entry(OTHER_SERVICE)}, "us1"),
             ({f"{ACCOUNT}:us1": entry(OTHER_SERVICE), f"{ACCOUNT}:ie1": entry()}, "ie1"),
-            ({ACCOUNT: entry()}, "us1"),
             ({ACCOUNT: entry()}, "ie1"),
             ({ACCOUNT: entry(OTHER_SERVICE), f"{ACCOUNT}:us1": entry()}, "us1"),
             ({ACCOUNT: entry(), f"{ACCOUNT}:us1": entry(OTHER_SERVICE)}, "ie1"),
@@ -534,7 +516,6 @@ class TestWhichEntryIsTaken:
                 "no entry that is surely yours",
             ),
             ({}, ACCOUNT, "us1", "Its entries: none"),
-            ({}, None, "us1", "Its entries: none"),
             ({f"{ACCOUNT}:us1": None}, ACCOUNT, "us1", "no entry for account"),
         ],
     )
@@ -556,16 +537,12 @@ class TestWhichEntryIsTaken:
             {},
             {"latestBuild": BUILD},
             entry(None),
-            entry(""),
             entry(12),
             entry([SERVICE]),
             entry("my-service"),
             entry(BUILD),
             entry("zs" + HEX),
-            [],
             "text",
-            7,
-            True,
         ],
         ids=repr,
     )
@@ -611,7 +588,6 @@ class TestWhichEntryIsTaken:
             (b"", "empty"),
             (b"{", "not JSON"),
             (b"[]", "JSON, but not an object"),
-            (b"null", "JSON, but not an object"),
             (b"\xff\xfe{}", "not UTF-8"),
             (b" " * ((1 << 20) + 1), "larger than 1 MiB"),
         ],

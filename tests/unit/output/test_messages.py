@@ -326,13 +326,6 @@ class TestStyles:
         assert messages.hints([ended]) == error.hint_lines
         assert messages.requests([ended]) == error.detail_lines
 
-    def test_of_a_verdict(self) -> None:
-        assert messages.headline(finished(Outcome.COMPLETED, 3), once=False) == [
-            ("✓ completed", "completed"),
-            (f"  {BUILD}  ready to deploy", ""),
-            (" (waited 3s)", "time"),
-        ]
-
 
 def test_each_line_of_a_log_is_one_line() -> None:
     error = TransientError("r", "m", "hint", http_status=500)
