@@ -102,12 +102,14 @@ class Recording:
 
 
 def changed(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """An answer of the sandbox's, where the failed build has another runtime than the earlier."""
-    builds = [
-        {**build, "runtime": "node20"} if build["status"] == "completed" else build
-        for build in body.get("builds", ())
-    ]
-    return {**body, "builds": builds} if builds else body
+    """An answer of the sandbox's, with one earlier build, which has another runtime.
+
+    More would have a usual time, for which a row of 60 columns has no place.
+    """
+    completed = [b for b in body.get("builds", ()) if b["status"] == "completed"]
+    others = [b for b in body.get("builds", ()) if b["status"] != "completed"]
+    earlier = [{**build, "runtime": "node20"} for build in completed[:1]]
+    return {**body, "builds": [*others, *earlier]} if completed else body
 
 
 @contextmanager
