@@ -90,6 +90,49 @@ def test_both_of_twilios_error_shapes_are_read(twilio: Twilio) -> None:
     )
 
 
+KEY_USED = {"TWILIO_API_KEY": KEY, "TWILIO_API_SECRET": SECRET, "TWILIO_AUTH_TOKEN": ""}
+# An answer, the environment, and all of the message and the hints.
+SENTENCES = {
+    "redirect": (
+        Response("", 302, {"Location": "https://login.example/x?y"}),
+        {},
+        "HTTP 302, a redirect to login.example",
+        "Redirects are not followed: the credentials would go with them.",
+    ),
+    "redirect without a target": (Response("", 302), {}, "HTTP 302, a redirect", "captive portal"),
+    "key": (error(401), KEY_USED, "Twilio refused the credentials (HTTP 401)", "the key is"),
+    "token": (error(401), {}, "Twilio refused the credentials (HTTP 401)", "the token is"),
+    "no type": (
+        Response("x", 500, {"Content-Type": ""}),
+        {},
+        "HTTP 500, a body of no type, 1 bytes",
+        "",
+    ),
+    "not Twilio": (
+        Response("", 403),
+        {},
+        "a proxy or gateway rejected the request, not Twilio (HTTP 403)",
+        "Check a proxy, VPN, gateway or ingress on the way.",
+    ),
+    "more": (
+        reply({"code": 20001, "message": "Bad", "moreInfo": "https://x.example/"}, 400),
+        {},
+        "HTTP 400, code 20001: Bad (https://x.example/)",
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("row", SENTENCES)
+def test_each_refusal_has_its_sentence_and_hint(twilio: Twilio, row: str) -> None:
+    answer, environ, message, hint = SENTENCES[row]
+
+    refused = refusal(twilio, answer, **environ)
+
+    assert refused.message == message
+    assert hint in " ".join(refused.hints)
+
+
 @pytest.mark.parametrize(("size", "read"), [(1 << 20, True), ((1 << 20) + 1, False)])
 def test_an_error_of_more_than_1_mib_is_not_read(twilio: Twilio, *, size: int, read: bool) -> None:
     start = b'{"code": 20001, "message": "Bad"'
