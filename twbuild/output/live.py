@@ -223,11 +223,11 @@ class Live:
         Where not all fit, a build that did not complete comes first, and one that did is left out.
         """
         rows = list(self._rows.values())
-        room = max(0, height - 2)
-        if len(rows) == 1 or len(rows) <= room:
+        limit = max(0, height - 2)
+        if len(rows) == 1 or len(rows) <= limit:
             return rows
         problems = [row for row in rows if row.ended_badly]
-        return [*problems, *(row for row in rows if not row.finished)][:room]
+        return [*problems, *(row for row in rows if not row.finished)][:limit]
 
     def _count(self, visible: Sequence[Row]) -> Text:
         rows = self._rows.values()

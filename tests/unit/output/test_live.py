@@ -73,7 +73,7 @@ def test_a_problem_has_a_mark_at_any_width(short: str, seconds: float, note: str
     assert len(whole) <= 80
 
 
-def test_a_request_without_an_answer_for_5_seconds_is_a_problem() -> None:
+def test_a_request_unanswered_for_5_seconds_is_a_problem() -> None:
     row = building()
     row.problem = Problem(BUILD, "reason", "DNS", START + 1)
     row.unanswered_since = START + 1
@@ -82,7 +82,7 @@ def test_a_request_without_an_answer_for_5_seconds_is_a_problem() -> None:
     assert picture(row, START + 6.5) == f"! building   0:06  {BUILD}  no answer for 5s"
 
 
-def test_where_room_is_a_row_says_the_time_limit() -> None:
+def test_a_row_says_the_time_limit_where_it_fits() -> None:
     row = building()
 
     assert picture(row, START, limit="time limit 10m")[2:].endswith(f"{BUILD}  time limit 10m")
