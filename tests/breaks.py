@@ -82,8 +82,8 @@ BREAKS = [
     Break(
         "output.live:Live._visible",
         "return list(self._rows.values())",
-        "journeys/terminal",
-        "low_window",
+        "unit/output/live",
+        "more_builds_that_failed",
     ),
     Break("output.live:Live._tick:in_foreground", "True", SIGNALS, "may_not_draw"),
     Break("output.streams:in_foreground", SAME_GROUP, "journeys/terminal", "namespace"),
