@@ -25,7 +25,9 @@ from tests.support.shim import shim
 from tests.support.terminal import Terminal
 from twbuild.sandbox.server import Sandbox
 
-SUPPLIED = "twbuild: sandbox: TWBUILD_SERVICE=demo and throwaway credentials, not your own\n"
+SUPPLIED = "twbuild: sandbox: a local fake API, service demo, invented credentials; "
+SUPPLIED += "yours are not used
+"
 
 
 @pytest.fixture
@@ -360,7 +362,7 @@ def test_ctrl_z_stops_command_and_fg_continues_it(base: dict[str, str]) -> None:
         terminal.see(">")
         command = "sh -c 'while read typed; do echo got $typed; done'"
         terminal.type(f"{TWBUILD} sandbox {command}\n")
-        terminal.see("credentials, not your own")
+        terminal.see("yours are not used")
         terminal.type("one\n")
         terminal.see("got one")
         for turn in range(2):

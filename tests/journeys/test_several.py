@@ -175,7 +175,10 @@ def test_a_long_annotation_says_what_matters_below_the_plain_lines(
     assert len(annotation) <= 4000
     assert [sid for sid in SIDS[:count] if sid not in annotation] == []
     assert all(line.startswith("twbuild: ") for line in plain)
-    ends = {"failed": "✗ failed     {}", "building": "! still building after 3s (--timeout)  {}"}
+    ends = {
+        "failed": "✗ failed     {}",
+        "building": "! building   {}  (still building after 3s: --timeout)",
+    }
     assert [sid for sid in SIDS[:count] if ends[status].format(sid) not in ended.stderr] == []
     if status == "failed":
         assert "Compare with your last completed build" in annotation

@@ -463,13 +463,11 @@ def test_human_readable_lines_wrap_between_words_but_not_within_commands(
     lines = re.sub(r"\x1b\[[0-9;]*m", "", said).split("\r\n")
     assert f"    twbuild wait {SERVICE} {BUILD}" in lines, "a command is one line"
     others = [line for line in lines if "twbuild wait" not in line]
-    assert len(others) == {30: 6, 50: 4}[columns]
+    assert len(others) == {30: 7, 50: 4}[columns]
     assert [line for line in others if len(line) > columns] in ([], [f"  {BUILD}"])
     said = " ".join(" ".join(others).split())
-    reported = (
-        rf"! still building after 1(\.\d)?s \(--timeout\) {BUILD} The build continues at Twilio\. "
-    )
-    assert re.match(rf"{reported}To wait again:", said)
+    reported = rf"! building {BUILD} \(still building after 1(\.\d)?s: --timeout\)"
+    assert re.match(rf"{reported} The build continues at Twilio\. To wait again:", said)
 
 
 class Tmux:

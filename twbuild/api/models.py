@@ -74,6 +74,7 @@ class BuildStatus(NamedTuple):
     url: str | None = None
     request_id: str | None = None
     from_sandbox: bool = False
+    ends_with_run: bool = False  # the sandbox, and with it the build, ends when this run does
 
 
 class Dependency(NamedTuple):

@@ -82,9 +82,18 @@ def read(sent: SentRequest, response: Response, found: dict[str, Any]) -> tuple[
             f"unknown build status {_quoted(sent, status)}", "Update twbuild, or report it."
         )
     account, service, url = (sent.text(found.get(n)) for n in ("account_sid", "service_sid", "url"))
-    from_sandbox = response.headers.get("Server", "").startswith("twbuild-sandbox/")
+    server = response.headers.get("Server", "")
+    from_sandbox = server.startswith("twbuild-sandbox/")
+    ends_with_run = from_sandbox and not server.endswith("(shell)")
     return BuildStatus(
-        Status(status), found.get("sid"), account, service, url, request_id, from_sandbox
+        Status(status),
+        found.get("sid"),
+        account,
+        service,
+        url,
+        request_id,
+        from_sandbox,
+        ends_with_run,
     ), is_named
 
 

@@ -33,15 +33,24 @@ def headline(finished: Finished, *, once: bool) -> Line:
         mark = (f"{outcome.mark} {outcome.value:<9}", outcome.style)
         return [mark, (f"{sid}{ready}", ""), (took, "time")]
     if outcome.is_cut_short:
-        state = "still building" if finished.answer else "status unknown"
-        ended = f"interrupted after {waited}, {state}"
+        state, known = (
+            ("building", "still building")
+            if _was_building(finished)
+            else ("unknown", "status unknown")
+        )
+        how = f"interrupted after {waited}"
         if outcome is Outcome.TIMEOUT:
-            ended = f"{state} after {waited} (--timeout)"
-        return [(f"{outcome.mark} {ended}", outcome.style), (sid, "")]
+            how = f"{known} after {waited}: --timeout"
+        return [(f"{outcome.mark} {state:<9}", outcome.style), (sid, ""), (f"  ({how})", "time")]
     error = finished.error or TwbuildError(outcome.value)
     tries = f" ({finished.polls} tries in {waited})" if finished.polls > 1 else ""
     is_named = not finished.sid or finished.sid in error.message
-    return [*error.headline, (tries, "time"), ("" if is_named else sid, "")]
+    return [*error.headline, (tries, "time"), *([] if is_named else [build_label(finished.sid)])]
+
+
+def build_label(sid: str | None) -> tuple[str, str]:
+    """Which build a line is about, at its end or on a line of its own."""
+    return (f"  build {sid}" if sid else "", "")
 
 
 def hints(endings: Sequence[Finished]) -> list[Line]:
@@ -88,6 +97,8 @@ def resume(endings: Sequence[Finished], command: Sequence[str]) -> list[Line]:
             waited = duration(finished.waited_seconds)
             lines.append([(f"  {finished.sid} was still building after {waited}.", "")])
     typed = pasteable([*command, *(finished.sid for finished in unfinished if finished.sid)])
+    if any(finished.answer and finished.answer.ends_with_run for finished in unfinished):
+        return [*lines, [(f"  {_state_of(unfinished)}", "")]]
     return [
         *lines,
         [(f"  {_state_of(unfinished)} To wait again:", "")],
@@ -117,7 +128,7 @@ def _was_building(finished: Finished) -> bool:
 def summary(endings: Sequence[Finished]) -> Line:
     """How several builds ended, in one line."""
     counts = Counter(map(in_words, endings))
-    words = ", ".join(f"{count} {ending}" for ending, count in counts.items())
+    words = ", ".join(f"{counts[ending]} {ending}" for ending in ENDINGS if counts[ending])
     waited = duration(max(finished.waited_seconds for finished in endings))
     return [(f"{counted(len(endings), 'build')}: {words}", ""), (f" (waited {waited})", "time")]
 

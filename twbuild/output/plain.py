@@ -131,8 +131,8 @@ def line(event: Event, now: float) -> Line | None:
         return [("building", "building"), (f"  {event.sid}", "")]
     if isinstance(event, Problem):
         wait = duration(max(0.0, event.next_at - now))
-        sid = f"  {event.sid}" if event.sid else ""
-        return [(f"{event.reason}, retrying in {wait}", "problem"), (sid, "")]
+        retry = f"{event.reason}, retrying in {wait}"
+        return [(retry, "problem"), messages.build_label(event.sid)]
     if isinstance(event, Finished):
         return messages.headline(event, once=False)
     return None

@@ -157,12 +157,19 @@ class Report:
         stdout_suffices = self._options.once and finished.outcome is not Outcome.FAILED
         return self._is_on_screen or self._has_lines or self._options.quiet or stdout_suffices
 
+    def _shown_details(self, sid: str, finished: Finished) -> Details:
+        """What is known of a failed build; no support knows of a request to the sandbox."""
+        found = self._details.get(sid, Details(sid, None))
+        if found.build and finished.answer and finished.answer.from_sandbox:
+            return found._replace(build=found.build._replace(request_id=None))
+        return found
+
     def _closing(self, endings: Sequence[Finished], service: str) -> Closing:
         once, several = self._options.once, len(endings) > 1
         profile = ["-p", self._options.profile] if self._options.profile else []
         name = ["--", service] if service.startswith("-") else [service]
         failed = [f for f in endings if f.sid and f.outcome is Outcome.FAILED]
-        details = [self._details.get(f.sid, Details(f.sid, None)) for f in failed if f.sid]
+        details = [self._shown_details(f.sid, f) for f in failed if f.sid]
         return Closing(
             headlines=[
                 (f, messages.headline(f, once=once)) for f in endings if not self._is_said(f)

@@ -14,6 +14,7 @@ from twbuild import signals
 from twbuild.errors import TwbuildError
 from twbuild.invocation import program
 from twbuild.output.stderr import Stderr
+from twbuild.output.streams import STDIN, is_terminal
 from twbuild.sandbox.job import Job
 from twbuild.sandbox.server import Sandbox
 from twbuild.text import Line, pasteable, printable, quoted, strerror
@@ -21,9 +22,8 @@ from twbuild.text import Line, pasteable, printable, quoted, strerror
 SERVICE = "demo"
 NOT_EXECUTABLE, NOT_FOUND = 126, 127  # as POSIX has it for a shell
 SHELL = "/bin/sh"
-_SUPPLIED: Line = [
-    (f"sandbox: TWBUILD_SERVICE={SERVICE} and throwaway credentials, not your own", "detail")
-]
+_SUPPLIED = f"a local fake API, service {SERVICE}, invented credentials; yours are not used"
+SHELLS = ("sh", "bash", "dash", "ksh", "zsh", "fish", "tcsh")
 HEAD = 256  # as much of a file as Linux reads to find its interpreter
 
 
@@ -36,12 +36,13 @@ def run(command: Sequence[str], outcome: str, build_seconds: float) -> int:
     job = Job()  # before there is anything that a signal could leave behind
     with contextlib.ExitStack() as stack:
         with _needed():
-            sandbox = Sandbox(outcome, build_seconds)
+            is_shell = _is_shell(command)
+            sandbox = Sandbox(outcome, build_seconds, is_shell=is_shell)
             empty = stack.enter_context(
                 # what COMMAND leaves in it changes no exit code
                 tempfile.TemporaryDirectory(prefix="twbuild-", ignore_cleanup_errors=True)
             )
-        Stderr().say([_SUPPLIED])
+        Stderr().say([_supplied(), *([_to_try(sandbox.build)] if is_shell else [])])
         return _run(command, _environment(sandbox, empty), job, sandbox)
 
 
@@ -53,7 +54,7 @@ def demonstrate(wait: Callable[[str], int], outcome: str, build_seconds: float) 
     environment = _environment(sandbox, os.devnull)  # which no file can be in
     os.environ.clear()
     os.environ.update(environment)
-    Stderr().say([_SUPPLIED, [(f"$ twbuild wait {SERVICE} {sandbox.build}", "command")]])
+    Stderr().say([_supplied(), [(f"$ twbuild wait {SERVICE} {sandbox.build}", "command")]])
     code = wait(sandbox.build)
     Stderr().close(_next_steps(outcome))
     return code
@@ -67,6 +68,23 @@ def _needed() -> Iterator[None]:
         why = strerror(getattr(error, "errno", None) or errno.EAGAIN)
         needs = "the sandbox needs a port on 127.0.0.1, a thread and a temporary folder"
         raise TwbuildError(f"{needs}: {why}") from None
+
+
+def _supplied() -> Line:
+    return [(f"sandbox: {_SUPPLIED}", "detail")]
+
+
+def _is_shell(command: Sequence[str]) -> bool:
+    """Whether it is a shell at which a user types commands."""
+    name, *options = command
+    is_named = os.path.basename(name) in SHELLS and all(word[:1] == "-" for word in options)
+    return is_named and is_terminal(STDIN) and not any("c" in word for word in options)
+
+
+def _to_try(build: str) -> Line:
+    """What to type at a shell in the sandbox."""
+    typed = pasteable([*program(), "wait", SERVICE, build])
+    return [("Try: ", ""), (typed, "command"), ("  (exit leaves the sandbox)", "")]
 
 
 def _serve(sandbox: Sandbox) -> None:

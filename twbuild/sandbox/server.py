@@ -50,8 +50,9 @@ class Sandbox(ThreadingMixIn, TCPServer):
     daemon_threads = True
     request_queue_size = 2 * MAX_STRANGERS
 
-    def __init__(self, outcome: str, build_seconds: float) -> None:
+    def __init__(self, outcome: str, build_seconds: float, *, is_shell: bool = False) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.is_shell = is_shell
         self._strangers: deque[socket.socket] = deque()
         self.account = f"AC{secrets.token_hex(16)}"
         self.token = secrets.token_hex(16)
@@ -178,6 +179,10 @@ class _Handler(BaseHTTPRequestHandler):
     sys_version = ""
     timeout = MAX_IDLE_SECONDS
     server: Sandbox
+
+    def version_string(self) -> str:
+        """What the answers call the sandbox: in a shell, it outlasts each run of twbuild."""
+        return f"{self.server_version} (shell)" if self.server.is_shell else self.server_version
 
     def do_GET(self) -> None:
         status, body = self.server.answer(self.path, self.headers.get("Authorization", ""))

@@ -42,15 +42,15 @@ def test_the_parts_begin_with_counts_sids_and_next_steps() -> None:
     parts = closing(COMPLETED, TIMEOUT, FAILED, UNAVAILABLE._replace(sid="ZB3")).parts()
 
     assert list(map(text, parts)) == [
-        "4 builds: 1 completed, 2 unknown, 1 failed (waited 2m)",
+        "4 builds: 1 completed, 1 failed, 2 unknown (waited 2m)",
         f"  The state of the build is unknown. To wait again:\n    twbuild wait svc {BUILD}",
         f"failed: {OTHER_BUILD}",
         "unknown: ZB3",
         "  Try again later.",
-        "error: HTTP 503 (9 tries in 2m)  ZB3",
+        "error: HTTP 503 (9 tries in 2m)  build ZB3",
         text(failed_build(Details(OTHER_BUILD, None), several=True)),
         "  request RQ1",
-        f"! status unknown after 5s (--timeout)  {BUILD}",
+        f"! unknown    {BUILD}  (status unknown after 5s: --timeout)",
         f"✗ failed     {OTHER_BUILD}  (waited 6s)",
     ]
 
@@ -59,7 +59,7 @@ def test_the_parts_of_one_build_begin_with_how_it_ended() -> None:
     found = closing(UNAVAILABLE)
 
     assert text([line for part in found.parts() for line in part]).splitlines() == [
-        f"error: HTTP 503 (9 tries in 2m)  {BUILD}",
+        f"error: HTTP 503 (9 tries in 2m)  build {BUILD}",
         "  Try again later.",
         "  request RQ1",
     ]

@@ -58,23 +58,23 @@ class TestHeadline:
             (finished(Outcome.FAILED, 0.2, polls=1), f"✗ failed     {BUILD}  (already)"),
             (
                 finished(Outcome.TIMEOUT, 600.02),
-                f"! still building after 10m (--timeout)  {BUILD}",
+                f"! building   {BUILD}  (still building after 10m: --timeout)",
             ),
             (
                 finished(Outcome.TIMEOUT, 5, answer=None),
-                f"! status unknown after 5s (--timeout)  {BUILD}",
+                f"! unknown    {BUILD}  (status unknown after 5s: --timeout)",
             ),
             (
                 finished(Outcome.TIMEOUT, 5, answer=None, sid=None),
-                "! status unknown after 5s (--timeout)  the newest build",
+                "! unknown    the newest build  (status unknown after 5s: --timeout)",
             ),
             (
                 finished(Outcome.INTERRUPTED, 46),
-                f"! interrupted after 46s, still building  {BUILD}",
+                f"! building   {BUILD}  (interrupted after 46s)",
             ),
             (
                 finished(Outcome.INTERRUPTED, 0.5, answer=None),
-                f"! interrupted after 0.5s, status unknown  {BUILD}",
+                f"! unknown    {BUILD}  (interrupted after 0.5s)",
             ),
             (
                 finished(
@@ -84,11 +84,11 @@ class TestHeadline:
                     answer=None,
                     error=TransientError("HTTP 503", "HTTP 503, code 20503"),
                 ),
-                f"error: HTTP 503, code 20503 (6 tries in 20s)  {BUILD}",
+                f"error: HTTP 503, code 20503 (6 tries in 20s)  build {BUILD}",
             ),
             (
                 finished(Outcome.UNAUTHORIZED, 2, 2, error=UnauthorizedError("x", "HTTP 401")),
-                f"error: HTTP 401 (2 tries in 2s)  {BUILD}",
+                f"error: HTTP 401 (2 tries in 2s)  build {BUILD}",
             ),
             (
                 finished(
@@ -106,7 +106,7 @@ class TestHeadline:
         [
             (Outcome.COMPLETED, f"✓ completed  {BUILD}  ready to deploy"),
             (Outcome.FAILED, f"✗ failed     {BUILD}"),
-            (Outcome.UNAVAILABLE, f"error: unavailable  {BUILD}"),
+            (Outcome.UNAVAILABLE, f"error: unavailable  build {BUILD}"),
             (Outcome.BUILDING, f"• building   {BUILD}"),
         ],
     )
@@ -280,7 +280,7 @@ def test_the_summary_of_several_builds_counts_each_outcome() -> None:
     ]
 
     assert plain(messages.summary(ended)) == (
-        "7 builds: 2 completed, 1 failed, 1 still building, 1 unknown, 1 not found, 1 unauthorized"
+        "7 builds: 2 completed, 1 failed, 1 still building, 1 not found, 1 unauthorized, 1 unknown"
         " (waited 1m 12s)"
     )
 

@@ -46,7 +46,7 @@ LINES: list[tuple[Event, str | None]] = [
     (Started("s", (BUILD, OTHER_BUILD), 0.0), "waiting for 2 builds in s, no time limit"),
     (
         Problem(BUILD, "could not resolve x", "DNS", 104.0),
-        f"could not resolve x, retrying in 4s  {BUILD}",
+        f"could not resolve x, retrying in 4s  build {BUILD}",
     ),
     (Problem(None, "HTTP 503", "HTTP 503", 99.0), "HTTP 503, retrying in 0s"),
     (COMPLETED, f"✓ completed  {BUILD}  ready to deploy (waited 1m 12s)"),

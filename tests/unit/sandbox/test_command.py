@@ -81,4 +81,4 @@ def test_the_exit_code_is_that_of_command(body: str, code: int) -> None:
     ended = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
 
     assert ended.returncode == code
-    assert f"TWBUILD_SERVICE={command.SERVICE} and throwaway credentials" in ended.stderr
+    assert f"service {command.SERVICE}, invented credentials" in ended.stderr
