@@ -88,7 +88,8 @@ class FetchError(TwbuildError):
     """A request without a good answer, and what the HTTP response contained, if one came.
 
     `reason` is what happened without details; `short` is that in a word or two, for a row of the
-    live screen. `retry_after` is in seconds, 0 where the server asked for none.
+    live screen. `detail` is Twilio's own text. `retry_after` is in seconds, 0 where the server
+    asked for none.
     """
 
     outcome = Outcome.UNAVAILABLE
@@ -103,9 +104,11 @@ class FetchError(TwbuildError):
         code: int | None = None,
         request_id: str | None = None,
         retry_after: float = 0,
+        detail: str | None = None,
         details: Sequence[str] = (),
     ) -> None:
         super().__init__(message, *hints, details=details)
+        self.detail = detail
         self.reason = reason
         self.short = short or reason
         self.http_status = http_status

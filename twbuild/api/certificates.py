@@ -14,6 +14,7 @@ MAX_BYTES = 1 << 24  # read to say what is wrong; the bundle of Mozilla has 0.3 
 
 _BLOCK = rb"-----BEGIN CERTIFICATE-----.*?(?:-----END CERTIFICATE-----|(?=-----BEGIN)|\Z)"
 _JOINED = rb"-----END [A-Z0-9 ]+-----[ \t]*-----BEGIN"
+_WANTED = "Set {} to a file with CA certificates in PEM form, or unset it."
 _HASHED = r"[0-9a-f]{8}\.[0-9]+"  # what OpenSSL looks for in a folder
 _DER = b"\x30"  # the first byte of any certificate in DER: an ASN.1 SEQUENCE
 
@@ -40,6 +41,7 @@ def trust(context: ssl.SSLContext, name: str, path: str) -> None:
         rest, end = (seen, path.removeprefix(seen)) if path.startswith(seen) else (path, "")
         shown = printable(rest) + ascii(end)[1:-1]
         why, *hints = fault
+        hints = hints or [_WANTED.format(name)]
         if end and os.path.exists(rest):
             hints = [f"Remove {end!a} at its end: {printable(rest)} exists."]
         raise UsageError(f"{name} cannot be used: {shown}: {why}", *hints)

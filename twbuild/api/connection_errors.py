@@ -20,7 +20,7 @@ import urllib3
 
 from twbuild.api.connector import REQUEST_SECONDS, Phase
 from twbuild.api.http_errors import PORTAL, PROXY_LOGIN, SentRequest, is_transient
-from twbuild.api.network import Network
+from twbuild.api.network import Network, is_loopback
 from twbuild.api.transport import TransportError
 from twbuild.durations import duration
 from twbuild.errors import FetchError, PermanentError, TransientError
@@ -111,7 +111,8 @@ def from_exception(attempt: Attempt, error: TransportError) -> FetchError:
     if _has(causes, ValueError):
         refused = "the request was not sent: its URL, or the proxy's, is not valid for requests"
         return attempt.error(PermanentError, refused)
-    return attempt.error(TransientError, "connection lost", short="disconnected")
+    hint = _check_address(attempt.sent)
+    return attempt.error(TransientError, "connection lost", hint, short="disconnected")
 
 
 def timed_out(attempt: Attempt, seconds: float) -> FetchError:
@@ -129,8 +130,7 @@ def timed_out(attempt: Attempt, seconds: float) -> FetchError:
         Phase.TLS: ("TLS", f"the TLS handshake with {peer} timed out"),
         Phase.ANSWER: ("no answer", f"no answer within {duration(seconds)}{through}"),
     }[attempt.phase]
-    hints = [_check_address(sent)] if sent.proxy or attempt.phase is not Phase.ANSWER else []
-    return attempt.error(TransientError, reason, *hints, short=short)
+    return attempt.error(TransientError, reason, _check_address(sent), short=short)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -166,8 +166,12 @@ def _of_tls(attempt: Attempt, causes: list[BaseException]) -> Words:
         return ("TLS", failed)
     if words in ("wrong version number", "http request", "record layer failure"):
         message = f"{failed}: {attempt.peer} does not speak TLS ({words})"
-        hint = "The proxy's address begins with https://: write http:// there."
-        return ("TLS", message, *([hint] if attempt.phase is Phase.PROXY_TLS else []))
+        if attempt.phase is Phase.PROXY_TLS:
+            hint = "The proxy's address begins with https://: write http:// there."
+        else:
+            is_local = is_loopback(attempt.sent.hostname)
+            hint = "Write http:// in TWBUILD_API_URL." if is_local else PORTAL
+        return ("TLS", message, hint)
     hints = (hint for key, hint in _TLS_HINTS.items() if key in words)
     return ("TLS", f"{failed}: {words}", *hints)
 
@@ -210,7 +214,7 @@ def _of_connecting(attempt: Attempt, causes: list[BaseException]) -> Words:
     if errno.ECONNREFUSED in numbers or _has(causes, ConnectionRefusedError):
         return ("refused", f"connection refused by {peer}", _check_address(attempt.sent))
     if any(number in _LOST for number in numbers) or _has(causes, http.client.RemoteDisconnected):
-        return ("disconnected", "connection lost")
+        return ("disconnected", "connection lost", _check_address(attempt.sent))
     if _has(causes, MemoryError):
         return ("unreachable", f"could not reach {peer}: {strerror(errno.ENOMEM)}")
     if numbers:

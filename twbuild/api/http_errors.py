@@ -28,6 +28,7 @@ TEST_CREDENTIALS = 20008
 # Source: https://www.twilio.com/docs/api/errors
 TWILIO_CODES = range(10_000, 1_000_000)
 MAX_TEXT = 10_000  # characters of a text from a server that are looked at
+STATUS = "https://status.twilio.com"
 PORTAL = "A captive portal, a proxy or a gateway may have answered instead of Twilio."
 PROXY_LOGIN = "Check the user name and password in the proxy's address: USER:PASSWORD@HOST:PORT."
 
@@ -82,19 +83,30 @@ class SentRequest(NamedTuple):
         return f"build {sid} in service {self.service}" if sid else f"service {self.service}"
 
     @property
-    def description(self) -> str:
-        """Method, path and host, and the proxy it went through."""
+    def place(self) -> str:
+        """The host, where its name came from, and the proxy on the way."""
         made_from = f" (from {self.host_settings})" if self.host_settings else ""
         proxy = f", through {self.proxy}" if self.proxy else ""
-        return f"GET {printable(self.path)} at {self.host}{made_from}{proxy}"
+        return f"{self.host}{made_from}{proxy}"
+
+    @property
+    def description(self) -> str:
+        """Method, path and host, and the proxy it went through."""
+        return f"GET {printable(self.path)} at {self.place}"
+
+    @property
+    def api(self) -> str:
+        """What answers, as messages name it."""
+        return "the API" if self.settings.is_custom else "Twilio"
 
     @property
     def identity(self) -> str:
-        """The account, and where its credentials came from."""
+        """The account that was used, and where its credentials came from: a sentence."""
         found = self.settings.credentials
+        kind = {"AC": "Account ", "SK": "API key "}.get(found.shown_name[:2], "")
         other = found.account and found.account != found.username
         account = f" of account {printable(found.account)}" if other else ""
-        return f"as {found.shown_name}{account}, from {found.source}"
+        return f"{kind}{found.shown_name}{account} was used (from {found.source})."
 
 
 def request_id(sent: SentRequest, response: Response) -> str | None:
@@ -124,7 +136,7 @@ def from_invalid_answer(
     found_id = request_id(sent, response)
     return TransientError(
         why,
-        f"HTTP {response.status}, but {why}",
+        why,
         *hints,
         short="bad answer",
         details=_details(sent, found_id),
@@ -148,15 +160,15 @@ def from_response(sent: SentRequest, response: Response, content: Content) -> Fe
     twilio_says: list[str] = []
     if status == 404 and is_from_twilio:
         error = NotFoundError
-        message = f"Twilio found no {sent.resource} (HTTP 404)"
-        hints = [f"Check the account and the region: this was asked {sent.identity}."]
+        message = f"{sent.api} found no {sent.resource} (HTTP 404)"
+        hints = list(_not_found(sent))
         twilio_says = [text]
     elif is_transient(status):
         error = TransientError
-        hints = {404: _not_twilio(sent), 511: [PORTAL]}.get(status, [])
+        hints = {404: _not_twilio(sent), 511: [PORTAL]}.get(status) or _unavailable(sent, status)
     elif status in (401, 403) and is_from_twilio:
         error = UnauthorizedError
-        message = f"Twilio refused the credentials ({reason})"
+        message = f"{sent.api} refused the credentials ({reason})"
         hints = list(_refusal(sent, code))
         twilio_says = [text]
     elif status in (401, 403):
@@ -178,7 +190,8 @@ def from_response(sent: SentRequest, response: Response, content: Content) -> Fe
         message,
         *hints,
         short=f"error {code}" if status == 200 else reason,
-        details=[*twilio_says, *_details(sent, found_id)],
+        detail=_text(sent, content.found) if is_from_twilio else None,
+        details=[*twilio_says, *_details(sent, found_id, *twilio_says)],
         http_status=status,
         code=code,
         request_id=found_id,
@@ -200,8 +213,25 @@ def _not_twilio(sent: SentRequest) -> list[str]:
     return [f"This is not Twilio's answer. Check {proxy}."]
 
 
-def _details(sent: SentRequest, found_id: str | None) -> list[str]:
-    return [sent.description, *([f"request {found_id}"] if found_id else [])]
+def _details(sent: SentRequest, found_id: str | None, text: str = "") -> list[str]:
+    """What was requested, unless Twilio's text names the path, and the request's id."""
+    path = printable(sent.path).removeprefix("/v1")
+    what = sent.description if path not in text else f"GET from {sent.place}"
+    return [what, *([f"request {found_id}"] if found_id else [])]
+
+
+def _not_found(sent: SentRequest) -> Iterator[str]:
+    named = "the service and the Build SID. They" if sent.request.sid else "the service. It"
+    yield f"Check {named} may also belong to another account or region."
+    if sent.settings.is_custom:
+        yield "TWBUILD_API_URL is set: check it, too."
+    yield sent.identity
+
+
+def _unavailable(sent: SentRequest, status: int) -> list[str]:
+    if status < 500:
+        return []
+    return ["Check TWBUILD_API_URL." if sent.settings.is_custom else f"Twilio's status: {STATUS}"]
 
 
 def _refusal(sent: SentRequest, code: int | None) -> Iterator[str]:
@@ -210,7 +240,7 @@ def _refusal(sent: SentRequest, code: int | None) -> Iterator[str]:
     else:
         secret = "key" if sent.settings.credentials.username.startswith("SK") else "token"
         yield f"Check that the {secret} is active and belongs to this account and region."
-    yield f"This was asked {sent.identity}."
+    yield sent.identity
     if hint := sent.settings.credentials.hint:
         yield hint
 

@@ -103,12 +103,17 @@ class Build(NamedTuple):
 
 
 class BuildPage(NamedTuple):
-    """One page of a service's Builds; `date` is the server's own time of the answer."""
+    """One page of a service's Builds; `date` is the server's own time of the answer.
+
+    `service` is as it was asked for, `identity` says with which account.
+    """
 
     builds: tuple[Build, ...]
     next_query: str | None
     date: datetime
     request_id: str | None = None
+    service: str = ""
+    identity: str = ""
 
 
 Answer = BuildStatus | Build | BuildPage

@@ -144,7 +144,8 @@ def _page(sent: SentRequest, found: dict[str, Any], date: datetime) -> BuildPage
         if not isinstance(next_url, str) or not query:
             raise ValueError("the answer's next_page_url is not a URL with a query")
         names_build(sent, {"url": path[:MAX_TEXT]}, "")
-    return BuildPage(tuple(_build(sent, build) for build in builds), query, date)
+    listed = tuple(_build(sent, build) for build in builds)
+    return BuildPage(listed, query, date, None, sent.service, sent.identity)
 
 
 def _is_listed(sent: SentRequest, build: dict[str, Any]) -> bool:

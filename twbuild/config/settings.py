@@ -45,13 +45,18 @@ class Settings(NamedTuple):
     is_regional: bool
 
 
+def api_name(environ: Mapping[str, str]) -> str:
+    """What answers: Twilio, or whatever is behind TWBUILD_API_URL."""
+    return "the API" if environ.get("TWBUILD_API_URL") else "Twilio"
+
+
 def load_settings(environ: Mapping[str, str], profile: str | None) -> Settings:
     """Settings from the environment and twilio-cli's profiles.
 
     Raises UsageError for a bad region or edge, CredentialsError for bad credentials.
     """
     found = credentials.find(environ, profile)
-    region = _label(*found.region, found.password)
+    region = _label(*found.region, found.password, is_region=True)
     edge = _label(*found.edge, found.password)
     url = environ.get("TWBUILD_API_URL")
     return Settings(
@@ -63,10 +68,14 @@ def load_settings(environ: Mapping[str, str], profile: str | None) -> Settings:
     )
 
 
-def _label(value: object, place: str, secret: str) -> str | None:
+def _label(value: object, place: str, secret: str, *, is_region: bool = False) -> str | None:
     if credentials.is_blank(value):
         return None
     text = str(value).strip()
+    regions = {edge: region for region, edge in DEFAULT_EDGES.items()}
+    if is_region and text.lower() in regions:
+        right = regions[text.lower()]
+        raise UsageError(f"{place} is not a region: {text} is an edge", f"Set it to {right}.")
     if len(secret) >= _SHORTEST_SECRET and secret in text:  # DNS would get it in the clear
         raise UsageError(f"{place} contains the secret that belongs to your credentials")
     if isinstance(value, str) and re.fullmatch(_LABEL, text):
@@ -75,7 +84,13 @@ def _label(value: object, place: str, secret: str) -> str | None:
     edge, _, region = text.partition(".")
     if region in DEFAULT_EDGES and re.fullmatch(_LABEL, edge):
         raise UsageError(message, f"Set region {region} and edge {edge} separately.")
-    raise UsageError(message, "Use lowercase letters, digits and hyphens, like us1 or ashburn.")
+    raise UsageError(
+        message, "Use lowercase letters, digits and hyphens.", *(_known() if is_region else ())
+    )
+
+
+def _known() -> tuple[str]:
+    return (f"Known regions: {', '.join(DEFAULT_EDGES)}.",)
 
 
 def _host(region: str | None, edge: str | None) -> str:
@@ -84,8 +99,6 @@ def _host(region: str | None, edge: str | None) -> str:
     region = region or DEFAULT_REGION
     edge = edge or DEFAULT_EDGES.get(region)
     if not edge:
-        raise UsageError(
-            f"twbuild does not know the edge of region {region}",
-            "Set TWILIO_EDGE to the region's edge.",
-        )
+        message = f"region {region} is not known to twbuild"
+        raise UsageError(message, *_known(), "For another one, set TWILIO_EDGE to its edge.")
     return f"serverless.{edge}.{region}.twilio.com"

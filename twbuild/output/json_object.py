@@ -13,6 +13,9 @@ from twbuild.errors import TwbuildError
 from twbuild.watch.earlier import Changes
 from twbuild.watch.events import Details, Finished
 
+# What is known of an error that the API answered with.
+KNOWN_OF_ERRORS = ("http_status", "code", "request_id", "detail")
+
 
 def line(finished: Finished, details: Details | None = None) -> str:
     """One object on one line of ASCII that strict parsers read; `details` are a failed build's.
@@ -61,7 +64,7 @@ def _iso(time: datetime) -> str:
 def _error(error: TwbuildError | None) -> Mapping[str, Any] | None:
     if error is None:
         return None
-    known = {n: getattr(error, n, None) for n in ("http_status", "code", "request_id")}
+    known = {n: getattr(error, n, None) for n in KNOWN_OF_ERRORS}
     return {
         "message": error.message,
         **{n: value for n, value in known.items() if value is not None},

@@ -15,6 +15,8 @@ from twbuild.outcome import Outcome
 from twbuild.text import Line, counted, pasteable
 from twbuild.watch.events import Finished
 
+# As the summary counts them, in this order.
+ENDINGS = ("completed", "failed", "still building", "not found", "unauthorized", "unknown")
 LOST = (Outcome.UNAUTHORIZED, Outcome.UNAVAILABLE)  # the build may still be running
 
 
@@ -86,8 +88,11 @@ def requests(endings: Sequence[Finished]) -> list[Line]:
     return list(dict.fromkeys(lines))
 
 
-def resume(endings: Sequence[Finished], command: Sequence[str]) -> list[Line]:
-    """The state of builds that may still be running, and the command that waits for them."""
+def resume(endings: Sequence[Finished], command: Sequence[str], api: str = "Twilio") -> list[Line]:
+    """The state of builds that may still be running, and the command that waits for them.
+
+    `api` is where they run.
+    """
     unfinished = [f for f in endings if f.outcome.is_cut_short or (f.answer and f.outcome in LOST)]
     if not unfinished:
         return []
@@ -98,15 +103,15 @@ def resume(endings: Sequence[Finished], command: Sequence[str]) -> list[Line]:
             lines.append([(f"  {finished.sid} was still building after {waited}.", "")])
     typed = pasteable([*command, *(finished.sid for finished in unfinished if finished.sid)])
     if any(finished.answer and finished.answer.ends_with_run for finished in unfinished):
-        return [*lines, [(f"  {_state_of(unfinished)}", "")]]
+        return [*lines, [(f"  {_state_of(unfinished, api)}", "")]]
     return [
         *lines,
-        [(f"  {_state_of(unfinished)} To wait again:", "")],
+        [(f"  {_state_of(unfinished, api)} To wait again:", "")],
         [("    ", ""), (typed, "command")],
     ]
 
 
-def _state_of(unfinished: Sequence[Finished]) -> str:
+def _state_of(unfinished: Sequence[Finished], api: str) -> str:
     """What Twilio last said of builds that are no longer watched."""
     if any(finished.answer and finished.answer.from_sandbox for finished in unfinished):
         return "Nothing continues at Twilio: the build exists only in the sandbox."
@@ -114,9 +119,9 @@ def _state_of(unfinished: Sequence[Finished]) -> str:
     known = len(unfinished) - unknown
     if not unknown:
         builds = "The build continues" if known == 1 else f"{known} builds continue"
-        return f"{builds} at Twilio."
+        return f"{builds} at {api}."
     if known:
-        return f"{known} still building at Twilio, the state of {unknown} unknown."
+        return f"{known} still building at {api}, the state of {unknown} unknown."
     builds = "the build" if unknown == 1 else f"{unknown} builds"
     return f"The state of {builds} is unknown."
 

@@ -6,8 +6,10 @@ The rest of the program does not know whether it speaks to a terminal, a CI log,
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 
+from twbuild.config.settings import api_name
 from twbuild.errors import CredentialsError, TwbuildError
 from twbuild.invocation import program
 from twbuild.outcome import ExitCode, Outcome, most_urgent
@@ -176,7 +178,9 @@ class Report:
             ],
             summary=[messages.summary(endings)] if several and self._is_detailed else [],
             hints=[*messages.hints(endings), *messages.usual(endings, self._usual_seconds)],
-            resume=messages.resume(endings, [*program(), "wait", *profile, *name]),
+            resume=messages.resume(
+                endings, [*program(), "wait", *profile, *name], api_name(os.environ)
+            ),
             requests=messages.requests(endings),
             builds=[failed_build(d, several=several) for d in details] if self._is_detailed else [],
         )

@@ -21,6 +21,7 @@ class BuildList:
     def __init__(self) -> None:
         self._builds: dict[str, Build] = {}
         self._pages = 0
+        self._service = self._identity = ""
 
     def add(self, page: BuildPage) -> None:
         """Add one page. Raises PermanentError where the list cannot be relied on.
@@ -29,6 +30,7 @@ class BuildList:
         dates.
         """
         self._pages += 1
+        self._service, self._identity = page.service, page.identity
         for build in page.builds:
             known = self._builds.setdefault(build.sid.lower(), build)
             if known.created != build.created:
@@ -48,7 +50,12 @@ class BuildList:
         builds were created at the newest moment.
         """
         if not self._builds:
-            raise NotFoundError("no builds", "the service has no builds")
+            raise NotFoundError(
+                "no builds",
+                f"service {self._service} has no builds",
+                "Create a build, or check that this is the service.",
+                details=[self._identity],
+            )
         if any(build.created is None for build in self._builds.values()):
             raise _undecided("a build in the list has no date")
         building = [b for b in self._builds.values() if b.status == Status.BUILDING]
@@ -59,8 +66,10 @@ class BuildList:
             state = f"{printable(selected.status)}, created {when}"
             raise NotFoundError(
                 "none in progress",
-                f"no build in progress: the newest is {printable(selected.sid)} ({state})",
+                f"no build in progress in service {self._service}:"
+                f" the newest is {printable(selected.sid)} ({state})",
                 "A build just created may not be listed yet. To wait for it, pass its Build SID.",
+                details=[self._identity],
             )
         others = sum(build is not selected for build in building)
         seconds = (now - created).total_seconds()

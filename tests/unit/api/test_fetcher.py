@@ -74,7 +74,7 @@ def test_404_is_said_to_be_none_of_the_other_problems(twilio: Twilio, question: 
     for script in (twilio.says, twilio.describes, twilio.lists):
         script(404)
     with pytest.raises(
-        NotFoundError, match=r"Twilio found no (build ZB|service ZS).*HTTP 404"
+        NotFoundError, match=r"^the API found no (build ZB|service ZS).*HTTP 404"
     ) as refused:
         fetcher(twilio.url).fetch(question)
 

@@ -321,7 +321,7 @@ class TestStyles:
         assert messages.headline(ended, once=False) == [
             *error.headline,
             (" (2 tries in 3s)", "time"),
-            (f"  {BUILD}", ""),
+            (f"  build {BUILD}", ""),
         ]
         assert messages.hints([ended]) == error.hint_lines
         assert messages.requests([ended]) == error.detail_lines

@@ -27,7 +27,7 @@ def listing(*pages: list[Build]) -> BuildList:
     found = BuildList()
     for number, builds in enumerate(pages, 1):
         more = f"Page={number}" if number < len(pages) else None
-        found.add(BuildPage(tuple(builds), more, NOON))
+        found.add(BuildPage(tuple(builds), more, NOON, None, "svc", "Account AC was used."))
     return found
 
 
@@ -77,7 +77,8 @@ def test_no_builds() -> None:
         with pytest.raises(NotFoundError) as raised:
             listing([], []).newest(NOON, in_progress=in_progress)
 
-        assert raised.value.message == "the service has no builds"
+        assert raised.value.message == "service svc has no builds"
+        assert raised.value.details == ["Account AC was used."]
         assert raised.value.reason == "no builds"
 
 
@@ -89,7 +90,8 @@ def test_none_in_progress_names_the_newest_with_status_and_age(status: str) -> N
         found.newest(NOON, in_progress=True)
 
     assert raised.value.message == (
-        f"no build in progress: the newest is {build(0xAB).sid} ({status}, created 3d ago)"
+        "no build in progress in service svc:"
+        f" the newest is {build(0xAB).sid} ({status}, created 3d ago)"
     )
     assert raised.value.hints == (
         "A build just created may not be listed yet. To wait for it, pass its Build SID.",
