@@ -23,6 +23,13 @@ from twbuild.watch_options import WatchOptions
 
 
 EXIT_CODES = "Exit codes:\n\n" + "\n".join(f"{code.value:>3}  {code.meaning}" for code in ExitCode)
+FIRST_STEPS = """First steps:
+
+  twbuild sandbox
+  twbuild wait my-service ZB... && ./deploy.sh
+
+The sandbox needs no account.
+Credentials: TWILIO_API_KEY and TWILIO_API_SECRET, or a twilio-cli profile."""
 ALL_CODES = "All: twbuild --help."
 WAIT_EXAMPLES = f"""Examples:
 
@@ -67,7 +74,7 @@ app = typer.Typer(
     help="Watch a Twilio Serverless Build until it is completed or failed.",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=EXIT_CODES,
+    epilog=f"{FIRST_STEPS}\n\n{EXIT_CODES}",
 )
 
 

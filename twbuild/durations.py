@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
-DURATION_FORMS = "90, 90s, 1.5s, 500ms, 5m, 1h30m, 1d"
+DURATION_FORMS = "90 (seconds), 90s, 1.5s, 500ms, 5m, 1h30m, 1d"
 
 _DURATION = (
     r"(?P<bare>[0-9]+)"

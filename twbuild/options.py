@@ -113,32 +113,29 @@ ServiceArgument = Annotated[
     str | None,
     typer.Argument(
         metavar="[SERVICE]",
-        help="Service SID (ZS...) or unique name.",
-        show_default="$TWBUILD_SERVICE, else .twiliodeployinfo",
+        help="Service SID (ZS...) or unique name."
+        " Default: $TWBUILD_SERVICE, else .twiliodeployinfo.",
     ),
 ]
 BuildArgument = Annotated[
     str | None,
     typer.Argument(
         metavar="[BUILD]",
-        help="Build SID (ZB...).",
-        show_default="the newest build",
+        help="Build SID (ZB...). Default: the newest build.",
     ),
 ]
 BuildsArgument = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[BUILD]...",
-        help="Build SIDs (ZB...).",
-        show_default="the newest build in progress",
+        help="Build SIDs (ZB...). Default: the newest build in progress.",
     ),
 ]
 CommandArgument = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[COMMAND]...",
-        help="Program to run, with its arguments.",
-        show_default="twbuild wait",
+        help="Program to run, with its arguments. Default: twbuild wait.",
     ),
 ]
 ProfileOption = Annotated[
@@ -149,9 +146,9 @@ ProfileOption = Annotated[
         metavar="NAME",
         parser=filled("--profile"),
         autocompletion=_profile_names,
-        help="Use the credentials of this twilio-cli profile.",
-        show_default="TWILIO_API_KEY and TWILIO_API_SECRET, else TWILIO_ACCOUNT_SID and "
-        "TWILIO_AUTH_TOKEN, else the active profile",
+        help="Use the credentials of this twilio-cli profile. Default: TWILIO_API_KEY and "
+        "TWILIO_API_SECRET, else TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN, else the active "
+        "profile.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object per build.")]
@@ -169,7 +166,8 @@ IntervalOption = Annotated[
         "--interval",
         metavar="DURATION",
         parser=_seconds("--interval", 0.2, HOUR),
-        help="Time between polls.",
+        help="Time between polls, 200ms to 1h. Default: 1s.",
+        show_default=False,
     ),
 ]
 TimeoutOption = Annotated[
@@ -179,7 +177,8 @@ TimeoutOption = Annotated[
         "--timeout",
         metavar="DURATION",
         parser=_seconds("--timeout", 0.0, WEEK),
-        help="Stop after this long; 0: no limit.",
+        help="Time limit, at most 7d; 0: none. Default: 10m.",
+        show_default=False,
     ),
 ]
 ProgressOption = Annotated[
@@ -188,8 +187,7 @@ ProgressOption = Annotated[
         metavar="|".join(PROGRESS),
         parser=_one_of("--progress", PROGRESS),
         autocompletion=lambda: list(PROGRESS),
-        help="Live rows, plain lines, or automatic.",
-        show_default=f"${PROGRESS_VARIABLE}, else auto",
+        help=f"Live rows, plain lines, or automatic. Default: ${PROGRESS_VARIABLE}, else auto.",
     ),
 ]
 OutcomeOption = Annotated[
@@ -198,7 +196,8 @@ OutcomeOption = Annotated[
         metavar="|".join(OUTCOMES),
         parser=_one_of("--outcome", OUTCOMES),
         autocompletion=lambda: list(OUTCOMES),
-        help="How the sandbox's builds end.",
+        help="How the sandbox's builds end. Default: completed.",
+        show_default=False,
     ),
 ]
 BuildTimeOption = Annotated[
@@ -206,7 +205,8 @@ BuildTimeOption = Annotated[
     typer.Option(
         metavar="DURATION",
         parser=_seconds("--build-time", 0.0, WEEK),
-        help="How long a build takes.",
+        help="How long a build takes, at most 7d. Default: 5s.",
+        show_default=False,
     ),
 ]
 VersionOption = Annotated[

@@ -101,7 +101,7 @@ def test_it_is_installed_with_pipx_or_in_an_environment(
 def test_the_default_timeout_is_that_of_the_command(base: dict[str, str]) -> None:
     reported = run_words([TWBUILD, "wait", "--help"], env=base).stdout
 
-    assert f"[default: {action.ACTION['inputs']['timeout']['default']}]" in reported
+    assert f"Default: {action.ACTION['inputs']['timeout']['default']}." in reported
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,48 @@ def test_a_missing_working_directory_matters_only_for_its_project_file(
     assert "Traceback" not in ended.stderr
 
 
+STARTS = {
+    "name": ["twbuild"],
+    "path": [TWBUILD],
+    "relative": [os.path.relpath(TWBUILD)],
+    "module": [sys.executable, "-m", "twbuild"],
+}
+
+
+@pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)
+def test_a_command_from_a_message_runs_in_a_shell_however_twbuild_was_started(
+    twilio: Twilio, environ: dict[str, str], start: list[str]
+) -> None:
+    path = environ["PATH"] if start == ["twbuild"] else "/usr/bin:/bin"
+    env = {**environ, "PATH": path, "TWBUILD_SERVICE": "mine"}
+    twilio.says("building", service="mine")
+    mistakes = [
+        (["-t", "300ms", BUILD], 124, "twbuild:     "),
+        ([f"mine/{BUILD}"], 2, "twbuild:   Did you mean: "),
+        (["--service", "mine", "--build", BUILD], 2, "twbuild:   Did you mean: "),
+    ]
+    for words, code, before in mistakes:
+        ended = run_words(["/bin/sh", "-c", '"$@"', "sh", *start, "wait", *words], env=env)
+        (command,) = re.findall(f"^{before}(.*)$", ended.stderr, re.MULTILINE)
+        assert ended.code == code, ended.stderr
+        assert command.startswith(" ".join(start))
+        twilio.says("completed", service="mine")
+        again = run_words(["bash", "-c", command], env={**env, "TWBUILD_SERVICE": "other"})
+        assert (again.code, again.stdout) == (0, "completed\n"), again.stderr
+
+
+def test_a_command_that_lacks_a_profile_is_given_as_typed_with_one_added(
+    environ: dict[str, str],
+) -> None:
+    folder = Path(environ["HOME"]) / ".twilio-cli"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"profiles": {"dev": {}}}))
+    ended = run("status", "-q", "my-service", BUILD, env={**environ, "TWILIO_AUTH_TOKEN": ""})
+
+    assert ended.code == 4
+    assert ended.stderr.endswith(f"with: twbuild status -p dev -q my-service {BUILD}\n")
+
+
 COLOURS = {
     "GITHUB_ACTIONS": "true",
     "FORCE_COLOR": "1",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
 from tests.support.command import BUILD, OTHER_BUILD, SERVICE
 from twbuild import __version__, cli
+from twbuild.config import target
 from twbuild.durations import DURATION_FORMS
 from twbuild.errors import UsageError
 from twbuild.outcome import ExitCode
@@ -54,7 +57,7 @@ MEANT = [
     (["status", "--watch", "x"], "Did you mean: twbuild wait x", "twbuild status"),
     (["wait", "-f", "-p", "a b"], "Did you mean: twbuild wait -p 'a b'", "twbuild wait"),
     (["-t", "5m", BUILD], f"Did you mean: twbuild wait SERVICE -t 5m {BUILD}", "twbuild"),
-    (["--json", "status", "a b"], "Did you mean: twbuild status --json 'a b'", "twbuild"),
+    (["--json", "status", "-p", "a b"], "mean: twbuild status --json -p 'a b'", "twbuild"),
     (["--outcome", "failed"], "Did you mean: twbuild sandbox --outcome failed", "twbuild"),
     (["wait", "-o", "json", "x"], "Did you mean: twbuild wait --json x", "twbuild wait"),
     (["wait", "-ojson"], "Did you mean: twbuild wait --json", "twbuild wait"),
@@ -92,6 +95,9 @@ def test_a_mistyped_command_or_option_suggests_what_was_meant(
     said = [mistake.value.message, *mistake.value.hints]
     assert [line for line in said if reported in line], said
     assert said[-1] == f"For usage: {helps} --help"
+    spans = [span for line in mistake.value.lines for span in line]
+    for command in [text for text, style in spans if style == "command"]:
+        target.parse(cli.parse(shlex.split(command)[1:]).arguments)  # it is no mistake itself
 
 
 @pytest.mark.parametrize(

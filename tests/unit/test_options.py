@@ -14,7 +14,7 @@ from tests.support.command import BUILD, SERVICE
 from twbuild import cli, options
 from twbuild.errors import UsageError
 
-FORMS = "use 90, 90s, 1.5s, 500ms, 5m, 1h30m, 1d"
+FORMS = "use 90 (seconds), 90s, 1.5s, 500ms, 5m, 1h30m, 1d"
 
 
 def parser(option: Any) -> Callable[[str], object]:

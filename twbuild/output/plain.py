@@ -67,6 +67,7 @@ class Plain:
         self._states: dict[str | None, str] = dict.fromkeys(sids, "asking")
         self._several = len(sids) > 1
         self._usual = ""
+        self._begun: set[str] = set()  # builds that have been seen building
 
     def close(self) -> None:
         """Lines stay."""
@@ -86,6 +87,10 @@ class Plain:
             self._usual = f"usually about {duration(event.seconds)}"
         now = self._clock()
         text = self._heartbeat(now) if isinstance(event, Tick) else line(event, now)
+        if isinstance(event, Building) and event.sid in self._begun:
+            text = [("building again", "building"), (f"  {event.sid}", "")]
+        elif isinstance(event, Building):
+            self._begun.add(event.sid)
         if text and self._is_shown(event):
             self._stderr.say([text])
             self._last = self._clock()
@@ -118,9 +123,9 @@ def line(event: Event, now: float) -> Line | None:
         limit = f"at most {duration(seconds)}" if seconds else "no time limit"
         return [(f"waiting for {builds} in {event.service}, {limit}", "detail")]
     if isinstance(event, RequestEnded):
-        request = f", request {event.request_id}" if event.request_id else ""
-        took = f"{round(event.seconds * 1000)} ms"
-        return [(f"GET {printable(event.url)}: {event.result}, {took}{request}", "detail")]
+        found_id = f"  {event.request_id}" if event.request_id else ""
+        result = f"{event.result.removeprefix('HTTP ')}  {round(event.seconds * 1000)} ms"
+        return [(f"  {result}  GET {printable(event.url)}{found_id}", "request")]
     if isinstance(event, Selected):
         count = event.others_in_progress
         others = f", {counted(count, 'other')} in progress" if count else ""

@@ -27,11 +27,16 @@ THEME = Theme(
         "failed": "bold red",
         "problem": "yellow",
         "detail": "dim",
+        "request": "dim",
         "time": "dim",
         "command": "bold",
     },
     inherit=False,
 )
+
+
+# Lines with one of these are not wrapped: what is to be copied, and a URL with all about it.
+_WHOLE = ("command", "request")
 
 
 @lru_cache(maxsize=1)
@@ -128,7 +133,7 @@ def wrapped(line: Line, width: int) -> str:
         columns = width - (indent if breaks[-1] else 0)
         if word.start() > start and cell_len(content[breaks[-1] : word.end()]) > columns:
             breaks.append(word.start())
-    if any(style == "command" for _, style in line):
+    if any(style in _WHOLE for _, style in line):
         breaks = [0]
     parts = text.divide(breaks[1:])
     for part in parts:

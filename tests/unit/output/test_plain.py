@@ -31,8 +31,8 @@ COMPLETED = Finished(BUILD, Outcome.COMPLETED, None, 72.0, 9)
 
 LINES: list[tuple[Event, str | None]] = [
     (Notice("credentials: profile dev"), "credentials: profile dev"),
-    (RequestEnded(URL, "HTTP 200", 0.1234, "RQ1"), f"GET {URL}: HTTP 200, 123 ms, request RQ1"),
-    (RequestEnded(URL, "timed out", 15, None), f"GET {URL}: timed out, 15000 ms"),
+    (RequestEnded(URL, "HTTP 200", 0.1234, "RQ1"), f"  200  123 ms  GET {URL}  RQ1"),
+    (RequestEnded(URL, "timed out", 15, None), f"  timed out  15000 ms  GET {URL}"),
     (
         Selected(BUILD, "building", CREATED, 12.0, 0),
         f"newest build: {BUILD} (created 14:02:11 UTC, 12s ago)",
