@@ -26,8 +26,7 @@ from tests.support.terminal import Terminal
 from twbuild.sandbox.server import Sandbox
 
 SUPPLIED = "twbuild: sandbox: a local fake API, service demo, invented credentials; "
-SUPPLIED += "yours are not used
-"
+SUPPLIED += "yours are not used\n"
 
 
 @pytest.fixture
