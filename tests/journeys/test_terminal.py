@@ -401,7 +401,7 @@ def test_a_screen_is_erased_for_a_line_above_it(twilio: Twilio, environ: dict[st
     terminal = shown(twilio, wait("-v"), environ, 250)
 
     *above, _ = terminal.lines
-    assert len([line for line in above if line.startswith("GET ")]) == 4
+    assert len([line for line in above if "  GET " in line]) == 4
     before_the_result = at_the_end = 1
     at_the_start = 1
     erased = at_the_start + 2 * len(above[1:]) + before_the_result + at_the_end
