@@ -14,7 +14,7 @@ from twbuild import signals
 from twbuild.errors import TwbuildError
 from twbuild.invocation import program
 from twbuild.output.stderr import Stderr
-from twbuild.output.streams import STDIN, is_terminal
+from twbuild.output.streams import STDIN
 from twbuild.sandbox.job import Job
 from twbuild.sandbox.server import Sandbox
 from twbuild.text import Line, pasteable, printable, quoted, strerror
@@ -78,7 +78,7 @@ def _is_shell(command: Sequence[str]) -> bool:
     """Whether it is a shell at which a user types commands."""
     name, *options = command
     is_named = os.path.basename(name) in SHELLS and all(word[:1] == "-" for word in options)
-    return is_named and is_terminal(STDIN) and not any("c" in word for word in options)
+    return is_named and os.isatty(STDIN) and not any("c" in word for word in options)
 
 
 def _to_try(build: str) -> Line:
