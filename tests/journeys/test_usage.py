@@ -131,7 +131,7 @@ STARTS = {
 
 
 @pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)
-def test_a_command_from_a_message_runs_in_a_shell_however_twbuild_was_started(
+def test_a_command_from_a_message_can_be_pasted(
     twilio: Twilio, environ: dict[str, str], start: list[str]
 ) -> None:
     path = environ["PATH"] if start == ["twbuild"] else "/usr/bin:/bin"
@@ -152,7 +152,7 @@ def test_a_command_from_a_message_runs_in_a_shell_however_twbuild_was_started(
         assert (again.code, again.stdout) == (0, "completed\n"), again.stderr
 
 
-def test_a_command_that_lacks_a_profile_is_given_as_typed_with_one_added(
+def test_a_command_that_lacks_a_profile_gets_one(
     environ: dict[str, str],
 ) -> None:
     folder = Path(environ["HOME"]) / ".twilio-cli"

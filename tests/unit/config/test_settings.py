@@ -79,10 +79,10 @@ class TestRegionAndEdge:
 
     @pytest.mark.parametrize("value", ["dublin", "Dublin", " DUBLIN\n"])
     def test_an_edge_in_a_regions_place_is_called_one(self, value: str) -> None:
-        told = refusal(TWILIO_REGION=value)
+        refused = refusal(TWILIO_REGION=value)
 
-        assert told.startswith("TWILIO_REGION is not a region: ")
-        assert told.endswith("is an edge\nSet it to ie1.")
+        assert refused.startswith("TWILIO_REGION is not a region: ")
+        assert refused.endswith("is an edge\nSet it to ie1.")
 
     @pytest.mark.parametrize("blank", ["", " ", "\n", "\t\r\n"])
     def test_one_of_white_space_only_counts_as_unset(self, tmp_path: Path, blank: str) -> None:
