@@ -100,8 +100,8 @@ SENTENCES = {
         "Redirects are not followed: the credentials would go with them.",
     ),
     "redirect without a target": (Response("", 302), {}, "HTTP 302, a redirect", "captive portal"),
-    "key": (error(401), KEY_USED, "Twilio refused the credentials (HTTP 401)", "the key is"),
-    "token": (error(401), {}, "Twilio refused the credentials (HTTP 401)", "the token is"),
+    "key": (error(401), KEY_USED, "the API refused the credentials (HTTP 401)", "the key is"),
+    "token": (error(401), {}, "the API refused the credentials (HTTP 401)", "the token is"),
     "no type": (
         Response("x", 500, {"Content-Type": ""}),
         {},
