@@ -126,7 +126,7 @@ def test_a_signal_ends_it_within_a_moment_with_last_words(waiting: Place) -> Non
         assert (process.returncode, stdout) == (-signum, "")
         assert "interrupted after" in stderr
         known = "! building " in stderr
-        state = "The build continues at Twilio" if known else "The state of the build is unknown"
+        state = "The build continues at the API" if known else "The state of the build is unknown"
         assert f"{state}. To wait again:" in stderr
         assert stderr.endswith(RESUME)
         assert all(line.startswith("twbuild: ") for line in stderr.splitlines())
@@ -353,7 +353,7 @@ def test_the_screen_is_gone_before_the_last_words(
         assert not terminal.cursor_hidden
         assert terminal.lines[1:] == [
             *[line for line in terminal.lines if line.startswith("! building ")],
-            "  The build continues at Twilio. To wait again:",
+            "  The build continues at the API. To wait again:",
             f"    twbuild wait {SERVICE} {BUILD}",
         ]
         assert len(terminal.lines) == 4

@@ -467,7 +467,7 @@ def test_human_readable_lines_wrap_between_words_but_not_within_commands(
     assert [line for line in others if len(line) > columns] in ([], [f"  {BUILD}"])
     said = " ".join(" ".join(others).split())
     reported = rf"! building {BUILD} \(still building after 1(\.\d)?s: --timeout\)"
-    assert re.match(rf"{reported} The build continues at Twilio\. To wait again:", said)
+    assert re.match(rf"{reported} The build continues at the API\. To wait again:", said)
 
 
 class Tmux:
