@@ -87,7 +87,7 @@ def test_a_live_row_has_a_bar_beside_the_sid(twilio: Twilio, environ: dict[str, 
 
     with Terminal([TWBUILD, "wait", SERVICE, BUILD], env, 80) as terminal:
         see(terminal, rf". building   0:0[0-9]  {BUILD}  [━╸╺]{{12}} about 1m 11s")
-        see(terminal, rf". building   0:0[0-9]  {BUILD}  HTTP 503, retrying in .*")
+        see(terminal, rf"! building   0:[0-9]+  {BUILD}  retry in .*: HTTP 503")
 
 
 @pytest.mark.parametrize("github", [False, True])

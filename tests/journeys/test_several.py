@@ -82,7 +82,7 @@ def test_one_deadline_for_all_and_only_running_builds_are_resumed(
     assert (ended.code, ended.stdout) == (124, f"{A} completed\n")
     assert ended.seconds < 15
     assert ended.stderr.endswith(
-        "twbuild:   1 still building at Twilio, the state of 1 unknown. To wait again:\n"
+        "twbuild:   1 still building at the API, the state of 1 unknown. To wait again:\n"
         f"twbuild:     twbuild wait {SERVICE} {B} {C}\n"
     )
 
