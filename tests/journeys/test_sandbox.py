@@ -478,3 +478,22 @@ def test_what_command_makes_of_the_folder_changes_no_code(
     for does in ('echo > "$0/file"', 'rmdir "$0"', 'rmdir "$0"; echo > "$0"'):
         words = ["sh", "-c", f'set -- "$TWILIO_CONFIG_DIR"; {does.replace("$0", "$1")}; exit 5']
         assert run("sandbox", *words, env={**base, "TMPDIR": str(tmp_path)}).code == 5
+
+
+def test_nothing_is_offered_that_ends_with_the_sandbox(base: dict[str, str]) -> None:
+    timeout = run(*"sandbox twbuild wait -t 300ms demo".split(), BUILD, env=base)
+    failed = run(*"sandbox --outcome failed --build-time 0s".split(), env=base)
+
+    assert (timeout.code, failed.code) == (124, 1)
+    assert "the build exists only in the sandbox." in timeout.stderr
+    assert "To wait again" not in timeout.stderr
+    assert "RQ" not in failed.stderr
+
+
+def test_a_shell_in_the_sandbox_begins_with_what_to_type(base: dict[str, str]) -> None:
+    with Terminal([TWBUILD, "sandbox", "sh"], {**base, "TERM": "xterm"}, 120) as terminal:
+        terminal.see("  (exit leaves the sandbox)")
+        assert "Try: twbuild wait demo ZB" in terminal.text
+        terminal.type(f"twbuild wait -t 300ms demo {BUILD}; exit\n")
+        assert terminal.end() == 124
+        assert "To wait again:" in terminal.text

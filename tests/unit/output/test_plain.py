@@ -93,6 +93,17 @@ def test_a_line_comes_every_30_seconds_while_nothing_changes(
     ]
 
 
+def test_building_after_a_problem_is_building_again(capfd: pytest.CaptureFixture[str]) -> None:
+    problem = Problem(BUILD, "HTTP 503", "HTTP 503", 0.0)
+    Watched(BUILD).show(Building(BUILD), problem, Building(BUILD))
+
+    lines = capfd.readouterr().err.splitlines()
+    assert (lines[0], lines[-1]) == (
+        f"twbuild: building  {BUILD}",
+        f"twbuild: building again  {BUILD}",
+    )
+
+
 def test_status_says_after_5_seconds_that_it_waits(capfd: pytest.CaptureFixture[str]) -> None:
     watched = Watched(BUILD, once=True)
     for _ in range(30):
