@@ -481,8 +481,8 @@ def test_what_command_makes_of_the_folder_changes_no_code(
 
 
 def test_nothing_is_offered_that_ends_with_the_sandbox(base: dict[str, str]) -> None:
-    timeout = run(*"sandbox twbuild wait -t 300ms demo".split(), BUILD, env=base)
-    failed = run(*"sandbox --outcome failed --build-time 0s".split(), env=base)
+    timeout = run(*["sandbox", "twbuild", "wait", "-t", "300ms", "demo"], BUILD, env=base)
+    failed = run(*["sandbox", "--outcome", "failed", "--build-time", "0s"], env=base)
 
     assert (timeout.code, failed.code) == (124, 1)
     assert "the build exists only in the sandbox." in timeout.stderr
