@@ -41,6 +41,9 @@ ASKING = "asking"  # until the first answer
 ONCE_SECONDS = 1.0  # a quick `status` draws nothing
 UNANSWERED_SECONDS = 5.0  # then a row says that a request is not answered
 
+# Every so many frames one row is written whole, over what another process may have written there.
+# More often would leave fewer than 8 frames a second, as what is written is paced.
+WHOLE_ROW_FRAMES = 8
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 # The first row, then all below it: tmux keeps what is erased from the window's very first place.
 ERASE = "\r\x1b[K\x1b[C\x1b[J\r"
@@ -141,7 +144,7 @@ class Live:
         self._shown = False
         self._drawn: list[rendering.Row] = []  # as the screen shows them
         self._size = (0, 0)
-        self._turn = 0  # of the row that is written whole
+        self._frames = 0
         self._stack = ExitStack()
         self._stack.enter_context(signals.stops_deferred())
 
@@ -209,9 +212,10 @@ class Live:
         rows = rendering.rows(Group(*pictures), columns)
         fits = size == self._size and len(rows) == len(self._drawn)
         drawn = self._drawn if fits else [[]] * len(rows)
-        self._turn = (self._turn + 1) % (2 * len(rows))
-        if self._turn < len(rows):  # every other frame, as it costs a slow terminal more
-            drawn[self._turn] = []
+        self._frames += 1
+        row, others = divmod(self._frames, WHOLE_ROW_FRAMES)
+        if not others:
+            drawn[row % len(rows)] = []
         changed = ("" if fits else ERASE) + rendering.changed(drawn, rows)
         up = f"\x1b[{len(rows) - 1}A" if len(rows) > 1 else ""
         self._stderr.write(f"{HIDE_CURSOR}{changed}{up}\r")

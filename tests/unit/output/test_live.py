@@ -13,7 +13,7 @@ from tests.support.command import BUILD
 from twbuild.durations import clock
 from twbuild.outcome import Outcome
 from twbuild.output import rendering
-from twbuild.output.live import HIDE_CURSOR, SHOW_CURSOR, Live, Row
+from twbuild.output.live import HIDE_CURSOR, SHOW_CURSOR, WHOLE_ROW_FRAMES, Live, Row
 from twbuild.output.stderr import Stderr
 from twbuild.watch.events import Building, Event, Finished, Problem, Started, Tick
 
@@ -245,7 +245,7 @@ def test_a_frame_is_what_has_changed(
     monkeypatch.setattr(Stderr, "is_ready_to_draw", lambda *_, **__: True)
     live.show(Tick())
     assert capfd.readouterr().err.count("asking") == 22
-    for _ in range(2 * 23):
+    for _ in range(WHOLE_ROW_FRAMES * 23):
         live.show(Tick())
 
     frames = capfd.readouterr().err.split(HIDE_CURSOR)[1:]
