@@ -19,8 +19,9 @@ import requests
 import urllib3
 
 from twbuild.api.connector import REQUEST_SECONDS, Phase
-from twbuild.api.http_errors import PORTAL, PROXY_LOGIN, SentRequest, is_transient
+from twbuild.api.http_errors import PORTAL, PROXY_LOGIN, is_transient
 from twbuild.api.network import Network, is_loopback
+from twbuild.api.sent_request import SentRequest
 from twbuild.api.transport import TransportError
 from twbuild.durations import duration
 from twbuild.errors import FetchError, PermanentError, TransientError

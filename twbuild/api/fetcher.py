@@ -8,6 +8,7 @@ from twbuild.api import connection_errors, http_errors, parsing
 from twbuild.api.models import Answer, Request, Resource, Response
 from twbuild.api.network import Network
 from twbuild.api.redaction import Redactor, secrets
+from twbuild.api.sent_request import SentRequest
 from twbuild.api.transport import Session, TransportError
 from twbuild.config.settings import Settings
 from twbuild.errors import FetchError, TransientError
@@ -74,9 +75,9 @@ class Fetcher:
         answer, is_named = self._read(sent, response)
         return answer, is_named or response.is_first
 
-    def _sent(self, request: Request) -> http_errors.SentRequest:
+    def _sent(self, request: Request) -> SentRequest:
         path = urlsplit(self._builds_url).path + self._shown_tail(request)
-        return http_errors.SentRequest(
+        return SentRequest(
             request,
             self._service,
             path,
@@ -89,9 +90,7 @@ class Fetcher:
         sent = self._sent(request)
         return connection_errors.Attempt(sent, self._network, self._session.phase)
 
-    def _read(
-        self, sent: http_errors.SentRequest, response: Response
-    ) -> tuple[Answer | FetchError, bool]:
+    def _read(self, sent: SentRequest, response: Response) -> tuple[Answer | FetchError, bool]:
         """What a response comes to, and whether it says itself what it answers."""
         content = parsing.content(response, sent.request.resource)
         if response.status != 200 or http_errors.is_error(content):

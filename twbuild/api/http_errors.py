@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
-from twbuild.api.models import Content, Request, Response
-from twbuild.config.settings import Settings
+from twbuild.api.models import Content, Response
+from twbuild.api.sent_request import SentRequest
 from twbuild.durations import duration
 from twbuild.errors import (
     FetchError,
@@ -19,7 +19,7 @@ from twbuild.errors import (
     TransientError,
     UnauthorizedError,
 )
-from twbuild.text import MAX_CHARACTERS, printable
+from twbuild.text import printable
 
 MAX_RETRY_AFTER = 300.0
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -27,7 +27,6 @@ TEST_CREDENTIALS = 20008
 # Other APIs answer in the same shape, with their own numbers or the HTTP status as `code`.
 # Source: https://www.twilio.com/docs/api/errors
 TWILIO_CODES = range(10_000, 1_000_000)
-MAX_TEXT = 10_000  # characters of a text from a server that are looked at
 STATUS = "https://status.twilio.com"
 PORTAL = "A captive portal, a proxy or a gateway may have answered instead of Twilio."
 PROXY_LOGIN = "Check the user name and password in the proxy's address: USER:PASSWORD@HOST:PORT."
@@ -36,77 +35,6 @@ PROXY_LOGIN = "Check the user name and password in the proxy's address: USER:PAS
 def is_transient(status: int) -> bool:
     """Whether another try may help where an answer of this HTTP status is not Twilio's."""
     return status >= 500 or status < 300 or status in (404, 408, 425, 429)
-
-
-class SentRequest(NamedTuple):
-    """A request as errors describe it: its path, the account, the proxy.
-
-    `redacted` removes secrets from a text of the server's.
-    """
-
-    request: Request
-    service: str
-    path: str
-    settings: Settings
-    proxy: str | None
-    redacted: Callable[[str], str]
-
-    def text(self, value: object) -> str | None:
-        """A text of the server's without secrets, None for any other value."""
-        return self.redacted(value[:MAX_TEXT]) if isinstance(value, str) else None
-
-    def shown(self, text: str, limit: int = MAX_CHARACTERS) -> str:
-        """A text of the server's without secrets, to be printed."""
-        return printable(self.redacted(text[:MAX_TEXT]), limit)
-
-    @property
-    def host(self) -> str:
-        """Host and port."""
-        return printable(urlsplit(self.settings.base_url).netloc)
-
-    @property
-    def hostname(self) -> str:
-        """The host's name."""
-        return printable(urlsplit(self.settings.base_url).hostname)
-
-    @property
-    def host_settings(self) -> str:
-        """The settings that the host's name was made from, with their values; "" for none."""
-        found = self.settings.credentials
-        used = (found.region, found.edge) if self.settings.is_regional else ()
-        return " and ".join(f"{place} ({printable(value)})" for value, place in used if value)
-
-    @property
-    def resource(self) -> str:
-        """What was asked for: a build of a service, or a service."""
-        sid = self.request.sid
-        return f"build {sid} in service {self.service}" if sid else f"service {self.service}"
-
-    @property
-    def place(self) -> str:
-        """The host, where its name came from, and the proxy on the way."""
-        made_from = f" (from {self.host_settings})" if self.host_settings else ""
-        proxy = f", through {self.proxy}" if self.proxy else ""
-        return f"{self.host}{made_from}{proxy}"
-
-    @property
-    def description(self) -> str:
-        """Method, path and host, and the proxy it went through."""
-        return f"GET {printable(self.path)} at {self.place}"
-
-    @property
-    def api(self) -> str:
-        """What answers, as messages name it."""
-        return "the API" if self.settings.is_custom else "Twilio"
-
-    @property
-    def identity(self) -> str:
-        """The account that was used, and where its credentials came from: a sentence."""
-        found = self.settings.credentials
-        kind = {"AC": "Account ", "SK": "API key "}.get(found.shown_name[:2], "")
-        other = found.account and found.account != found.username
-        account = f" of account {printable(found.account)}" if other else ""
-        return f"{kind}{found.shown_name}{account} was used (from {found.source})."
 
 
 def request_id(sent: SentRequest, response: Response) -> str | None:
@@ -154,37 +82,13 @@ def from_response(sent: SentRequest, response: Response, content: Content) -> Fe
     text = f"code {code}: {_text(sent, content.found)}" if is_from_twilio else ""
     reason = f"HTTP {status} with an error inside" if status == 200 else f"HTTP {status}"
     what = text or (_size(sent, response, content) if content.size else "")
-    message = f"{reason}{':' if status == 200 else ','} {what}" if what else reason
-    error: type[FetchError] = PermanentError
-    hints: list[str] = []
-    twilio_says: list[str] = []
-    if status == 404 and is_from_twilio:
-        error = NotFoundError
-        message = f"{sent.api} found no {sent.resource} (HTTP 404)"
-        hints = list(_not_found(sent))
-        twilio_says = [text]
-    elif is_transient(status):
-        error = TransientError
-        hints = {404: _not_twilio(sent), 511: [PORTAL]}.get(status) or _unavailable(sent, status)
-    elif status in (401, 403) and is_from_twilio:
-        error = UnauthorizedError
-        message = f"{sent.api} refused the credentials ({reason})"
-        hints = list(_refusal(sent, code))
-        twilio_says = [text]
-    elif status in (401, 403):
-        message = f"a proxy or gateway rejected the request, not Twilio ({message})"
-        hints = _not_twilio(sent)
-    elif status == 407:
-        hints = [PROXY_LOGIN]
-    elif status in REDIRECTS:
-        message = f"{reason}, a redirect{_target(sent, response)}"
-        hints = [PORTAL, "Redirects are not followed: the credentials would go with them."]
-    elif status < 400:
-        message = f"unexpected {reason}"
+    whole = f"{reason}{':' if status == 200 else ','} {what}" if what else reason
+    error, message, hints = _meaning(sent, response, code, whole)
     found_id = request_id(sent, response)
     retry_after = _retry_after(response) if error in (TransientError, NotFoundError) else 0
     if retry_after:
         hints.append(f"The server asks to retry after {duration(retry_after)} (Retry-After).")
+    twilio_says = [] if message == whole or not text else [text]
     return error(
         reason,
         message,
@@ -197,6 +101,34 @@ def from_response(sent: SentRequest, response: Response, content: Content) -> Fe
         request_id=found_id,
         retry_after=retry_after,
     )
+
+
+def _meaning(
+    sent: SentRequest, response: Response, code: int | None, whole: str
+) -> tuple[type[FetchError], str, list[str]]:
+    """The kind of error, its message and its hints; `code` is None where it is not Twilio's.
+
+    `whole` is the message that has all the response says.
+    """
+    status = response.status
+    if status == 404 and code is not None:
+        found_no = f"{sent.api} found no {sent.resource} (HTTP 404)"
+        return NotFoundError, found_no, list(_not_found(sent))
+    if is_transient(status):
+        hints = {404: _not_twilio(sent), 511: [PORTAL]}.get(status) or _unavailable(sent, status)
+        return TransientError, whole, hints
+    if status in (401, 403) and code is not None:
+        refused = f"{sent.api} refused the credentials (HTTP {status})"
+        return UnauthorizedError, refused, list(_refusal(sent, code))
+    if status in (401, 403):
+        rejected = f"a proxy or gateway rejected the request, not Twilio ({whole})"
+        return PermanentError, rejected, _not_twilio(sent)
+    if status in REDIRECTS:
+        not_followed = "Redirects are not followed: the credentials would go with them."
+        redirect = f"HTTP {status}, a redirect{_target(sent, response)}"
+        return PermanentError, redirect, [PORTAL, not_followed]
+    hints = [PROXY_LOGIN] if status == 407 else []
+    return PermanentError, f"unexpected HTTP {status}" if status < 400 else whole, hints
 
 
 def _target(sent: SentRequest, response: Response) -> str:

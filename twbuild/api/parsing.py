@@ -9,7 +9,6 @@ from urllib.parse import unquote
 
 from twbuild import strict_json
 from twbuild.api import http_errors
-from twbuild.api.http_errors import MAX_TEXT, SentRequest
 from twbuild.api.models import (
     Answer,
     Build,
@@ -21,6 +20,7 @@ from twbuild.api.models import (
     Response,
     Status,
 )
+from twbuild.api.sent_request import MAX_TEXT, SentRequest
 from twbuild.config import sids
 from twbuild.text import printable
 

@@ -32,7 +32,8 @@ from tests.support.sockets import (
 from tests.unit.api.fetching import STATUS
 from twbuild.api import connection_errors, network
 from twbuild.api.connector import Phase
-from twbuild.api.http_errors import PROXY_LOGIN, SentRequest
+from twbuild.api.http_errors import PROXY_LOGIN
+from twbuild.api.sent_request import SentRequest
 from twbuild.api.transport import TransportError
 from twbuild.config import settings
 from twbuild.errors import FetchError, PermanentError, TransientError
