@@ -8,8 +8,10 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from tests.support import processes
 from tests.support.command import (
@@ -28,6 +30,7 @@ from tests.support.secrets import shown
 from tests.support.shim import shim
 from tests.support.terminal import Terminal
 from tests.support.twilio import Twilio, page
+from twbuild import cli
 from twbuild.outcome import ExitCode
 
 WRONG: list[tuple[list[str], dict[str, str], int, str]] = [
@@ -196,6 +199,16 @@ def test_help_is_as_wide_as_the_window(
         text = re.sub(r"\x1b\[[0-9;]*m", "", terminal.raw.decode())
     assert max(map(len, text.splitlines())) == most
     assert (b"\x1b" in terminal.raw) is (env["TERM"] == "xterm")
+
+
+@pytest.mark.parametrize("command", ["wait", "status", "sandbox"])
+def test_a_window_of_60_columns_has_each_option_whole(base: dict[str, str], command: str) -> None:
+    group: Any = typer.main.get_command(cli.app)
+    options = [name for option in group.commands[command].params for name in option.opts]
+    printed = run(command, "--help", env={**base, "COLUMNS": "60"}).stdout
+
+    assert max(map(len, printed.splitlines())) == 60
+    assert [name for name in options if name.startswith("--") and name not in printed] == []
 
 
 def test_the_command_that_resumes_names_a_service_with_a_hyphen(
