@@ -165,13 +165,8 @@ def _run_in_sandbox(command: list[str], outcome: str, build_seconds: float) -> i
     if command:
         return sandbox.run(command, outcome, build_seconds)
     return sandbox.demonstrate(
-        lambda build: run(["wait", sandbox.SERVICE, build]), outcome, build_seconds
+        lambda build: parse(["wait", sandbox.SERVICE, build]).run(), outcome, build_seconds
     )
-
-
-def run(arguments: list[str]) -> int:
-    """Run the command line; returns the exit code. Raises TwbuildError."""
-    return parse(arguments).run()
 
 
 def parse(arguments: list[str]) -> Action:
@@ -183,10 +178,12 @@ def parse(arguments: list[str]) -> Action:
     os.environ.pop("_TWBUILD_COMPLETE", None)
     if arguments and arguments[0] in completion.OPTIONS:
         return Action(lambda: completion.show_or_install(_call, *arguments))
-    action, printed = _parse(_expanded(arguments) or ["--help"])
+    parsed, printed = _parse(_expanded(arguments) or ["--help"])
+    if isinstance(parsed, Action):
+        return parsed
     # Without arguments no request was made, so that 0 would be wrong.
     code = ExitCode.COMPLETED if arguments else ExitCode.USAGE
-    return action or Action(lambda: _print(printed, code))
+    return Action(lambda: _print(printed, code))
 
 
 def _print(text: str, code: ExitCode) -> int:
@@ -195,10 +192,10 @@ def _print(text: str, code: ExitCode) -> int:
     return code
 
 
-def _parse(arguments: list[str]) -> tuple[Action | None, str]:
-    """The action; None where Typer has printed help or the version, and what it has printed."""
+def _parse(arguments: list[str]) -> tuple[object, str]:
+    """What Typer makes of the arguments, and what it prints. Raises UsageError."""
     try:
-        parsed, printed = _typer(arguments)
+        return _typer(arguments)
     except _Mistake as error:
         usage = cast(Any, error)
         meant = _suggestion(arguments, getattr(error, "option_name", None))
@@ -206,7 +203,6 @@ def _parse(arguments: list[str]) -> tuple[Action | None, str]:
         message = message.partition(" Did you")[0]  # Typer offers all that is a little like it
         sentence = printable(message[:1].lower() + message[1:]).rstrip(".")
         raise UsageError(sentence, *meant, _usage(*arguments[:1])) from None
-    return parsed if isinstance(parsed, Action) else None, printed
 
 
 def _typer(arguments: Sequence[str]) -> tuple[object, str]:

@@ -24,20 +24,15 @@ _SAFE_NAME = "[A-Za-z0-9._ -]+"  # shells evaluate what completion offers
 @contextlib.contextmanager
 def environment(**variables: str | None) -> Iterator[None]:
     """Set variables that Typer and rich read, None for unset, and restore them for COMMAND."""
-    before = {name: os.environ.get(name) for name in variables}
-    _set(variables)
+    before = dict(os.environ)
+    for name in variables:
+        os.environ.pop(name, None)
+    os.environ.update({name: value for name, value in variables.items() if value is not None})
     try:
         yield
     finally:
-        _set(before)
-
-
-def _set(variables: dict[str, str | None]) -> None:
-    for name, value in variables.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
+        os.environ.clear()
+        os.environ.update(before)
 
 
 with environment(TYPER_USE_RICH=None):  # without rich Typer makes one paragraph of a table

@@ -18,7 +18,7 @@ Stdout = pytest.CaptureFixture[str]
 
 
 def test_the_version_is_one_line(capfd: Stdout) -> None:
-    assert cli.run(["--version"]) == 0
+    assert cli.parse(["--version"]).run() == 0
     assert capfd.readouterr().out == f"twbuild {__version__}\n"
 
 
@@ -26,9 +26,9 @@ def test_without_arguments_help_is_printed_with_2(
     capfd: Stdout,
 ) -> None:
     """Without arguments help is printed and the exit code is that of a mistake."""
-    assert cli.run([]) == ExitCode.USAGE
+    assert cli.parse([]).run() == ExitCode.USAGE
     printed = capfd.readouterr().out
-    assert cli.run(["--help"]) == ExitCode.COMPLETED
+    assert cli.parse(["--help"]).run() == ExitCode.COMPLETED
     assert capfd.readouterr().out == printed
 
 
@@ -37,7 +37,7 @@ def test_help_has_every_exit_code_and_no_escape_codes(
 ) -> None:
     for name in ("FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS"):
         monkeypatch.setenv(name, "true")
-    cli.run(["--help"])
+    cli.parse(["--help"]).run()
 
     printed = capfd.readouterr().out
     assert "\x1b" not in printed
@@ -90,7 +90,7 @@ def test_a_mistyped_command_or_option_suggests_what_was_meant(
 ) -> None:
     """A mistyped command or option suggests what was meant and whose help to read."""
     with pytest.raises(UsageError) as mistake:
-        cli.run(words)
+        cli.parse(words).run()
 
     said = [mistake.value.message, *mistake.value.hints]
     assert [line for line in said if reported in line], said
@@ -117,7 +117,7 @@ def test_a_mistyped_command_or_option_suggests_what_was_meant(
 )
 def test_nothing_is_suggested_that_would_be_a_mistake_itself(words: list[str]) -> None:
     with pytest.raises(UsageError) as mistake:
-        cli.run(words)
+        cli.parse(words).run()
 
     said = [mistake.value.message, *mistake.value.hints[:-1]]
     assert [line for line in said if "Did you mean" in line or " is an option of" in line] == []
@@ -152,7 +152,7 @@ URL = f"https://serverless.twilio.com/v1/Services/{SERVICE}/Builds/{BUILD}/Statu
 def test_a_suggested_command_keeps_the_options_that_were_typed(
     capfd: Stdout, words: list[str], command: str
 ) -> None:
-    assert cli.run(words) == ExitCode.USAGE
+    assert cli.parse(words).run() == ExitCode.USAGE
     assert capfd.readouterr().err.endswith(f": {command}\n")
 
 
@@ -161,9 +161,9 @@ def test_help_is_short_with_examples_and_codes(
     capfd: Stdout, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     monkeypatch.setattr(streams, "window", lambda *_: (80, 24))
-    assert cli.run(["help", command]) == 0
+    assert cli.parse(["help", command]).run() == 0
     in_words = capfd.readouterr().out
-    assert cli.run([command, "--help"]) == 0
+    assert cli.parse([command, "--help"]).run() == 0
     assert capfd.readouterr().out == in_words
     lines = in_words.splitlines()
 
@@ -178,4 +178,4 @@ def test_help_is_short_with_examples_and_codes(
 
 def test_an_empty_command_of_the_sandbox_is_a_mistake() -> None:
     with pytest.raises(UsageError, match="COMMAND is empty"):
-        cli.run(["sandbox", ""])
+        cli.parse(["sandbox", ""]).run()

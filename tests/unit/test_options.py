@@ -87,7 +87,7 @@ def test_a_bad_default_is_refused_by_its_variables_name(
 ) -> None:
     monkeypatch.setenv("TWBUILD_PROGRESS", value)
     with pytest.raises(UsageError) as refused:
-        cli.run([command, SERVICE, BUILD])
+        cli.parse([command, SERVICE, BUILD]).run()
 
     assert refused.value.message == (f"invalid TWBUILD_PROGRESS {value!r}: use auto, live or plain")
 

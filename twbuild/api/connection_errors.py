@@ -18,8 +18,9 @@ from typing import NamedTuple
 import requests
 import urllib3
 
-from twbuild.api.connector import REQUEST_SECONDS, Phase
+from twbuild.api.connector import Phase
 from twbuild.api.http_errors import PORTAL, PROXY_LOGIN, is_transient
+from twbuild.api.models import REQUEST_SECONDS
 from twbuild.api.network import Network, is_loopback
 from twbuild.api.sent_request import SentRequest
 from twbuild.api.transport import TransportError
@@ -34,7 +35,6 @@ _UNKNOWN_AUTHORITY = (2, 18, 19, 20, 21)
 _OTHER_NAME = (62, 64)  # a host, an address
 _STRICT = range(80, 94)  # X509_V_FLAG_X509_STRICT, which Python sets since 3.13
 
-_LOST = (errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ENOTCONN, errno.ESHUTDOWN)
 _CHECK_NETWORK = "Check the network, and a VPN if you use one."
 _CHECK_FIREWALL = "A firewall or sandbox on this machine may forbid the connection."
 _HINTS = {
@@ -58,8 +58,7 @@ _TLS_HINTS = {
 _MALFORMED = (
     (http.client.IncompleteRead, "the answer was cut short"),
     (http.client.LineTooLong, "the answer has a head of over 64 KiB"),
-    (http.client.BadStatusLine, "the answer is not HTTP"),
-    (http.client.UnknownProtocol, "the answer is not HTTP"),
+    ((http.client.BadStatusLine, http.client.UnknownProtocol), "the answer is not HTTP"),
     (urllib3.exceptions.InvalidHeader, "the answer has headers that contradict each other"),
 )
 
@@ -95,14 +94,11 @@ class Attempt(NamedTuple):
 def from_exception(attempt: Attempt, error: TransportError) -> FetchError:
     """The FetchError for a TransportError, by what it was raised from."""
     causes = list(_causes(error))
-    if status := _refused_by_proxy(causes):
-        return _of_connect(attempt, status)
-    for cause in causes:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return _of_certificate(attempt, cause)
+    if refused := _of_connect(attempt, causes) or _of_certificate(attempt, causes):
+        return refused
     if any("Auth" in type(cause).__name__ for cause in _raised_by_socks(causes)):
-        refused = f"{attempt.sent.proxy} refused the user name and password, or requires them"
-        return attempt.error(PermanentError, refused, PROXY_LOGIN)
+        reason = f"{attempt.sent.proxy} refused the user name and password, or requires them"
+        return attempt.error(PermanentError, reason, PROXY_LOGIN)
     if _has(causes, TimeoutError, requests.Timeout, urllib3.exceptions.ReadTimeoutError):
         return timed_out(attempt, REQUEST_SECONDS)
     for classify in (_of_tls, _of_name, _of_connecting, _of_socks, _of_answer):
@@ -110,8 +106,8 @@ def from_exception(attempt: Attempt, error: TransportError) -> FetchError:
             short, *words = found
             return attempt.error(TransientError, *words, short=short)
     if _has(causes, ValueError):
-        refused = "the request was not sent: its URL, or the proxy's, is not valid for requests"
-        return attempt.error(PermanentError, refused)
+        reason = "the request was not sent: its URL, or the proxy's, is not valid for requests"
+        return attempt.error(PermanentError, reason)
     hint = _check_address(attempt.sent)
     return attempt.error(TransientError, "connection lost", hint, short="disconnected")
 
@@ -212,9 +208,9 @@ def _of_connecting(attempt: Attempt, causes: list[BaseException]) -> Words:
     peer = attempt.sent.proxy or attempt.sent.host
     found = (getattr(cause, "errno", None) for cause in causes)
     numbers = [number for number in found if isinstance(number, int) and number > 0]
-    if errno.ECONNREFUSED in numbers or _has(causes, ConnectionRefusedError):
+    if _has(causes, ConnectionRefusedError):
         return ("refused", f"connection refused by {peer}", _check_address(attempt.sent))
-    if any(number in _LOST for number in numbers) or _has(causes, http.client.RemoteDisconnected):
+    if _has(causes, ConnectionError) or errno.ENOTCONN in numbers:
         return ("disconnected", "connection lost", _check_address(attempt.sent))
     if _has(causes, MemoryError):
         return ("unreachable", f"could not reach {peer}: {strerror(errno.ENOMEM)}")
@@ -242,27 +238,28 @@ def _of_answer(attempt: Attempt, causes: list[BaseException]) -> Words:
     return None
 
 
-def _has(causes: list[BaseException], *kinds: type[BaseException]) -> bool:
+def _has(causes: list[BaseException], *kinds: type | tuple[type, ...]) -> bool:
     return any(isinstance(cause, kinds) for cause in causes)
 
 
-def _refused_by_proxy(causes: list[BaseException]) -> int | None:
-    """The HTTP status of a CONNECT that was refused; http.client tells it in a text only."""
-    for cause in causes:
-        text = str(cause.args[0]) if isinstance(cause, OSError) and cause.args else ""
-        if match := re.match(r"Tunnel connection failed: ([0-9]{3})\b", text):
-            return int(match[1])
-    return None
-
-
-def _of_connect(attempt: Attempt, status: int) -> FetchError:
+def _of_connect(attempt: Attempt, causes: list[BaseException]) -> FetchError | None:
+    """A CONNECT that a proxy refused; http.client tells its HTTP status in a text only."""
+    texts = (str(cause.args[0]) for cause in causes if isinstance(cause, OSError) and cause.args)
+    answers = (re.match(r"Tunnel connection failed: ([0-9]{3})\b", text) for text in texts)
+    answer = next(filter(None, answers), None)
+    if answer is None:
+        return None
+    status = int(answer[1])
     kind = TransientError if is_transient(status) else PermanentError
     reason = f"the {attempt.sent.proxy or 'proxy'} refused CONNECT: HTTP {status}"
     hints = [PROXY_LOGIN] if status == 407 else []
     return attempt.error(kind, reason, *hints, short=f"proxy {status}", http_status=status)
 
 
-def _of_certificate(attempt: Attempt, error: ssl.SSLCertVerificationError) -> FetchError:
+def _of_certificate(attempt: Attempt, causes: list[BaseException]) -> FetchError | None:
+    error = next((c for c in causes if isinstance(c, ssl.SSLCertVerificationError)), None)
+    if error is None:
+        return None
     code = error.verify_code
     words = re.sub(r"[^ -~]", "", error.verify_message)[:200].strip().rstrip(".")
     hints = []

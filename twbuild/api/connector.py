@@ -12,10 +12,9 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any
 
+from twbuild.api.models import REQUEST_SECONDS
 from twbuild.api.resolver import Resolver
 
-# For one request, also for each read; watch.state.REQUEST_SECONDS cancels it as a whole.
-REQUEST_SECONDS = 15.0
 # For TCP to one address. A lost SYN is sent again after 1 s and 3 s, which leaves time for both.
 # Source: https://www.rfc-editor.org/rfc/rfc6298#section-2
 CONNECT_SECONDS = 4.0

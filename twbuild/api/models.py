@@ -10,6 +10,8 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, NamedTuple
 
+REQUEST_SECONDS = 15.0  # for one request as a whole, and so for each read
+
 
 class Status(str, Enum):
     """A build's status, in the API's words.

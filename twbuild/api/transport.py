@@ -18,9 +18,9 @@ from urllib3.exceptions import HTTPError, NewConnectionError
 from urllib3.util.connection import allowed_gai_family
 
 from twbuild import __version__
-from twbuild.api.connector import REQUEST_SECONDS, Connector, Phase
+from twbuild.api.connector import Connector, Phase
 from twbuild.api.framing import Answer
-from twbuild.api.models import Response
+from twbuild.api.models import REQUEST_SECONDS, Response
 from twbuild.api.network import Network
 
 # What is between may forget a kept connection that is idle for longer, and say nothing.

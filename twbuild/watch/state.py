@@ -9,7 +9,15 @@ import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from twbuild.api.models import Answer, BuildPage, BuildStatus, Request, Resource, Status
+from twbuild.api.models import (
+    REQUEST_SECONDS,
+    Answer,
+    BuildPage,
+    BuildStatus,
+    Request,
+    Resource,
+    Status,
+)
 from twbuild.durations import duration
 from twbuild.errors import (
     FetchError,
@@ -33,7 +41,6 @@ from twbuild.watch.schedule import (
     next_beat,
 )
 
-REQUEST_SECONDS = 15.0  # for one request as a whole; transport.READ_SECONDS is for each read
 LAST_TRY_SECONDS = 1.0  # before the deadline
 STATUS_SECONDS = 30.0  # for `status` as a whole
 
