@@ -92,7 +92,10 @@ def test_of_many_names_ten_are_listed_and_others_counted() -> None:
     assert listed(["\x1b##", "a" * 20], 10) == "\\x1b# #, aaaaaaa..."
 
 
-@pytest.mark.parametrize("value", ["a$b", "a{b", "5%", "<a", "a*", "nullable", "none-such", "a:b"])
+@pytest.mark.parametrize(
+    "value",
+    ["a$b", "a{b", "5%", "<a", "a*", "nullable", "none-such", "a:b", "xx", "box", "your_api"],
+)
 def test_what_only_resembles_a_placeholder_is_none(value: str) -> None:
     assert not is_placeholder(value)
 

@@ -129,7 +129,7 @@ def wrapped(line: Line, width: int) -> str:
     start = begin.end() if begin else 0
     indent = start or 2
     breaks = [0]
-    for word in re.finditer(r"(?:build (?=ZB))?\S+", content):
+    for word in re.finditer(r"\(waited [^)]*\)|(?:build (?=ZB))?\S+", content):
         columns = width - (indent if breaks[-1] else 0)
         if word.start() > start and cell_len(content[breaks[-1] : word.end()]) > columns:
             breaks.append(word.start())

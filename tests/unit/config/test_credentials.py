@@ -220,7 +220,7 @@ class TestValues:
             *("$TOKEN", "${TOKEN}", "$(TOKEN)", "${{ secrets.TOKEN }}", "{{ token }}", "{{token}}"),
             *("$env:TOKEN", "AC${TOKEN}", "#{Token}", "%TOKEN%", "<token>", "<your auth token>"),
             *("***", "*", "op://vault/item", "OP://vault/item/field", "ref+vault://a/b"),
-            *("null", "undefined", "None", "nil"),
+            *("null", "undefined", "None", "nil", "SK...", "AC\u2026", "your_auth_token", "ACXXXX"),
         ],
     )
     def test_an_unreplaced_placeholder_is_refused_and_not_repeated(self, value: str) -> None:

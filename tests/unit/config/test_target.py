@@ -246,6 +246,7 @@ class TestWhereTheServiceComesFrom:
             ("ZS12", "'ZS12' is not a Service SID: it has 2 hex digits after ZS, not 32"),
             ('"name"', "'\"name\"' is not a Service SID or unique name: it contains '\"'"),
             ("${{ vars.SERVICE }}", "'.*name: it is a placeholder that was not replaced"),
+            ("ZSxxxx", "'.*name: it is a placeholder that was not replaced"),
         ],
     )
     def test_a_bad_variable_is_named(self, value: str, wanted: str) -> None:

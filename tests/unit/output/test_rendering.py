@@ -27,6 +27,7 @@ def shown(text: str) -> str:
         ("  one two three", 9, ["  one two", "  three"]),
         ("  one two six", 7, ["  one", "  two", "  six"]),
         ("a " + "x" * 30 + " b", 10, ["a", "  " + "x" * 30, "  b"]),
+        ("one  ready (waited 1m 2s)", 20, ["one  ready", "  (waited 1m 2s)"]),
         ("日本 語", 6, ["日本", "  語"]),
         ("日本 語", 7, ["日本 語"]),
         ("[bold]not markup[/bold]", 80, ["[bold]not markup[/bold]"]),
