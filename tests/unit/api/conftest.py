@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 
 import pytest
 
 from tests.support.authority import Authority
 from tests.support.fasttime import close_fetchers
+from tests.unit.api.fetching import Names
 
 
 @pytest.fixture(autouse=True)
@@ -25,3 +27,11 @@ def environ(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
 def trusted(environ: pytest.MonkeyPatch, authority: Authority) -> None:
     """Trust the tests' authority alone: reading the machine's own takes 15 ms a test."""
     environ.setenv("REQUESTS_CA_BUNDLE", authority.bundle)
+
+
+@pytest.fixture
+def names(environ: pytest.MonkeyPatch) -> Names:
+    """Resolve names as a test has it, by itself to this machine."""
+    found = Names()
+    environ.setattr(socket, "getaddrinfo", found.getaddrinfo)
+    return found

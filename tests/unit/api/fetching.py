@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -37,3 +40,21 @@ def refusal(server: Server, question: Request = STATUS) -> FetchError:
 def requested(handler: Handler, question: Request = STATUS) -> BuildStatus | Build | BuildPage:
     with Server(handler) as server:
         return fetcher(server.url).fetch(question)
+
+
+class Names:
+    """What names that end in `.test` resolve to, and the look-ups of them."""
+
+    def __init__(self) -> None:
+        self.addresses = ["127.0.0.1"]
+        self.requested: list[str] = []
+        self.before: Callable[[str], None] = lambda _: None
+        self._real = socket.getaddrinfo
+
+    def getaddrinfo(self, host: str, *more: Any, **named: Any) -> Any:
+        """Look a name up as the system does."""
+        if not host.endswith(".test"):
+            return self._real(host, *more, **named)
+        self.requested.append(host)
+        self.before(host)
+        return [found for one in self.addresses for found in self._real(one, *more, **named)]
