@@ -116,13 +116,13 @@ def base(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def twilio() -> Iterator[Twilio]:
+def twilio(base: dict[str, str]) -> Iterator[Twilio]:
     """A scripted API."""
     with Server(host="127.0.0.1", threaded=True) as server:
-        yield Twilio(server)
+        yield Twilio(server, base)
 
 
 @pytest.fixture
-def environ(twilio: Twilio, base: dict[str, str]) -> dict[str, str]:
+def environ(twilio: Twilio) -> dict[str, str]:
     """An environment with good credentials that leads to the scripted API."""
-    return twilio.environ(base)
+    return twilio.environ

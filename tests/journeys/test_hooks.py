@@ -255,7 +255,7 @@ def test_ctrl_c_stops_the_push(twilio: Twilio, repository: Repository, hook: str
         while not requested.is_set():
             terminal.read(0.05)
         terminal.type("\x03")
-        code = terminal.end(10)
+        code = terminal.end()
     go_on.set()
 
     assert code != 0

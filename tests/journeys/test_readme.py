@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests.support import action, readme
-from tests.support.command import BUILD, OTHER_BUILD, SERVICE, TWBUILD, Ended, run, run_words
+from tests.support.command import BUILD, OTHER_BUILD, SERVICE, STATUS, TWBUILD, Ended, run_words
 from tests.support.readme import Block
 from tests.support.terminal import Terminal
 from tests.support.twilio import Twilio
@@ -43,12 +43,12 @@ case $1 in *:builds:create) printf 'sid\\n{BUILD}\\n' ;; esac
 """
 NOTHING = "#!/bin/sh\n"
 (RELEASE,) = (b.file for b in readme.blocks("bash"))
-DEPLOY = '#!/bin/sh\necho "deployed"\n'
 
 
 @pytest.fixture
-def shell(environ: dict[str, str], tmp_path: Path) -> dict[str, str]:
+def shell(twilio: Twilio, tmp_path: Path) -> dict[str, str]:
     """The environment of a pipeline: the scripted API, its scripts, stand-ins for installers."""
+    environ = twilio.environ
     tools = tmp_path / "tools"
     tools.mkdir()
     for name, script in {"twilio": TWILIO_CLI, "pipx": NOTHING, "pip": NOTHING}.items():
@@ -91,14 +91,10 @@ def block(language: str, heading: str) -> str:
 
 
 def test_every_block_is_run_or_compared() -> None:
-    assert {(b.language, b.heading) for b in readme.blocks()} == set(CHECKED_BY)
-
-
-def test_no_block_escapes_the_check() -> None:
     fences = re.findall(r"^\s*(?:```|~~~)", readme.text(), re.MULTILINE)
 
-    assert re.findall(r"^\s*(?:```|~~~)", readme.prose(), re.MULTILINE) == []
-    assert len(fences) == 2 * len(re.findall(r"^```\w", readme.text(), re.MULTILINE))
+    assert {(b.language, b.heading) for b in readme.blocks()} == set(CHECKED_BY)
+    assert len(fences) == 2 * len(readme.blocks())
 
 
 def test_the_two_commands_to_try_run_in_a_fresh_clone() -> None:
@@ -109,14 +105,10 @@ def test_the_two_commands_to_try_run_in_a_fresh_clone() -> None:
     assert targets == tried[1].split() == ["demo", "test"]
 
 
-def test_generated_parts_are_current() -> None:
-    assert readme.text() == readme.regenerated(readme.text()), "`make readme` regenerates them"
-
-
 def test_exit_codes_are_those_of_the_command_and_help() -> None:
     rows = re.findall(r"^\| (\d+) \| (.*) \|$", readme.text(), re.MULTILINE)
 
-    assert f"\n{readme.exit_code_rows()}\n" in readme.text()
+    assert readme.text() == readme.regenerated(readme.text()), "`make readme` regenerates it"
     assert rows == re.findall(r"^ *(\d+)  (\S.*)$", readme.help_text(""), re.MULTILINE)
 
 
@@ -170,14 +162,11 @@ def test_the_variables_in_the_table_are_read() -> None:
     }  # fmt: skip
 
 
-def test_the_json_object_has_the_fields_of_the_real_one(
-    twilio: Twilio, environ: dict[str, str]
-) -> None:
+def test_the_json_object_has_the_fields_of_the_real_one(twilio: Twilio) -> None:
     twilio.says("completed")
-
-    real = json.loads(run("status", "--json", SERVICE, BUILD, env=environ).stdout)
-
+    real = json.loads(twilio.run(*STATUS, "--json").stdout)
     shown = json.loads(block("json", "Output"))
+
     assert list(shown) == list(real)
     assert [type(value) for value in shown.values()] == [type(value) for value in real.values()]
 
@@ -187,7 +176,7 @@ def test_the_first_examples_print_what_is_shown(
     base: dict[str, str], outcome: str, code: int
 ) -> None:
     """The first examples print what is shown and only a completed build is deployed."""
-    write_script(Path(base["HOME"], "deploy.sh"), DEPLOY)
+    write_script(Path(base["HOME"], "deploy.sh"), "#!/bin/sh\necho deployed\n")
     examples = re.findall(
         r"^\$ (.*)\n((?:[^$].*\n|\n)*)", block("console", "twbuild"), re.MULTILINE
     )
@@ -195,8 +184,8 @@ def test_the_first_examples_print_what_is_shown(
     sandbox = f'cd && exec {TWBUILD} sandbox --build-time 1s --outcome {outcome} sh -c "$1"'
     words = ["sh", "-c", sandbox, "sh", example]
 
-    with Terminal(words, {**base, "TERM": "xterm", "LC_ALL": "C.UTF-8"}) as terminal:
-        ended = terminal.end(20)
+    with Terminal(words, {**base, "LC_ALL": "C.UTF-8"}, columns=80) as terminal:
+        ended = terminal.end()
         printed = terminal.lines
 
     assert len(examples) == 2
@@ -218,30 +207,21 @@ CREDENTIALS, WAITS = (b.text for b in readme.blocks("sh") if b.heading == "Quick
 
 
 def test_quick_start(base: dict[str, str]) -> None:
-    words = [TWBUILD, "sandbox", "--build-time", "1s", "bash", "-c", WAITS]
+    for time, *printed in (
+        ("1s", "completed", f"{BUILD} completed", f"{OTHER_BUILD} completed", "completed"),
+        ("1h", "building"),
+    ):
+        typed = WAITS if time == "1s" else WAITS.splitlines()[-1]  # a status does not wait
+        ended = run_words([TWBUILD, "sandbox", "--build-time", time, "bash", "-c", typed], env=base)
 
-    ended = run_words(words, env=base)
-
-    assert ended.stdout.splitlines() == [
-        "completed",
-        f"{BUILD} completed",
-        f"{OTHER_BUILD} completed",
-        "completed",
-    ]
-
-
-def test_the_status_command_of_the_quick_start_does_not_wait(base: dict[str, str]) -> None:
-    (line,) = re.findall(r"^twbuild status .*$", block("sh", "Quick start"), re.MULTILINE)
-
-    ended = run_words([TWBUILD, "sandbox", "--build-time", "1h", "bash", "-c", line], env=base)
-
-    assert (ended.code, ended.stdout) == (8, "building\n")
+        assert ended.stdout.splitlines() == printed
 
 
 def test_try_your_own_script(base: dict[str, str]) -> None:
     typed = block("bash", "Bash") + block("sh", "Try your own script")
     (sentence,) = re.findall(r"^The exit codes are (.*)\.$", readme.prose(), re.MULTILINE)
-    reporting = re.sub(r"(?m)^(twbuild sandbox .*)$", r'\1\necho "exit code $?"', typed)
+    at_once = r'twbuild sandbox --build-time 0s \1\necho "exit code $?"'
+    reporting = re.sub(r"(?m)^twbuild sandbox (.*)$", at_once, typed)
 
     ended = bash(reporting, base)
 
@@ -254,44 +234,79 @@ def test_try_your_own_script(base: dict[str, str]) -> None:
 
 # Programs that a test of what is pasted must not run.
 INSTALLERS = ("git", "make", "pipx", "python3", "uv", "uvx", "twbuild-venv/bin/pip")
-PASTED = [b for b in readme.blocks("sh", "bash") if b.text != CREDENTIALS]
+PASTED = [b.text for b in readme.blocks("sh", "bash") if b.text != CREDENTIALS]
 
 
-@pytest.mark.parametrize("block", PASTED, ids=lambda b: b.text.splitlines()[0][:30])
-class TestPasted:
-    """Each block can be pasted into a shell, where a comment would be a word."""
-
-    def test_bash(self, base: dict[str, str], tmp_path: Path, block: Block) -> None:
-        paste(["bash", "--norc", "--noprofile", "-i"], block, base, tmp_path)
-
-    def test_zsh(self, zsh: str, base: dict[str, str], tmp_path: Path, block: Block) -> None:
-        paste([zsh, "-f", "-i"], block, base, tmp_path)
+def test_each_block_can_be_pasted_into_bash(base: dict[str, str], tmp_path: Path) -> None:
+    paste(["bash", "--norc", "--noprofile", "-i"], base, tmp_path)
 
 
-def paste(shell: list[str], block: Block, base: dict[str, str], tmp_path: Path) -> None:
-    """Paste `block` at the prompt of `shell` in the sandbox, and see that each line succeeds."""
-    home = Path(base["HOME"])
-    log = tmp_path / "log"
-    tools = tmp_path / "tools"
+def test_each_block_can_be_pasted_into_zsh(zsh: str, base: dict[str, str], tmp_path: Path) -> None:
+    paste([zsh, "-f", "-i"], base, tmp_path)
+
+
+def paste(shell: list[str], base: dict[str, str], tmp_path: Path) -> None:
+    """Each line succeeds at the prompt, in the sandbox; a comment would be a word."""
+    home, tools, log = Path(base["HOME"]), tmp_path / "tools", tmp_path / "log"
     for name in INSTALLERS:
         path = (home if "/" in name else tools) / name
         path.parent.mkdir(parents=True, exist_ok=True)
         write_script(path, f'#!/bin/sh\necho {name} "$@" >> {log}\n')
     for folder in ("twbuild", ".git/hooks", "fake"):
         (home / folder).mkdir(parents=True)
-    write_script(home / "release.sh", NOTHING)
-    env = {**base, "TERM": "dumb", "PS1": "PROMPT ", "PS2": "", "REPO": "https://repository.test/x"}
+    more = {"TERM": "dumb", "PS1": "PROMPT ", "PS2": "", "REPO": "https://repository.test/x"}
     words = [TWBUILD, "sandbox", "--build-time", "0s", *shell]
 
-    with Terminal(["sh", "-c", 'cd && exec "$@"', "sh", *words], env, 200, 60) as terminal:
+    with Terminal(words, {**base, **more}, 200, 60) as terminal:
         terminal.see("PROMPT")
-        terminal.type(f"PATH={tools}:$PATH; set -o errexit\n{block.text}echo all'' done\nexit 0\n")
-        code = terminal.end()
-        shown = terminal.text
+        terminal.type(f"PATH={tools}:$PATH; set -o errexit\n")
+        for number, text in enumerate(PASTED):
+            terminal.type(f"cd; echo > release.sh\n{text}echo pasted''{number}\n")
+            terminal.see(f"pasted{number}")
+        terminal.type("exit 0\n")
+        assert terminal.end() == 0, terminal.text
+    assert "#" not in log.read_text()
 
-    assert code == 0, shown
-    assert "all done" in shown
-    assert not log.exists() or "#" not in log.read_text()
+
+def in_bash(shell: dict[str, str], _: Path) -> Ended:
+    return bash(RELEASE, shell)
+
+
+def on_github(shell: dict[str, str], folder: Path, *, by_action: bool = False) -> Ended:
+    workflow, alternative = github()
+    file = Path(shell["HOME"], "github-env")
+    shell |= {"GITHUB_ACTIONS": "true", "GITHUB_ENV": str(file), **action.installed(folder)}
+    for step in workflow["jobs"]["deploy"]["steps"]:
+        shell |= variables(file)
+        script = step.get("run", "")
+        if by_action and script.startswith("twbuild wait "):
+            given = action.evaluated(alternative["with"], env=shell)
+            env = {**shell, **action.environment(action.WAIT, given)}
+            ended = run_words(action.command(action.WAIT, folder), env=env)
+        else:
+            ended = bash(script, shell, "-e")  # as GitHub runs it by default
+        if ended.code:
+            break
+    assert (folder / "output").exists() == by_action
+    return ended
+
+
+def by_the_action(shell: dict[str, str], folder: Path) -> Ended:
+    return on_github(shell, folder, by_action=True)
+
+
+def on_gitlab(shell: dict[str, str], _: Path) -> Ended:
+    jobs: dict[str, Any] = yaml.safe_load(block("yaml", "GitLab"))
+    stages = ["build", "test", "deploy"]  # each waits for the one before
+    assert [job["stage"] for job in jobs.values()] == stages
+    for job in jobs.values():
+        lines = [job["script"]] if isinstance(job["script"], str) else job["script"]
+        ended = bash("\n".join(lines), shell, "-eo", "pipefail")
+        if ended.code:
+            break
+        if "artifacts" in job:
+            shell |= variables(Path(shell["HOME"], job["artifacts"]["reports"]["dotenv"]))
+    return ended
 
 
 @pytest.mark.parametrize(
@@ -302,80 +317,24 @@ def paste(shell: list[str], block: Block, base: dict[str, str], tmp_path: Path) 
         (400, 3, ["builds"]),
     ],
 )
-class TestPipelines:
-    """A build is deployed only where the API said that it is completed."""
+@pytest.mark.parametrize("pipeline", [in_bash, on_github, by_the_action, on_gitlab])
+def test_a_build_is_deployed_only_where_it_is_completed(
+    twilio: Twilio,
+    shell: dict[str, str],
+    tmp_path: Path,
+    pipeline: Callable[[dict[str, str], Path], Ended],
+    answer: str | int,
+    code: int,
+    created: list[str],
+) -> None:
+    twilio.says(answer)
 
-    def test_bash(
-        self,
-        twilio: Twilio,
-        shell: dict[str, str],
-        answer: str | int,
-        code: int,
-        created: list[str],
-    ) -> None:
-        twilio.says("building", answer)
+    ended = pipeline(shell, tmp_path)
 
-        ended = bash(RELEASE, shell)
-
-        assert (ended.code, created_by_twilio_cli(shell)) == (code, created), ended.stderr
-        assert bool(code) == (f"{BUILD} is not deployed" in ended.stderr)
-
-    @pytest.mark.parametrize("by_action", [False, True], ids=["run", "action"])
-    def test_github_actions(
-        self,
-        twilio: Twilio,
-        shell: dict[str, str],
-        tmp_path: Path,
-        by_action: bool,
-        answer: str | int,
-        code: int,
-        created: list[str],
-    ) -> None:
-        twilio.says("building", answer)
-        workflow, alternative = github()
-        job = workflow["jobs"]["deploy"]
-
-        file = Path(shell["HOME"], "github-env")
-        shell |= {"GITHUB_ACTIONS": "true", "GITHUB_ENV": str(file), **action.installed(tmp_path)}
-        for step in [step for step in job["steps"] if "run" in step]:
-            shell |= variables(file)
-            if by_action and step["run"].startswith("twbuild wait "):
-                given = action.evaluated(alternative["with"], env=shell)
-                env = {**shell, **action.environment(action.WAIT, given)}
-                ended = run_words(action.command(action.WAIT, tmp_path), env=env)
-            else:
-                ended = bash(step["run"], shell, "-e")  # as GitHub runs it by default
-            if ended.code:
-                break
-
-        assert (ended.code, created_by_twilio_cli(shell)) == (code, created), ended.stderr
-        annotations = re.findall("^::error title=twbuild::", ended.stderr, re.MULTILINE)
-        assert len(annotations) == bool(code)
-        assert (tmp_path / "output").exists() == by_action
-
-    def test_gitlab(
-        self,
-        twilio: Twilio,
-        shell: dict[str, str],
-        answer: str | int,
-        code: int,
-        created: list[str],
-    ) -> None:
-        twilio.says("building", answer)
-        jobs: dict[str, Any] = yaml.safe_load(block("yaml", "GitLab"))
-        stages = ["build", "test", "deploy"]  # each waits for the one before
-        assert [job["stage"] for job in jobs.values()] == stages
-
-        for job in jobs.values():
-            script = job["script"]
-            lines = [script] if isinstance(script, str) else script
-            ended = bash("\n".join(lines), shell, "-eo", "pipefail")
-            if ended.code:
-                break
-            if "artifacts" in job:
-                shell |= variables(Path(shell["HOME"], job["artifacts"]["reports"]["dotenv"]))
-
-        assert (ended.code, created_by_twilio_cli(shell)) == (code, created), ended.stderr
+    assert (ended.code, created_by_twilio_cli(shell)) == (code, created), ended.stderr
+    annotations = re.findall("^::error title=twbuild::", ended.stderr, re.MULTILINE)
+    assert len(annotations) == (bool(code) and pipeline in (on_github, by_the_action))
+    assert (f"{BUILD} is not deployed" in ended.stderr) == (bool(code) and pipeline == in_bash)
 
 
 def test_in_the_recipes_no_variable_can_be_an_option(twilio: Twilio, shell: dict[str, str]) -> None:
@@ -437,16 +396,15 @@ def test_in_the_recipes_no_wait_is_without_a_build() -> None:
 
 
 def test_links_lead_to_headings_and_files_that_exist() -> None:
-    page = readme.text()
     headings = {
         re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-")
         for heading in re.findall(r"^#+ (.*)$", readme.prose(), re.MULTILINE)
     }
-    for link in re.findall(r"\]\(([^)]+)\)", page):
-        if link.startswith("#"):
-            assert link[1:] in headings
-        elif not link.startswith("https://"):
-            assert (ROOT / link).is_file()
+    links = re.findall(r"\]\(([^)]+)\)", readme.text())
+
+    assert {link[1:] for link in links if link[0] == "#"} <= headings
+    files = [link for link in links if not link.startswith(("#", "https://"))]
+    assert [link for link in files if not (ROOT / link).is_file()] == []
 
 
 def test_the_first_screen_says_what_for_whom_and_how() -> None:
@@ -467,17 +425,13 @@ def test_the_repositorys_address_is_set_once_for_pasting() -> None:
     assert not re.search(r"(?m)(^|\s)#(?!!)", pasted), "a comment, which zsh takes for words"
 
 
-def test_the_page_is_short() -> None:
-    assert len(readme.text().splitlines()) <= MAX_LINES
-
-
-def test_the_page_ends_with_the_licence_and_without_pypi() -> None:
+def test_the_page_is_short_names_no_pypi_and_ends_with_licence() -> None:
     page = readme.text()
 
+    assert len(page.splitlines()) <= MAX_LINES
     assert page.splitlines()[-1] == "The owner has not chosen a licence yet."
     assert "not on PyPI" in page
-    assert not re.search(r"(pip|pipx|uv tool) (install|upgrade) twbuild", page)
-    assert not re.search(r"uvx twbuild", page)
+    assert not re.search(r"(pip|pipx|uv tool) (install|upgrade) twbuild|uvx twbuild", page)
 
 
 PICTURE = (ROOT / ".github" / "twbuild.svg").read_text("utf-8")

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import select
+import shlex
 import socket
 import struct
 import subprocess
@@ -21,25 +22,24 @@ from typing import Any
 
 import pyte
 import pytest
-from werkzeug import Request, Response
 
 from tests.support.command import (
     BUILD,
     OTHER_BUILD,
     SERVICE,
+    SIDS,
+    STATUS,
     TOKEN,
     TWBUILD,
+    WAIT,
     Ended,
-    run,
+    finish,
     run_words,
-    start,
 )
 from tests.support.moments import disk_full, fill, until, until_more
 from tests.support.secrets import shown
 from tests.support.shim import shim
-from tests.support.twilio import Twilio, error, reply, status_body
-
-CODES = {"completed": 0, "failed": 1, "building": 8}
+from tests.support.twilio import Twilio, error, held, status_body
 
 CRASH = f"""
 import threading
@@ -47,7 +47,6 @@ def start(self):
     raise LookupError("no thread for {TOKEN}")
 threading.Thread.start = start
 """
-
 WARNS = """
 import threading, warnings
 begin = threading.Thread.start
@@ -67,102 +66,82 @@ def gone_reader() -> Iterator[int]:
     os.close(write_end)
 
 
-def plain(stderr: str) -> bool:
-    """Whether each line is one of ours."""
-    return all(line.startswith("twbuild: ") for line in stderr.splitlines())
-
-
 @pytest.mark.parametrize(
-    ("closing", "statuses"),
+    ("closed", "status", "code"),
     [
-        (">&-", ["failed"]),  # the one that writes the most and asks twice
-        ("2>&-", ["building"]),
-        ("<&- >&- 2>&-", ["failed", "completed"]),
+        (">&-", "failed", 1),  # the one that writes the most and asks twice
+        ("2>&-", "building", 8),
+        ("<&- >&- 2>&-", "failed", 1),
+        ("<&- >&- 2>&-", "completed", 0),
     ],
 )
-def test_closed_streams_change_nothing(
-    twilio: Twilio, environ: dict[str, str], closing: str, statuses: list[str]
-) -> None:
+def test_closed_streams_change_nothing(twilio: Twilio, closed: str, status: str, code: int) -> None:
     twilio.describes("failed")
-    codes = {}
-    for status in statuses:
-        twilio.says(status)
-        words = ["sh", "-c", f"exec twbuild status {SERVICE} {BUILD} {closing}"]
-        ended = run_words(words, env=environ)
-        codes[status] = ended.code
-        if ">&-" not in closing.split():
-            assert ended.stdout == f"{status}\n"
-        assert plain(ended.stderr)
-        assert "Traceback" not in ended.stderr
+    twilio.says(status)
+    script = f"exec twbuild {shlex.join(STATUS)} {closed}"
+    ended = run_words(["sh", "-c", script], env=twilio.environ)
+
+    assert (ended.code, ended.stdout) == (code, "" if " >&-" in f" {closed}" else f"{status}\n")
+    assert ended.is_plain
     # A socket with the number of a closed stream would have been written to.
     assert {request.method for request in twilio.requests} == {"GET"}
-    assert codes == {status: CODES[status] for status in statuses}
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]], ids=["words", "json"])
-def test_a_reader_that_has_gone_changes_nothing(
-    twilio: Twilio, environ: dict[str, str], options: list[str]
-) -> None:
+def test_a_reader_that_has_gone_changes_nothing(twilio: Twilio, options: list[str]) -> None:
     twilio.describes("failed")
     twilio.says("building", "failed")
     with gone_reader() as stdout:
-        ended = run("wait", "-i", "200ms", *options, SERVICE, BUILD, env=environ, stdout=stdout)
+        ended = twilio.run(*WAIT, *options, stdout=stdout)
     assert ended.code == 1
-    assert plain(ended.stderr)
+    assert ended.is_plain
     assert "pipe" not in ended.stderr
 
 
-def test_a_reset_socket_is_a_reader_that_has_gone(twilio: Twilio, environ: dict[str, str]) -> None:
+def test_a_reset_socket_is_a_reader_that_has_gone(twilio: Twilio) -> None:
     twilio.says("completed")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         ours = socket.create_connection(listener.getsockname())
         theirs, _ = listener.accept()
     theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     theirs.close()
-    ended = run("wait", SERVICE, BUILD, env=environ, stdout=ours.fileno())
+    ended = twilio.run(*WAIT, stdout=ours.fileno())
     ours.close()
 
     assert ended.code == 0
     assert "error" not in ended.stderr
 
 
-def test_a_result_that_cannot_be_written_is_3(twilio: Twilio, environ: dict[str, str]) -> None:
+def test_a_result_that_cannot_be_written_is_3(twilio: Twilio) -> None:
     twilio.says("completed")
     with disk_full() as full:
-        ended = run("status", SERVICE, BUILD, env=environ, stdout=full)
-        unheard = run("wait", "--json", SERVICE, BUILD, env=environ, stdout=full, stderr=full)
-        heard_not = run("wait", SERVICE, BUILD, env=environ, stderr=full)
+        ended = twilio.run(*STATUS, stdout=full)
+        unheard = twilio.run(*WAIT, "--json", stdout=full, stderr=full)
+        heard_not = twilio.run(*WAIT, stderr=full)
     assert ended.code == 3
     assert "error: could not write the result to stdout: " in ended.stderr
-    assert plain(ended.stderr)
+    assert ended.is_plain
     assert unheard.code == 3
     assert (heard_not.code, heard_not.stdout) == (0, "completed\n")
 
 
-@pytest.mark.parametrize(
-    ("words", "code"),
-    [(["--version"], 0), ([], 2), (["--show-completion"], 0)],
-    ids=str,
-)
+@pytest.mark.parametrize(("words", "code"), [("--version", 0), ("", 2), ("--show-completion", 0)])
 def test_help_and_version_cope_with_a_closed_or_full_stream(
-    environ: dict[str, str], words: list[str], code: int
+    base: dict[str, str], words: str, code: int
 ) -> None:
     def ended(**streams: Any) -> Ended:
-        if words != ["--show-completion"]:
-            return run(*words, env=environ, **streams)
-        script = f"twbuild {' '.join(words)}; exit $?"  # it looks for a shell that is its parent
-        return run_words(["bash", "-c", script], env=environ, **streams)
+        # The completion looks for a shell that is its parent.
+        return run_words(["bash", "-c", f"twbuild {words}; exit $?"], env=base, **streams)
 
     with gone_reader() as gone, disk_full() as full:
         left, unwritten, unheard = ended(stdout=gone), ended(stdout=full), ended(stderr=full)
     assert (left.code, left.stderr) == (code, "")
     assert unwritten.code == 3
-    assert plain(unwritten.stderr)
+    assert unwritten.is_plain
     assert unheard.code == code
     assert unheard.stdout
 
 
-SIDS = [f"ZB{number:032x}" for number in range(800)]
 ROOT = os.geteuid() == 0
 # Root may open any file, but for these two capabilities; anyone else may mount in a namespace.
 AS_OTHERS = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if ROOT else []
@@ -222,10 +201,8 @@ class Unread:
 @pytest.mark.parametrize(
     ("kind", "moment"),
     [
-        ("pipe", "verdict"),
         ("pipe", "signal"),
         ("pipe", "deadline"),
-        ("terminal", "deadline"),
         ("another user's terminal", "verdict"),
         ("terminal without a name", "deadline"),
         ("slow terminal", "verdict"),
@@ -234,13 +211,14 @@ class Unread:
     ],
 )
 def test_a_stream_not_read_or_read_slowly_delays_nothing(
-    twilio: Twilio, environ: dict[str, str], tmp_path: Path, kind: str, moment: str
+    twilio: Twilio, tmp_path: Path, kind: str, moment: str
 ) -> None:
-    for sid in SIDS[:10]:
+    sids = SIDS[:10]
+    for sid in sids:
         twilio.says("building", build=sid)
     limit = 4.0 if moment == "deadline" else 60.0
-    words = [TWBUILD, "wait", "-i", "500ms", "-t", f"{limit}s", SERVICE, *SIDS[:10]]
-    env = {**environ, "TERM": "xterm"}
+    words = [TWBUILD, "wait", "-i", "500ms", "-t", f"{limit}s", SERVICE, *sids]
+    env = {**twilio.environ, "TERM": "xterm"}
     with closing(Unread(kind)) as stream, (tmp_path / "reported").open("wb") as stdout:
         process = subprocess.Popen(
             [*stream.start, *words], env=env, stdout=stdout, stderr=stream.end
@@ -254,18 +232,17 @@ def test_a_stream_not_read_or_read_slowly_delays_nothing(
             due = time.monotonic()
         if moment == "signal":
             process.terminate()
-        for sid in SIDS[:10] if moment == "verdict" else ():
+        for sid in sids if moment == "verdict" else ():
             twilio.says("completed", build=sid)
         stream.until(lambda: process.poll() is not None, "the end")
         seconds, at_the_end = time.monotonic() - due, len(stream.content)
         for _ in range(9):
             stream.read(1 << 16)
-    times = twilio.times
     assert process.returncode == {"verdict": 0, "signal": -15, "deadline": 124}[moment]
     assert seconds < (2 if moment == "verdict" else 1.5), "on a busy machine"
-    assert max(b - a for a, b in pairwise(times)) < 1.5, "no poll waits"
-    reported = [f"{sid} completed" for sid in SIDS[:10]] if moment == "verdict" else []
-    assert sorted((tmp_path / "reported").read_text().split("\n")[:-1]) == reported
+    assert max(b - a for a, b in pairwise(twilio.times)) < 1.5, "no poll waits"
+    reported = [f"{sid} completed" for sid in sids] if moment == "verdict" else []
+    assert sorted((tmp_path / "reported").read_text().splitlines()) == reported
     if "slow" in kind:
         screen = pyte.Screen(80, 40)
         pyte.ByteStream(screen).feed(stream.content)
@@ -274,16 +251,13 @@ def test_a_stream_not_read_or_read_slowly_delays_nothing(
         assert len(stream.content) - at_the_end <= 2 * BAUD_9600
 
 
-def test_a_full_stdout_delays_no_poll_of_other_builds(
-    twilio: Twilio, environ: dict[str, str]
-) -> None:
-    """A full stdout holds up no poll of other builds and gets its lines when it is read."""
+def test_a_full_stdout_delays_no_poll_of_other_builds(twilio: Twilio) -> None:
+    """It gets its lines when it is read."""
     twilio.says("building", "completed")
     twilio.says("building", build=OTHER_BUILD)
     read_end, write_end = os.pipe()
     fill(write_end)
-    words = ["wait", "-i", "200ms", SERVICE, BUILD, OTHER_BUILD]
-    process = start(*words, env=environ, stdout=write_end)
+    process = twilio.start(*WAIT, OTHER_BUILD, stdout=write_end)
     os.close(write_end)
     until(lambda: len(twilio.polls()) == 2, "the verdict")
     until_more(lambda: twilio.polls(OTHER_BUILD), 5)
@@ -293,224 +267,174 @@ def test_a_full_stdout_delays_no_poll_of_other_builds(
         assert process.poll() is None
         twilio.says("completed", build=OTHER_BUILD)
         assert [*reported] == [f"{OTHER_BUILD} completed\n".encode()]
-    process.communicate(timeout=30)
-    assert process.returncode == 0
+    assert finish(process).code == 0
 
 
-@pytest.mark.parametrize("github", ["", "true"])
-def test_a_stderr_read_in_time_gets_the_closing_lines(
-    twilio: Twilio, environ: dict[str, str], github: str
-) -> None:
+def test_a_stderr_read_in_time_gets_the_closing_lines(twilio: Twilio) -> None:
     twilio.says(503)
     twilio.says("building", build=OTHER_BUILD)
     read_end, write_end = os.pipe()
     fill(write_end)
-    words = ["wait", "-v", "-t", "3s", SERVICE, BUILD, OTHER_BUILD]
-    process = start(*words, env={**environ, "GITHUB_ACTIONS": github}, stderr=write_end)
-    until_more(twilio.polls, 3)
-    content = b""
-    while process.poll() is None:
-        if select.select([read_end], [], [], 0.01)[0]:
-            content += os.read(read_end, 1 << 16)
-    content += os.read(read_end, 1 << 16) if select.select([read_end], [], [], 0)[0] else b""
-    process.communicate()
-    os.close(read_end)
+    env = {"GITHUB_ACTIONS": "true"}
+    process = twilio.start(*WAIT, OTHER_BUILD, "-v", "-t", "3s", env=env, stderr=write_end)
     os.close(write_end)
+    until_more(twilio.polls, 3)
+    with open(read_end, encoding="ascii") as stderr:
+        last = stderr.read().splitlines()[-1]
 
-    last = content.lstrip(b"x").decode().splitlines()[-1]
-    assert process.returncode == 124
+    assert finish(process).code == 124
+    assert last.startswith("::error ")
     assert last.endswith(f"twbuild wait {SERVICE} {BUILD} {OTHER_BUILD}")
-    assert last.startswith("::error " if github else "twbuild: ")
 
 
-@pytest.mark.parametrize("github", ["true"])
-def test_a_text_too_long_for_stderr_keeps_its_ends(
-    twilio: Twilio, environ: dict[str, str], github: str
-) -> None:
+def test_a_text_too_long_for_stderr_keeps_its_ends(twilio: Twilio) -> None:
     for sid in SIDS:
         twilio.says("building", build=sid)
-    words = ["wait", "-q", "-i", "1h", "-t", "6s", SERVICE, *SIDS]
-    ended = run(*words, env={**environ, "GITHUB_ACTIONS": github})
+    words = ["wait", "-q", "-i", "1h", "-t", "4s", SERVICE, *SIDS]
+    ended = twilio.run(*words, env={"GITHUB_ACTIONS": "true"})
 
     assert ended.code == 124
     assert 20_000 < len(ended.stderr) < 100_000
-    assert re.search(rf"! building +{SIDS[0]}", ended.stderr)
+    first, *_, last, annotation = ended.stderr.splitlines()
+    assert re.match(rf"twbuild: ! building +{SIDS[0]}", first)
     assert " more lines)" in ended.stderr
-    lines = ended.stderr.splitlines()
-    assert lines[-2 if github else -1].endswith(f"twbuild wait {SERVICE} {' '.join(SIDS)}")
+    assert last.endswith(f"twbuild wait {SERVICE} {' '.join(SIDS)}")
+    assert annotation.startswith("::error ")
+
+
+FORCED = {"FORCE_COLOR": "1", "TTY_COMPATIBLE": "1", "TTY_INTERACTIVE": "1", "TERM": "xterm"}
 
 
 @pytest.mark.parametrize(
     "env",
     [
-        {"PYTHONWARNINGS": "error"},
-        {"PYTHONOPTIMIZE": "2"},
-        {"PYTHONDEVMODE": "1"},
-        {"PYTHONIOENCODING": "ascii:strict"},
-        {"PYTHONIOENCODING": "undefined"},
-        {"PYTHONSAFEPATH": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"},
+        {"PYTHONWARNINGS": "error", "PYTHONSAFEPATH": "1", "TWBUILD_PROGRESS": "live", **FORCED},
+        {"PYTHONOPTIMIZE": "2", "PYTHONIOENCODING": "ascii:strict"},
+        {"PYTHONDEVMODE": "1", "PYTHONIOENCODING": "undefined"},
     ],
     ids=str,
 )
 def test_pythons_own_switches_change_no_code_and_no_line(
-    twilio: Twilio, environ: dict[str, str], env: dict[str, str]
+    twilio: Twilio, env: dict[str, str]
 ) -> None:
     twilio.says("building", "completed")
-    ended = run("wait", "-i", "200ms", SERVICE, BUILD, env={**environ, **env})
+    ended = twilio.run(*WAIT, env=env)
 
     assert (ended.code, ended.stdout) == (0, "completed\n")
-    said = ended.stderr.splitlines()
-    assert said[:3] == [
-        f"twbuild: using {twilio.url}, not Twilio (TWBUILD_API_URL)",
+    *said, last = ended.stderr.splitlines()
+    assert said == [
+        f"twbuild: {twilio.notice}",
         f"twbuild: waiting for {BUILD} in {SERVICE}, at most 10m",
         f"twbuild: building  {BUILD}",
     ]
-    assert len(said) == 4
-    assert f" completed  {BUILD}  ready to deploy (waited " in said[3]
+    assert f" completed  {BUILD}  ready to deploy (waited " in last
+    assert "\x1b" not in last
 
 
-def test_warnings_of_libraries_are_for_v_alone(
-    twilio: Twilio, environ: dict[str, str], tmp_path: Path
-) -> None:
+def test_warnings_of_libraries_are_for_v_alone(twilio: Twilio, tmp_path: Path) -> None:
     twilio.says("completed")
     place = shim(tmp_path, WARNS)
     (tmp_path / "shim" / "chardet").mkdir()  # requests warns of such a version
     (tmp_path / "shim" / "chardet" / "__init__.py").write_text('__version__ = "9.0.0"\n')
-    env = {**environ, "PYTHONPATH": place, "PYTHONWARNINGS": "always"}
+    env = {"PYTHONPATH": place, "PYTHONWARNINGS": "always"}
 
-    quiet = run("wait", "-q", SERVICE, BUILD, env=env)
+    quiet, usual, verbose = (twilio.run(*WAIT, *opts, env=env) for opts in (["-q"], [], ["-v"]))
     assert (quiet.code, quiet.stderr) == (0, "")
-    usual = run("wait", SERVICE, BUILD, env=env)
-    assert plain(usual.stderr)
+    assert usual.is_plain
     assert "Warning" not in usual.stderr
-    reported = run("wait", "-v", SERVICE, BUILD, env=env)
-    assert plain(reported.stderr)
-    assert "twbuild: DeprecationWarning: old \\x1b[31mthread" in reported.stderr
+    assert verbose.is_plain
+    assert "twbuild: DeprecationWarning: old \\x1b[31mthread" in verbose.stderr
 
 
-def test_the_first_line_comes_before_the_first_answer(
-    twilio: Twilio, environ: dict[str, str]
-) -> None:
+def test_the_first_line_comes_before_the_first_answer(twilio: Twilio) -> None:
     read = threading.Event()
-
-    def hold(_: Request) -> Response:
-        assert read.wait(30)
-        return reply(status_body(status="completed"))
-
-    twilio.says(hold)
-    process = start("wait", SERVICE, BUILD, env=environ)
+    twilio.says(held(read, "completed"))
+    process = twilio.start(*WAIT)
     assert process.stderr
     lines = [process.stderr.readline() for _ in range(2)]
     read.set()
-    process.communicate(timeout=30)
 
     assert lines[1] == f"twbuild: waiting for {BUILD} in {SERVICE}, at most 10m\n"
-    assert process.returncode == 0
+    assert finish(process).code == 0
 
 
+@pytest.mark.parametrize("option", ["-v", "-qv"])
 def test_verbose_tells_each_request_and_the_source_of_the_credentials(
-    twilio: Twilio, environ: dict[str, str]
+    twilio: Twilio, option: str
 ) -> None:
-    for options in (["-v"], ["-qv"]):
-        twilio.says("building", 503, "completed")
-        ended = run("wait", *options, "-i", "200ms", SERVICE, BUILD, env=environ)
-        url = f"{twilio.url}/v1/Services/{SERVICE}/Builds/{BUILD}/Status"
-        requested = [line for line in ended.stderr.splitlines() if "/Status " in line]
-        assert [re.sub("[0-9]+ ms", "3 ms", line) for line in requested] == [
-            f"twbuild:   {status}  3 ms  GET {url}  RQ{'d4' * 16}" for status in (200, 503, 200)
-        ]
-        assert "credentials: TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN" in ended.stderr
-        assert ("waiting for" in ended.stderr) is (options == ["-v"])
-        assert ended.stderr.count("GET ") == 3 + (options == ["-v"])  # one for earlier builds
-        assert not shown(ended.stderr)
+    twilio.says("building", 503, "completed")
+    ended = twilio.run(*WAIT, option)
+    url = f"{twilio.url}/v1/Services/{SERVICE}/Builds/{BUILD}/Status"
+    requested = [line for line in ended.stderr.splitlines() if "/Status " in line]
+
+    assert [re.sub("[0-9]+ ms", "3 ms", line) for line in requested] == [
+        f"twbuild:   {status}  3 ms  GET {url}  RQ{'d4' * 16}" for status in (200, 503, 200)
+    ]
+    assert "credentials: TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN" in ended.stderr
+    assert ("waiting for" in ended.stderr) is (option == "-v")
+    assert ended.stderr.count("GET ") == 3 + (option == "-v")  # one for earlier builds
+    assert not shown(ended.stderr)
 
 
 @pytest.mark.parametrize("code", [4, 70])
 def test_github_gets_one_annotation_of_an_ending_that_needs_attention(
-    twilio: Twilio, environ: dict[str, str], code: int
+    twilio: Twilio, code: int
 ) -> None:
     twilio.says(error(401, "Authenticate\n::add-mask::building\r\n::warning::100% wrong"))
-    env = {**environ, "GITHUB_ACTIONS": "true", "CI": "true"}
-    ended = run("wait", "-q", SERVICE, BUILD, env=env, first=CRASH if code == 70 else "")
+    env = {"GITHUB_ACTIONS": "true", "CI": "true"}
+    ended = twilio.run(*WAIT, "-q", env=env, first=CRASH if code == 70 else "")
 
     assert ended.code == code
-    lines = ended.stderr.splitlines()
-    (command,) = [line for line in lines if line.startswith("::")]
-    assert all(line.startswith("twbuild: ") for line in lines if line != command)
+    (command,) = [line for line in ended.stderr.splitlines() if not line.startswith("twbuild: ")]
     assert command.startswith("::error title=twbuild::")
     assert ("100%25 wrong" in command) == (code == 4)
     assert "\r" not in ended.stderr
 
 
-KEYS = [
-    *("sid", "account_sid", "service_sid", "status", "url"),
-    *("outcome", "waited_seconds", "polls", "error", "build"),
-]
-
-
-def test_json_tells_what_was_answered_and_the_error(
-    twilio: Twilio, environ: dict[str, str]
-) -> None:
+def test_json_tells_what_was_answered_and_the_error(twilio: Twilio) -> None:
     twilio.says("building", 403)
-    ended = run("wait", "-i", "200ms", "--json", "-q", SERVICE, BUILD, env=environ)
+    ended = twilio.run(*WAIT, "--json", "-q")
 
-    (reported,) = map(json.loads, ended.stdout.splitlines())
-    assert (ended.code, list(reported)) == (4, KEYS)
-    assert {name: reported[name] for name in KEYS[:5]} == status_body(status="building")
-    assert reported["outcome"] == "unauthorized"
-    assert reported["error"]["http_status"] == 403
-    assert reported["error"]["request_id"] == "RQ" + "d4" * 16
+    (found,) = map(json.loads, ended.stdout.splitlines())
+    assert ended.code == 4
+    assert {name: found[name] for name in status_body()} == status_body(status="building")
+    assert (found["outcome"], found["error"]["http_status"]) == ("unauthorized", 403)
 
 
 @pytest.mark.parametrize("verbose", [False, True])
-def test_a_bug_is_70_with_one_line(
-    twilio: Twilio, environ: dict[str, str], tmp_path: Path, verbose: bool
-) -> None:
-    """A bug is 70 with one line and frames only for v and never a secret."""
-    env = {**environ, "PYTHONPATH": shim(tmp_path, CRASH)}
-    words = ["wait", "--json", *(["-v"] if verbose else [])]
-    ended = run(*words, SERVICE, BUILD, env=env)
+def test_a_bug_is_70_with_one_line(twilio: Twilio, verbose: bool) -> None:
+    """Frames are for -v only, and a secret is never shown."""
+    ended = twilio.run(*WAIT, "--json", *["-v"] * verbose, first=CRASH)
 
     assert (ended.code, ended.stdout) == (70, "")
-    assert plain(ended.stderr)
-    lines = ended.stderr.splitlines()
-    assert len([line for line in lines if "error: a bug in twbuild" in line]) == 1
+    assert ended.is_plain
+    assert ended.stderr.count("error: a bug in twbuild") == 1
     assert "LookupError" in ended.stderr
-    assert "Please report it" in lines[-1]
-    assert bool([line for line in lines if "runner.py" in line]) is verbose
+    assert "Please report it" in ended.stderr.splitlines()[-1]
+    assert ("runner.py" in ended.stderr) is verbose
     assert not shown(ended.stderr)
 
 
-def test_a_stdin_with_something_in_it_is_never_read(
-    twilio: Twilio, environ: dict[str, str]
-) -> None:
+def test_a_stdin_with_something_in_it_is_never_read(twilio: Twilio) -> None:
     twilio.says("completed")
     read_end, write_end = os.pipe()
     os.write(write_end, b"refs/heads/main\n")
-    ended = run("wait", SERVICE, BUILD, env=environ, stdin=read_end)
-
-    assert ended.code == 0
-    assert select.select([read_end], [], [], 0)[0]
-    assert os.read(read_end, 100) == b"refs/heads/main\n"
-    os.close(read_end)
     os.close(write_end)
 
+    assert twilio.run(*WAIT, stdin=read_end).code == 0
+    assert os.read(read_end, 100) == b"refs/heads/main\n"
+    os.close(read_end)
 
-def test_a_sigpipe_at_its_default_kills_nothing(twilio: Twilio, environ: dict[str, str]) -> None:
+
+def test_a_sigpipe_at_its_default_kills_nothing(twilio: Twilio) -> None:
     twilio.says("completed")
-    script = f"trap - PIPE; {TWBUILD} wait -q {SERVICE} {BUILD} | true; exit ${{PIPESTATUS[0]}}"
-    ended = run_words(["bash", "-c", script], env=environ)
-    assert ended.code == 0
+    script = f"trap - PIPE; twbuild {shlex.join(WAIT)} | true; exit ${{PIPESTATUS[0]}}"
+    assert run_words(["bash", "-c", script], env=twilio.environ).code == 0
 
 
-def test_no_null_device_changes_nothing(
-    twilio: Twilio, environ: dict[str, str], tmp_path: Path
-) -> None:
+def test_no_null_device_changes_nothing(twilio: Twilio, tmp_path: Path) -> None:
     twilio.says("failed")
-    code = "import os\nos.devnull = '/no/such/device'"
-    env = {**environ, "PYTHONPATH": shim(tmp_path, code)}
-    assert run("status", SERVICE, BUILD, env=env).stdout == "failed\n"
-    script = f"{TWBUILD} status {SERVICE} {BUILD} <&- >&- 2>&-"
-    assert run_words(["sh", "-c", script], env=env).code == 1
-    script = f"{TWBUILD} sandbox --build-time 0s --outcome failed <&- >&- 2>&-"
-    assert run_words(["sh", "-c", script], env=env).code == 1
+    no_device = shim(tmp_path, "import os\nos.devnull = '/no/such/device'")
+    env = {**twilio.environ, "PYTHONPATH": no_device}
+    for words in (shlex.join(STATUS), "sandbox --build-time 0s --outcome failed"):
+        assert run_words(["sh", "-c", f"twbuild {words} <&- >&- 2>&-"], env=env).code == 1

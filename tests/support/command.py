@@ -26,6 +26,10 @@ ACCOUNT = "AC" + "b2" * 16
 KEY = "SK" + "c3" * 16
 TOKEN = "5ecre7" * 5 + "99"
 SECRET = "k3y5ec" * 5 + "77"
+SIDS = [f"ZB{number:032x}" for number in range(800)]
+
+STATUS = ("status", SERVICE, BUILD)
+WAIT = ("wait", "-i", "200ms", SERVICE, BUILD)
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,11 @@ class Ended:
     stdout: str
     stderr: str
     seconds: float
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether each line on stderr is one of twbuild's, and none an annotation."""
+        return all(line.startswith("twbuild: ") for line in self.stderr.splitlines())
 
 
 def base_environ(home: Path, **more: str) -> dict[str, str]:
@@ -73,8 +82,21 @@ def run_words(
 
 def start(*arguments: str, env: Mapping[str, str], **options: Any) -> subprocess.Popen[str]:
     """Start the installed `twbuild` and leave it running; the caller ends it."""
-    given = {**STREAMS, **options}
-    return subprocess.Popen([TWBUILD, *arguments], env=dict(env), text=True, **given)
+    return start_words([TWBUILD, *arguments], env=env, **options)
+
+
+def start_words(
+    words: list[str], *, env: Mapping[str, str], **options: Any
+) -> subprocess.Popen[str]:
+    """Start any command, with the streams that `run_words` gives it."""
+    return subprocess.Popen(words, env=dict(env), text=True, **{**STREAMS, **options})
+
+
+def finish(process: subprocess.Popen[str], typed: str | None = None) -> Ended:
+    """How a process that `start` has started ends, and how long that took."""
+    since = time.monotonic()
+    stdout, stderr = process.communicate(typed, timeout=30)
+    return Ended(process.returncode, stdout or "", stderr or "", time.monotonic() - since)
 
 
 def _text(content: bytes | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -12,8 +13,10 @@ from typing import Any
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from tests.support.command import ACCOUNT, BUILD, SERVICE, TOKEN
+from tests.support.command import ACCOUNT, BUILD, SERVICE, TOKEN, TWBUILD, Ended, run, start
+from tests.support.terminal import Terminal
 
+CREDENTIALS = {"TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": TOKEN}
 Answer = str | int | Mapping[str, Any] | Response | Callable[[Request], Response]
 
 
@@ -26,6 +29,7 @@ class Twilio:
     """
 
     server: HTTPServer
+    base: Mapping[str, str]
     requests: list[Request] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     _scripts: dict[str, list[Answer]] = field(default_factory=dict)
@@ -36,15 +40,37 @@ class Twilio:
         """What TWBUILD_API_URL is to be."""
         return self.server.url_for("").rstrip("/")
 
-    def environ(self, base: Mapping[str, str], **more: str) -> dict[str, str]:
-        """`base` with good credentials and this server's address."""
-        return {
-            **base,
-            "TWILIO_ACCOUNT_SID": ACCOUNT,
-            "TWILIO_AUTH_TOKEN": TOKEN,
-            "TWBUILD_API_URL": self.url,
-            **more,
-        }
+    @property
+    def notice(self) -> str:
+        """What is said of its address."""
+        return f"using {self.url}, not Twilio (TWBUILD_API_URL)"
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The base environment with good credentials and this server's address."""
+        return {**self.base, **CREDENTIALS, "TWBUILD_API_URL": self.url}
+
+    def run(self, *words: str, env: Mapping[str, str] | None = None, **options: Any) -> Ended:
+        """Run `twbuild` against it; `env` is set, too."""
+        return run(*words, env={**self.environ, **(env or {})}, **options)
+
+    def start(
+        self, *words: str, env: Mapping[str, str] | None = None, **options: Any
+    ) -> subprocess.Popen[str]:
+        """Start `twbuild` against it, as `run` does, and leave it running."""
+        return start(*words, env={**self.environ, **(env or {})}, **options)
+
+    def terminal(
+        self,
+        *words: str,
+        env: Mapping[str, str] | None = None,
+        columns: int = 100,
+        rows: int = 24,
+        script: str = "",
+    ) -> Terminal:
+        """Run `twbuild` against it, or a script for bash, at a terminal."""
+        words = ("bash", "-c", script) if script else (TWBUILD, *words)
+        return Terminal([*words], {**self.environ, **(env or {})}, columns, rows)
 
     def says(self, *answers: Answer, build: str = BUILD, service: str = SERVICE) -> None:
         """What the Status of `build` is, in order."""
@@ -88,6 +114,16 @@ class Twilio:
         sid = request.path.split("/Builds/")[1].partition("/")[0]
         usual = status_body(sid) if request.path.endswith("/Status") else build_body(sid)
         return reply({**usual, **answer})
+
+
+def held(release: threading.Event, status: str = "building", seconds: float = 60) -> Answer:
+    """An answer that comes once it is released, or so many seconds later."""
+
+    def answer(request: Request) -> Response:
+        release.wait(seconds)
+        return reply(status_body(request.path.split("/")[-2], status))
+
+    return answer
 
 
 def reply(body: object, status: int = 200, **headers: str) -> Response:
