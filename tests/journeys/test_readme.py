@@ -425,7 +425,7 @@ def test_the_repositorys_address_is_set_once_for_pasting() -> None:
     assert not re.search(r"(?m)(^|\s)#(?!!)", pasted), "a comment, which zsh takes for words"
 
 
-def test_the_page_is_short_names_no_pypi_and_ends_with_licence() -> None:
+def test_the_page_is_short_and_ends_with_the_licence() -> None:
     page = readme.text()
 
     assert len(page.splitlines()) <= MAX_LINES
