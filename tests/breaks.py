@@ -45,7 +45,7 @@ FOREVER = "while not original(self, 1):\n    pass\nreturn True"
 BREAKS = [
     Break("watch.runner:MAX_IN_FLIGHT", "11", RUNNER, "25_builds"),
     Break("watch.runner:Runner._can_poll", "return True", RUNNER, "nothing_wakes"),
-    Break("watch.runner:Runner._can_poll", POLL, RUNNER, "40_failed_builds"),
+    Break("watch.runner:Runner._can_poll", POLL, RUNNER, "details_of_40"),
     Break("watch.runner:Runner._free_place:cancel", "None", RUNNER, "needs_the_place"),
     Break("watch.runner:Runner._free_place:append", "None", RUNNER, "needs_the_place"),
     Break("watch.runner:Runner._cancel_overdue:cancel", "None", RUNNER, "stay_flat"),
@@ -53,12 +53,7 @@ BREAKS = [
     Break("watch.runner:Runner._start:_deliver", "None", RUNNER, "cannot_be_started"),
     Break("watch.runner:Runner.run:fileno", "-1", SIGNALS, "within"),
     Break("watch.runner:Runner.run:came", "False", RUNNER, "before_the_run"),
-    Break(
-        "watch.runner:Runner._take:insert",
-        "None",
-        "unit/watch/beside_polls",
-        "keep_their_connection",
-    ),
+    Break("watch.runner:Runner._take:insert", "None", RUNNER, "keep_their_connection"),
     Break("api.framing:Answer._is_quiet", "return True", TRANSPORT, "anything_behind"),
     Break("api.framing:Answer._is_framed", "return True", TRANSPORT, "in_doubt"),
     Break("api.framing:MAX_HEAD_BYTES", "9 << 20", "journeys/bounds", "head"),

@@ -104,13 +104,9 @@ def watch(
     once: bool = False,
     details: bool = True,
     earlier: bool = False,
-    on: Callable[[Event], None] | None = None,
     **policy: Any,
 ) -> Watched:
-    """Watch builds to their end, without jitter; `timeout` in seconds of the fast clock.
-
-    `on` is called with what happens in place of the result's `events`.
-    """
+    """Watch builds to their end, without jitter; `timeout` in seconds of the fast clock."""
     clock = FastClock(times)
     since = clock()
     wanted = Policy.once(since) if once else Policy(deadline=since + timeout)
@@ -121,9 +117,6 @@ def watch(
     runner = FastRunner(watches, background, make_fetcher, 1.0, clock)
     watched = Watched()
     for event in runner.run():
-        if on:
-            on(event)
-        else:
-            watched.events.append((clock() - since, event))
+        watched.events.append((clock() - since, event))
     watched.endings = [watch.finished for watch in watches if watch.finished]
     return watched

@@ -22,9 +22,7 @@ def test_the_version_is_one_line(capfd: Stdout) -> None:
     assert capfd.readouterr().out == f"twbuild {__version__}\n"
 
 
-def test_without_arguments_help_is_printed_with_2(
-    capfd: Stdout,
-) -> None:
+def test_without_arguments_help_is_printed_with_2(capfd: Stdout) -> None:
     """Without arguments help is printed and the exit code is that of a mistake."""
     assert cli.parse([]).run() == ExitCode.USAGE
     printed = capfd.readouterr().out

@@ -139,13 +139,7 @@ def test_the_running_clock(seconds: float, shown: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "reported"),
-    [
-        (0, "0s ago"),
-        (12.4, "12s ago"),
-        (1.6, "2s ago"),
-        (3 * 86400 + 50, "3d ago"),
-        (-5, "0s ago"),
-    ],
+    [(0, "0s ago"), (12.4, "12s ago"), (1.6, "2s ago"), (3 * 86400 + 50, "3d ago"), (-5, "0s ago")],
 )
 def test_an_age_is_never_in_the_future(seconds: float, reported: str) -> None:
     assert age(seconds) == reported

@@ -80,9 +80,7 @@ def test_another_program_of_the_same_name_is_not_taken(folder: Path) -> None:
     assert words(folder, [start], PATH=f"{folder}/elsewhere:/bin")[0] == [start]
 
 
-def test_under_uv_it_is_started_by_its_path(
-    folder: Path,
-) -> None:
+def test_under_uv_it_is_started_by_its_path(folder: Path) -> None:
     """Under uv whose PATH the caller does not have it is started by its PATH."""
     path, start = f"{folder}/bin:/bin", f"{folder}/bin/tool"
 

@@ -92,9 +92,7 @@ def test_a_bad_default_is_refused_by_its_variables_name(
     assert refused.value.message == (f"invalid TWBUILD_PROGRESS {value!r}: use auto, live or plain")
 
 
-def test_variables_are_set_and_restored(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_variables_are_set_and_restored(monkeypatch: pytest.MonkeyPatch) -> None:
     """Variables are set and unset for a while and restored after an error."""
     monkeypatch.setenv("COLUMNS", "40")
     monkeypatch.delenv("TERMINAL_WIDTH", raising=False)

@@ -234,8 +234,7 @@ def test_a_larger_file_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "why"),
-    [(errno.EACCES, "permission denied"), (errno.EIO, "input/output error")],
+    ("number", "why"), [(errno.EACCES, "permission denied"), (errno.EIO, "input/output error")]
 )
 def test_a_file_that_cannot_be_opened_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, why: str

@@ -78,19 +78,10 @@ def test_fields_are_as_sent_with_the_requested_sid() -> None:
     ("error", "reported"),
     [
         (CredentialsError("none", "hint"), {"message": "none"}),
-        (
-            TransientError("HTTP 503", "m", http_status=503),
-            {"message": "m", "http_status": 503},
-        ),
+        (TransientError("HTTP 503", "m", http_status=503), {"message": "m", "http_status": 503}),
         (
             UnauthorizedError("r", "m", http_status=401, code=20003, request_id="RQ1", detail="d"),
-            {
-                "message": "m",
-                "http_status": 401,
-                "code": 20003,
-                "request_id": "RQ1",
-                "detail": "d",
-            },
+            {"message": "m", "http_status": 401, "code": 20003, "request_id": "RQ1", "detail": "d"},
         ),
         (
             TransientError("r", "m", http_status=500, code=0),

@@ -179,9 +179,7 @@ def screen(capfd: pytest.CaptureFixture[str], *events: Event, once: bool = False
 STARTED = Started("my-service", (), 600.0)
 
 
-def test_several_builds_have_a_last_row_that_counts(
-    capfd: pytest.CaptureFixture[str],
-) -> None:
+def test_several_builds_have_a_last_row_that_counts(capfd: pytest.CaptureFixture[str]) -> None:
     begun: list[Event] = [STARTED, *map(Building, MANY[:3])]
     ended = [finished(MANY[0], Outcome.COMPLETED), finished(MANY[1], Outcome.FAILED)]
 
@@ -193,9 +191,7 @@ def test_several_builds_have_a_last_row_that_counts(
     assert rows[3] == "✗ 2 of 3 finished, 1 failed; no time limit"
 
 
-def test_a_failed_build_is_not_hidden_by_one_that_builds(
-    capfd: pytest.CaptureFixture[str],
-) -> None:
+def test_a_failed_build_is_not_hidden_by_one_that_builds(capfd: pytest.CaptureFixture[str]) -> None:
     ended = [
         finished(MANY[20], Outcome.COMPLETED),
         finished(MANY[28], Outcome.UNAVAILABLE),

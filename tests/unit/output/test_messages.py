@@ -68,10 +68,7 @@ class TestHeadline:
                 finished(Outcome.TIMEOUT, 5, answer=None, sid=None),
                 "! unknown    the newest build  (status unknown after 5s: --timeout)",
             ),
-            (
-                finished(Outcome.INTERRUPTED, 46),
-                f"! building   {BUILD}  (interrupted after 46s)",
-            ),
+            (finished(Outcome.INTERRUPTED, 46), f"! building   {BUILD}  (interrupted after 46s)"),
             (
                 finished(Outcome.INTERRUPTED, 0.5, answer=None),
                 f"! unknown    {BUILD}  (interrupted after 0.5s)",

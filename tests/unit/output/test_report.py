@@ -221,9 +221,7 @@ def test_a_refusal_is_annotated_where_github_runs_it(
     assert ("::error" in capfd.readouterr().err) is is_annotated
 
 
-def test_without_credentials_each_build_has_its_object(
-    capfd: Capture,
-) -> None:
+def test_without_credentials_each_build_has_its_object(capfd: Capture) -> None:
     """Without credentials each build has its object and the error is said once."""
     code = Report(JSON).refuse(CredentialsError("no credentials"), [BUILD, OTHER_BUILD])
 

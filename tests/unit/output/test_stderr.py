@@ -154,9 +154,7 @@ def drain(read_end: int) -> bytes:
     return found
 
 
-def test_progress_that_is_not_read_takes_no_time(
-    pipe: tuple[int, int],
-) -> None:
+def test_progress_that_is_not_read_takes_no_time(pipe: tuple[int, int]) -> None:
     """Progress that is not read takes no time and only so much memory."""
     stderr = Stderr()
     since = time.monotonic()
@@ -207,9 +205,7 @@ def test_closing_lines_share_one_budget(pipe: tuple[int, int]) -> None:
     assert 0.2 <= time.monotonic() - since < 0.5
 
 
-def test_closing_lines_wait_for_a_reader_within_the_budget(
-    pipe: tuple[int, int],
-) -> None:
+def test_closing_lines_wait_for_a_reader_within_the_budget(pipe: tuple[int, int]) -> None:
     found: list[bytes] = []
     reader = threading.Timer(0.05, lambda: found.append(drain(pipe[0])))
     reader.start()
@@ -220,9 +216,7 @@ def test_closing_lines_wait_for_a_reader_within_the_budget(
     assert reported == b"twbuild: error: 100% wrong\ntwbuild:   a hint\n"
 
 
-def test_a_line_begun_is_ended_before_the_closing_lines(
-    pipe: tuple[int, int],
-) -> None:
+def test_a_line_begun_is_ended_before_the_closing_lines(pipe: tuple[int, int]) -> None:
     """A line begun is ended before the closing lines and one not begun is dropped."""
     read_end, _ = pipe
     drain(read_end)

@@ -13,9 +13,7 @@ from twbuild.sandbox import command
 from twbuild.sandbox.server import Sandbox
 
 
-def test_command_sees_no_account_but_the_sandboxs(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_command_sees_no_account_but_the_sandboxs(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("TWILIO_API_KEY", "TWILIO_REGION", "TWBUILD_SERVICE", "TWILIO_AUTH_TOKEN"):
         monkeypatch.setenv(name, "the caller's own")
     monkeypatch.setenv("LANG", "C.UTF-8")

@@ -107,9 +107,7 @@ def test_the_builds_come_in_pages_that_lead_to_one_another(building: Sandbox) ->
 
 
 @pytest.mark.parametrize("seconds", [0.0, 5.0, 7 * 86400.0])
-def test_earlier_builds_are_alike_but_for_one_dependency(
-    seconds: float,
-) -> None:
+def test_earlier_builds_are_alike_but_for_one_dependency(seconds: float) -> None:
     """Earlier builds completed in the build time and differ in one dependency."""
     with Sandbox("failed", seconds) as sandbox:
         ask(sandbox, f"{BUILDS}/{BUILD}")

@@ -12,15 +12,7 @@ from tests.support.command import BUILD, OTHER_BUILD
 from twbuild.api.models import Build, BuildPage, Request, Resource
 from twbuild.outcome import Outcome
 from twbuild.watch.background import PAGE, Background, BackgroundRequest
-from twbuild.watch.events import (
-    BuildEvent,
-    Building,
-    Details,
-    Finished,
-    Problem,
-    Selected,
-    Usual,
-)
+from twbuild.watch.events import BuildEvent, Building, Details, Finished, Problem, Selected, Usual
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=timezone.utc)
 OLD, NEW = (Build(BUILD, "failed", runtime=runtime) for runtime in ("node20", "node22"))

@@ -158,9 +158,7 @@ def test_builds_of_one_moment_matter_only_where_wanted() -> None:
 
 
 @pytest.mark.parametrize("minutes_ago", [1, None])
-def test_a_build_with_two_dates_leaves_the_newest_open(
-    minutes_ago: float | None,
-) -> None:
+def test_a_build_with_two_dates_leaves_the_newest_open(minutes_ago: float | None) -> None:
     """A build that is listed with two dates leaves it open which is the newest."""
     again = build(0xAB, minutes_ago=minutes_ago)._replace(sid=build(0xAB).sid.upper())
 

@@ -8,16 +8,15 @@ import os
 import re
 import threading
 import time
-import tracemalloc
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
-from tests.support import sockets
-from tests.support.command import BUILD, OTHER_BUILD
-from tests.support.fasttime import Event, FastRunner, close_fetchers, watch
+from tests.support.command import BUILD
+from tests.support.fasttime import FastRunner, close_fetchers, watch
 from tests.support.moments import until
 from tests.support.sockets import (
     Connection,
@@ -29,17 +28,21 @@ from tests.support.sockets import (
     endless,
     good,
     http,
+    resetting,
     silent,
     trickling,
 )
-from tests.support.twilio import Twilio, build_body, error, status_body
+from tests.support.twilio import build_body, page, status_body
 from twbuild import signals
-from twbuild.api.models import BuildStatus, Request, Status
-from twbuild.errors import FetchError, UnauthorizedError
+from twbuild.api.models import BuildStatus, Request
+from twbuild.errors import FetchError
 from twbuild.outcome import Outcome
-from twbuild.watch.events import Details, Finished
+from twbuild.watch.events import Details, Finished, Usual
 
 pytestmark = pytest.mark.measured
+
+MANY = [f"ZB{number:032x}" for number in range(40)]
+SOON = 8.0  # sooner than a request that is not cancelled ends by itself
 
 
 @pytest.fixture(autouse=True)
@@ -48,42 +51,22 @@ def closed() -> Iterator[None]:
     close_fetchers()
 
 
-def test_a_wait_continues_over_one_connection_to_the_end() -> None:
-    with Server(answering(*[good()] * 8, good("completed"))) as server:
-        watched = watch(server.url, times=20)
-
-        assert watched.finished.outcome is Outcome.COMPLETED
-        assert (server.accepted, len(server.requests), watched.finished.polls) == (1, 9, 9)
-        assert watched.problems == []
+def requested(connection: Connection) -> tuple[str, bool]:
+    """The build that the next request is about, none for the list; and whether it is a poll."""
+    path = connection.request().split()[1].decode()
+    sid = re.search(r"/Builds/(\w+)", path)
+    return sid[1] if sid else "", path.endswith("/Status")
 
 
-def test_an_error_ends_only_the_build_that_met_it(twilio: Twilio) -> None:
-    twilio.says("building", error(401), build=OTHER_BUILD)
-    twilio.says("building", "building", "building", "completed")
-
-    watched = watch(twilio.url, (BUILD, OTHER_BUILD))
-
-    assert [finished.outcome for finished in watched.endings] == [
-        Outcome.COMPLETED,
-        Outcome.UNAUTHORIZED,
-    ]
-
-
-@pytest.mark.filterwarnings("error")  # a socket left open
-def test_a_signal_before_the_run_ends_it_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signals._State, "signum", 15)
-
-    watched = watch("", make_fetcher=Offline)
-    gc.collect()
-
-    assert (watched.events, watched.endings) == ([], [])
+def reply(connection: Connection, body: dict[str, Any]) -> None:
+    connection.send(http(json.dumps(body).encode()))
 
 
 class Offline:
     """A client without a network."""
 
     def fetch(self, _: Request) -> BuildStatus:
-        raise NotImplementedError
+        raise ZeroDivisionError
 
     def cancel(self) -> None:
         raise AssertionError
@@ -95,64 +78,18 @@ class Offline:
         return "http://127.0.0.1"
 
 
-def test_credentials_that_die_in_mid_wait_end_it_at_once() -> None:
-    refused = http(b'{"code": 20003, "message": "Authenticate", "status": 401}', "401 Nope")
-    with Server(answering(good(), good(), good(), refused)) as server:
-        watched = watch(server.url)
+@pytest.mark.filterwarnings("error")  # a socket left open
+def test_a_signal_before_the_run_ends_it_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signals._State, "signum", 15)
+    watched = watch("", make_fetcher=Offline)
+    gc.collect()
 
-    assert (watched.finished.outcome, watched.finished.polls) == (Outcome.UNAUTHORIZED, 4)
-    assert isinstance(watched.finished.error, UnauthorizedError)
-    assert watched.finished.answer
-
-
-def test_a_server_that_comes_up_late_is_waited_for() -> None:
-    port = sockets.unused_port()
-    came: list[Server] = []
-
-    def come() -> None:
-        came.append(Server(answering(good("completed")), port=port))
-
-    threading.Timer(0.15, come).start()
-    watched = watch(f"http://127.0.0.1:{port}", times=20)
-    came[0].ending.set()
-
-    assert watched.finished.outcome is Outcome.COMPLETED
-    assert set(watched.problems) == {f"connection refused by 127.0.0.1:{port}"}
+    assert (watched.events, watched.endings) == ([], [])
 
 
 def test_a_bug_in_a_thread_reaches_the_caller() -> None:
-    class Broken(Offline):
-        def fetch(self, _: Request) -> BuildStatus:
-            raise ZeroDivisionError
-
     with pytest.raises(ZeroDivisionError):
-        watch("", make_fetcher=Broken)
-
-
-def test_nothing_but_a_fetch_error_is_problem() -> None:
-    class Refusing(Offline):
-        def fetch(self, _: Request) -> BuildStatus:
-            raise FetchError("odd", "odd")
-
-    watched = watch("", make_fetcher=Refusing, times=100)
-
-    assert watched.finished.outcome is Outcome.UNAVAILABLE
-
-
-def test_details_of_many_failed_builds_all_come() -> None:
-    failing = [f"ZB{number:032x}" for number in range(40)]
-
-    def handle(connection: Connection) -> None:
-        while True:
-            path = connection.request().split()[1].decode()
-            sid = path.split("/")[5]
-            found = status_body(sid, "failed") if "/Status" in path else build_body(sid)
-            connection.send(http(json.dumps(found).encode()))
-
-    with Server(handle) as server:
-        watched = watch(server.url, failing, times=1)
-
-    assert {made.sid for made in watched.of(Details) if made.build} == set(failing)
+        watch("", make_fetcher=Offline)
 
 
 @pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), MemoryError()])
@@ -190,11 +127,9 @@ HANGS: dict[str, Handler] = {
 }
 
 
-@pytest.mark.parametrize(
-    ("row", "kept"), [*((row, False) for row in HANGS), ("silent", True)], ids=str
-)
+@pytest.mark.parametrize(("row", "kept"), [*((row, False) for row in HANGS), ("silent", True)])
 def test_a_request_takes_15_seconds_at_most(row: str, kept: bool) -> None:
-    """A question takes 15 seconds at most and the next one a new connection."""
+    """A request takes 15 seconds at most and the next one a new connection."""
     script: list[bytes | Handler] = [*([good()] if kept else []), HANGS[row], good("completed")]
     with Server(answering(*script)) as server:
         watched = watch(server.url, times=25)
@@ -203,62 +138,10 @@ def test_a_request_takes_15_seconds_at_most(row: str, kept: bool) -> None:
         assert watched.problems == ["no answer within 15s"]
         assert 15 < watched.seconds < 28
         assert server.accepted == 2
-        until(lambda: server.open_now <= 1, "the end of the cancelled connection")
+        until(lambda: server.open_now <= 1, "the end of the cancelled", SOON)
 
 
-class Busy:
-    """A server that takes its time and counts the questions it has at once."""
-
-    def __init__(self, seconds: float) -> None:
-        self.most = self._now = 0
-        self._seconds = seconds
-        self._lock = threading.Lock()
-
-    def handle(self, connection: Connection) -> None:
-        while True:
-            sid = re.findall(rb"/Builds/(\w+)/", connection.request())[0].decode()
-            with self._lock:
-                self._now += 1
-                self.most = max(self.most, self._now)
-            connection.pause(self._seconds)
-            with self._lock:
-                self._now -= 1
-            connection.send(http(json.dumps({"sid": sid, "status": "building"}).encode()))
-
-
-def test_25_builds_are_polled_ten_at_a_time() -> None:
-    busy = Busy(0.05)
-    sids = [f"ZB{number:032x}" for number in range(25)]
-    with Server(busy.handle) as server:
-        watched = watch(server.url, sids, times=5, timeout=5)
-
-        assert busy.most == 10
-        assert server.accepted <= 10
-        assert {finished.outcome for finished in watched.endings} == {Outcome.TIMEOUT}
-        assert all(finished.polls >= 2 for finished in watched.endings)
-
-
-def test_nothing_wakes_the_wait_while_all_requests_are_running(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Nothing wakes the wait while all requests are under way and more are due."""
-    waits: list[float] = []
-    real = FastRunner._wait
-
-    def wait(self: FastRunner, seconds: float) -> None:
-        waits.append(seconds)
-        real(self, seconds)
-
-    monkeypatch.setattr(FastRunner, "_wait", wait)
-    sids = [f"ZB{number:032x}" for number in range(25)]
-    with Server(Busy(0.5).handle) as server:
-        watch(server.url, sids, times=5, timeout=10, interval_seconds=5)
-
-    # An answer and a frame each; and a few more that meet nothing.
-    assert len(waits) < 2 * 25 + 10 + 20
-
-
-def test_threads_and_descriptors_stay_flat_though_every_other_question_hangs() -> None:
+def test_threads_and_descriptors_stay_flat_though_every_other_request_hangs() -> None:
     def counts() -> tuple[int, int]:
         return threading.active_count(), len(os.listdir("/dev/fd"))
 
@@ -266,47 +149,12 @@ def test_threads_and_descriptors_stay_flat_though_every_other_question_hangs() -
     with Server(answering(*script, good("completed"))) as server:
         before = counts()
         watched = watch(server.url, times=100)
-
-        until(lambda: server.open_now <= 1, "the end of the questions that were given up")
+        until(lambda: server.open_now <= 1, "the end of the cancelled", SOON)
         close_fetchers()
 
         assert watched.finished.outcome is Outcome.COMPLETED
         assert len(watched.problems) >= 20
         until(lambda: gc.collect() >= 0 and counts() <= before, f"{before}, as before")
-
-
-class Steady(Offline):
-    """Answers without a network, so that 1,500 polls take a moment."""
-
-    def __init__(self) -> None:
-        self.polls = 0
-        self.sizes: list[int] = []
-
-    def fetch(self, _: Request) -> BuildStatus:
-        self.polls += 1
-        if self.polls in (300, 1_500):
-            self.sizes.append(tracemalloc.get_traced_memory()[0])
-        finished = self.polls > 1_500
-        return BuildStatus(Status.COMPLETED if finished else Status.BUILDING, BUILD)
-
-
-def test_memory_stays_flat_over_1_500_polls() -> None:
-    steady = Steady()
-    happened = 0
-
-    def count(_: Event) -> None:
-        nonlocal happened
-        happened += 1
-
-    tracemalloc.start()
-    watched = watch("", make_fetcher=lambda: steady, times=25, interval_seconds=0.01, on=count)
-    tracemalloc.stop()
-
-    assert watched.finished.outcome is Outcome.COMPLETED
-    assert watched.finished.polls == 1_501
-    assert happened >= 1_501
-    before, after = steady.sizes
-    assert after - before < 50_000
 
 
 @pytest.mark.parametrize("where", ["in a sleep", "in a request", "in the connecting"])
@@ -321,84 +169,210 @@ def test_the_deadline_takes_effect_within_a_fifth_of_a_second(where: str) -> Non
     assert 0 <= min(late() for _ in range(3)) < 0.2
 
 
-def test_40_failed_builds_whose_details_hang_take_5_seconds() -> None:
-    """40 failed builds whose details hang take 5 seconds together and delay no poll."""
-    failing = [f"ZB{number:032x}" for number in range(40)]
+class Busy:
+    """A server that takes its time and counts the requests it has at once."""
+
+    def __init__(self, seconds: float) -> None:
+        self.most = self._now = 0
+        self._seconds = seconds
+        self._lock = threading.Lock()
+
+    def handle(self, connection: Connection) -> None:
+        while True:
+            sid, _ = requested(connection)
+            with self._lock:
+                self._now += 1
+                self.most = max(self.most, self._now)
+            connection.pause(self._seconds)
+            with self._lock:
+                self._now -= 1
+            reply(connection, status_body(sid))
+
+
+def test_25_builds_are_polled_ten_at_a_time() -> None:
+    busy = Busy(0.05)
+    with Server(busy.handle) as server:
+        watched = watch(server.url, MANY[:25], times=5, timeout=5)
+
+        assert busy.most == 10
+        assert server.accepted <= 10
+        assert {finished.outcome for finished in watched.endings} == {Outcome.TIMEOUT}
+        assert all(finished.polls >= 2 for finished in watched.endings)
+
+
+def test_nothing_wakes_the_wait_while_all_requests_are_running(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing wakes the wait while all requests are running and more are due."""
+    waits: list[float] = []
+    real = FastRunner._wait
+
+    def wait(self: FastRunner, seconds: float) -> None:
+        waits.append(seconds)
+        real(self, seconds)
+
+    monkeypatch.setattr(FastRunner, "_wait", wait)
+    with Server(Busy(0.5).handle) as server:
+        watch(server.url, MANY[:25], times=5, timeout=10, interval_seconds=5)
+
+    # An answer and a frame each; and a few more that meet nothing.
+    assert len(waits) < 2 * 25 + 10 + 20
+
+
+@pytest.mark.parametrize("is_answered", [True, False])
+def test_details_of_40_failed_builds_take_5_seconds_at_most(is_answered: bool) -> None:
+    """Details of 40 failed builds take 5 seconds together and delay no poll."""
     polls: list[float] = []
 
     def handle(connection: Connection) -> None:
         while True:
-            path = connection.request().split()[1].decode()
-            if not path.endswith("/Status"):
-                connection.stay_silent()
-            if BUILD in path:
+            sid, is_poll = requested(connection)
+            if not is_poll:
+                if not is_answered:
+                    connection.stay_silent()
+                reply(connection, build_body(sid))
+                continue
+            status = "failed"
+            if sid == BUILD:
                 polls.append(time.monotonic())
                 status = "completed" if len(polls) == 60 else "building"
-            else:
-                status = "failed"
-            connection.send(good(status).replace(BUILD.encode(), path.split("/")[5].encode()))
+            reply(connection, status_body(sid, status))
 
     with Server(handle) as server:
-        watched = watch(server.url, [*failing, BUILD], times=5, interval_seconds=0.5)
+        watched = watch(server.url, [*MANY, BUILD], times=5, interval_seconds=0.5)
 
     gaps = [(after - before) * 5 for before, after in pairwise(polls)]
     assert max(gaps) < 1.5
     assert sum(gap > 0.75 for gap in gaps) <= 6
-    assert [finished.outcome for finished in watched.endings] == [Outcome.FAILED] * 40 + [
-        Outcome.COMPLETED
-    ]
+    *failed, completed = watched.endings
+    assert {finished.outcome for finished in failed} == {Outcome.FAILED}
+    assert completed.outcome is Outcome.COMPLETED
     ended = [at for at, event in watched.events if isinstance(event, Finished)]
-    made = [at for at, event in watched.events if isinstance(event, Details)]
-    assert max(made) < max(at for at in ended[:40]) + 6
+    details = [at for at, event in watched.events if isinstance(event, Details)]
+    assert max(details) < max(ended[:40]) + 6
+    known = {found.sid for found in watched.of(Details) if found.build}
+    assert known == (set(MANY) if is_answered else set())
 
 
 def test_details_give_way_where_a_poll_needs_the_place() -> None:
     """Details that a poll needs the place of are cancelled and requested again."""
-    others = [f"ZB{number:032x}" for number in range(10)]
     all_at_once = threading.Barrier(10)
-    requested, cancelled = threading.Event(), threading.Event()
+    is_requested, cancelled = threading.Event(), threading.Event()
 
     def handle(connection: Connection) -> None:
         while True:
-            path = connection.request().split()[1].decode()
-            sid, status = path.split("/")[5], "failed"
-            if not path.endswith("/Status"):
-                if not requested.is_set():
-                    requested.set()
-                    with suppress(Gone):
-                        connection.stay_silent()
-                    cancelled.set()
-                    raise Gone
-                connection.send(http(json.dumps(build_body(sid)).encode()))
-                continue
-            if sid != BUILD:
-                status = "building"
-                if requested.is_set():
-                    all_at_once.wait(10)
-                    status = "completed"
-            connection.send(http(json.dumps(status_body(sid, status)).encode()))
+            sid, is_poll = requested(connection)
+            if is_poll and sid == BUILD:
+                reply(connection, status_body(sid, "failed"))
+            elif is_poll and not is_requested.is_set():
+                reply(connection, status_body(sid))
+            elif is_poll:
+                all_at_once.wait(10)
+                reply(connection, status_body(sid, "completed"))
+            elif is_requested.is_set():
+                reply(connection, build_body(sid))
+            else:
+                is_requested.set()
+                with suppress(Gone):
+                    connection.stay_silent()
+                cancelled.set()
+                raise Gone
 
     with Server(handle) as server:
-        watched = watch(server.url, [BUILD, *others], times=1, interval_seconds=0.2)
-        until(cancelled.is_set, "the cancel")
+        watched = watch(server.url, [BUILD, *MANY[:10]], times=1, interval_seconds=0.2)
+        until(cancelled.is_set, "the cancel", SOON)
 
-    assert [made.build is not None for made in watched.of(Details)] == [True]
+    assert [found.build is not None for found in watched.of(Details)] == [True]
 
 
-@pytest.mark.parametrize("hours", [1, -1])
-def test_a_wall_clock_that_jumps_changes_nothing(
-    monkeypatch: pytest.MonkeyPatch, hours: int
-) -> None:
-    real, calls = time.time, []
+def completed(day: int, seconds: int, **facts: Any) -> dict[str, Any]:
+    """A build of an earlier day of the month, which took so much longer than a minute."""
+    day_and_hour = f"2026-11-{day:02}T14:0"
+    dates = {"date_created": f"{day_and_hour}0:00Z", "date_updated": f"{day_and_hour}1:{seconds}Z"}
+    return {**build_body(f"ZB{day:032x}", "completed"), **dates, **facts}
 
-    def jumping() -> float:
-        calls.append(0)
-        return real() + (hours * 3600 if len(calls) > 5 else 0)
 
-    monkeypatch.setattr(time, "time", jumping)
-    with Server(answering(*[good()] * 10, good("completed"))) as server:
-        watched = watch(server.url, times=20, timeout=60)
+EARLIER = page(
+    completed(19, 11),
+    build_body(),
+    completed(21, 10, runtime="node16"),
+    completed(20, 12),
+    next_page_url="https://serverless.twilio.com/v1/Services/x/Builds?PageSize=20&Page=1",
+)
 
-        assert watched.finished.outcome is Outcome.COMPLETED
-        assert 9 < watched.seconds < 25
-        assert watched.problems == []
+
+def beside_polls(
+    answer: bytes | Handler, *statuses: str, seen: list[tuple[str, int]] | None = None
+) -> Handler:
+    """Answers polls at once, over all connections, and the list as given.
+
+    `seen` notes what is requested over which connection.
+    """
+    left = list(statuses)
+    seen = [] if seen is None else seen
+
+    def handle(connection: Connection) -> None:
+        while True:
+            sid, is_poll = requested(connection)
+            seen.append(("poll" if is_poll else "build" if sid else "list", connection.number))
+            if is_poll:
+                reply(connection, status_body(sid, left.pop(0)))
+            elif sid:
+                reply(connection, build_body(sid))
+            elif callable(answer):
+                answer(connection)
+            else:
+                connection.send(answer)
+
+    return handle
+
+
+BAD: dict[str, bytes | Handler] = {
+    "silence": silent,
+    "a byte at a time": trickling(http(b"x" * 99), 0.05),
+    "401": http(b'{"code": 20003, "message": "Authenticate", "status": 401}', "401 Nope"),
+    "429": http(b"", "429 Busy", "Retry-After: 60"),
+    "a reset": resetting(),
+    "over 8 MiB": http(b'{"builds": "' + b"x" * (9 << 20) + b'"}'),
+}
+
+
+@pytest.mark.parametrize("answer", BAD.values(), ids=BAD)
+def test_no_poll_and_no_verdict_waits_for_the_list(answer: bytes | Handler) -> None:
+    with Server(beside_polls(answer, *["building"] * 3, "completed")) as server:
+        watched = watch(server.url, times=2, earlier=True)
+
+    sent = zip(server.times, server.requests, strict=True)
+    polls = [at for at, request in sent if b"/Status" in request]
+    assert watched.finished.outcome is Outcome.COMPLETED
+    assert watched.events[-1][0] == pytest.approx(watched.seconds, abs=0.4)
+    assert (len(polls), len(server.requests)) == (4, 5), "the list is requested once"
+    assert max(after - before for before, after in pairwise(polls)) < 1.25, "no poll is late"
+    assert (watched.problems, watched.of(Usual)) == ([], [])
+
+
+def test_polls_keep_their_connection_and_the_list_has_another() -> None:
+    seen: list[tuple[str, int]] = []
+    answer = http(json.dumps(EARLIER).encode())
+    with Server(beside_polls(answer, *["building"] * 5, "failed", seen=seen)) as server:
+        watched = watch(server.url, times=10, earlier=True)
+
+    assert {number for what, number in seen if what == "poll"} == {1}
+    assert ("list", 2) in seen
+    assert watched.of(Usual) == [Usual(71)]
+    (found,) = watched.of(Details)
+    assert found.changes
+    assert found.changes.runtime == ("node18", "node16")
+
+
+@pytest.mark.parametrize("after", [0.0, 3.0], ids=["at once", "after 3 seconds"])
+def test_a_list_that_hangs_delays_details_by_5_seconds(after: float) -> None:
+    statuses = ["building"] * round(after) + ["failed"]
+    with Server(beside_polls(silent, *statuses)) as server:
+        watched = watch(server.url, times=10, earlier=True)
+
+    (finished,) = [at for at, event in watched.events if isinstance(event, Finished)]
+    (reported,) = [(at, event) for at, event in watched.events if isinstance(event, Details)]
+    requested_at = 0.0 if after else finished
+    assert reported[0] == pytest.approx(requested_at + 5, abs=0.9)
+    assert (reported[1].build is not None, reported[1].changes) == (True, None)
