@@ -15,11 +15,23 @@ from twbuild.watch.earlier import changes
 from twbuild.watch.events import Details
 
 CREATED = datetime(2026, 11, 24, 14, 2, 11, tzinfo=timezone.utc)
+UPDATED = CREATED + timedelta(seconds=36)
+ENDED: dict[str, Any] = {"created": CREATED, "updated": UPDATED, "request_id": "RQ1"}
 NO_REASON = "  Twilio gives no reason for a failed build."
 COMPARE = "  Compare with your last completed build."
 SUPPORT = "  To ask Twilio's support, give them the Build SID"
 LODASH, TWILIO = Dependency("lodash", "4.17.21"), Dependency("twilio", "4.23.0")
 HANDLER = Dependency("@twilio/runtime-handler", "1.3.0")
+SINCE = Build(
+    OTHER_BUILD,
+    "completed",
+    created=datetime.now(timezone.utc) - timedelta(days=3, minutes=1),
+    runtime="node18",
+    functions=("ZN1", "ZN2", "ZN3"),
+    assets=("ZN4",),
+    dependencies=(LODASH, TWILIO),
+)
+LAST = f"your last completed build ({OTHER_BUILD}, 3d ago)"
 
 
 def said(details: Details, *, several: bool = False) -> list[str]:
@@ -27,22 +39,21 @@ def said(details: Details, *, several: bool = False) -> list[str]:
 
 
 def made(**facts: Any) -> list[str]:
+    """What is said where no build has completed."""
     return said(Details(BUILD, Build(BUILD, "failed", **facts)))
+
+
+def changed(since: Build = SINCE, **facts: Any) -> list[str]:
+    """What is said of a build that differs from an earlier one in some facts."""
+    build = SINCE._replace(sid=BUILD, created=None)._replace(**facts)
+    return said(Details(BUILD, build, changes(build, since)))
 
 
 def test_without_a_completed_build_its_own_details_are_shown() -> None:
     """Where no build has completed it is what the build was made of."""
-    facts = {
-        "runtime": "node18",
-        "functions": ("",) * 12,
-        "assets": ("",) * 4,
-        "dependencies": (HANDLER, LODASH, TWILIO),
-        "created": CREATED,
-        "updated": CREATED + timedelta(seconds=36),
-        "request_id": "RQ1",
-    }
+    versions = {"functions": ("",) * 12, "assets": ("",) * 4}
 
-    assert made(**facts) == [
+    assert made(runtime="node18", dependencies=(HANDLER, LODASH, TWILIO), **versions, **ENDED) == [
         f"{NO_REASON} What it was made of:",
         "    runtime       node18",
         "    contents      12 functions, 4 assets",
@@ -53,110 +64,13 @@ def test_without_a_completed_build_its_own_details_are_shown() -> None:
     ]
 
 
-def test_several_builds_are_named() -> None:
-    details = Details(BUILD, Build(BUILD, "failed", runtime="x"))
-
-    first, *_ = said(details, several=True)
-    assert first == f"  What {BUILD} was made of (Twilio gives no reason):"
-    assert len(first) < 80
-    assert said(Details(BUILD, None), several=True)[0] == f"  Twilio gives no reason for {BUILD}."
-
-
-def test_without_twilios_answer_in_time_there_is_no_reason() -> None:
-    assert said(Details(BUILD, None)) == [NO_REASON, COMPARE, f"{SUPPORT}."]
-
-
-@pytest.mark.parametrize(
-    ("facts", "row"),
-    [
-        ({"runtime": "node24"}, "runtime       node24"),
-        ({"runtime": "cobol-1[x]"}, "runtime       cobol-1[x]"),
-        ({"runtime": "\x1b##"}, "runtime       \\x1b# #"),
-        ({"functions": ("",), "assets": ("",)}, "contents      1 function, 1 asset"),
-        ({"functions": (), "assets": ("",) * 2}, "contents      0 functions, 2 assets"),
-        ({"functions": ("",) * 3}, "contents      3 functions"),
-        ({"assets": ("",) * 3}, "contents      3 assets"),
-        ({"created": CREATED}, "created       2026-11-24 14:02:11 UTC"),
-        (
-            {"created": CREATED, "updated": CREATED - timedelta(seconds=1)},
-            "created       2026-11-24 14:02:11 UTC",
-        ),
-        ({"created": CREATED, "updated": CREATED}, "created       2026-11-24 14:02:11 UTC"),
-        ({"dependencies": (Dependency("\n::error::x"),)}, "dependencies  ::error::x"),
-        ({"dependencies": (Dependency("a" * 500),)}, f"dependencies  {'a' * 97}..."),
-    ],
-)
-def test_each_row_is_as_sent_where_something_is_known(facts: dict[str, Any], row: str) -> None:
-    first, *rows, compare, support = made(**facts)
-
-    assert "".join(rows).replace(" ", "") == row.replace(" ", "")
-    assert all(found.startswith("    ") for found in rows)
-    assert (compare, support) == (COMPARE, f"{SUPPORT}.")
-    assert first.startswith(NO_REASON)
-
-
-def test_ten_dependencies_and_how_many_more() -> None:
-    packages = tuple(Dependency(f"package-{n}", f"1.0.{n}") for n in range(17))
-    names = [f"package-{n} 1.0.{n}" for n in range(17)]
-
-    rows = made(dependencies=packages)[1:-2]
-
-    assert " ".join(row[18:] for row in rows) == ", ".join([*names[:10], "and 7 more"])
-    assert all(row[:18].strip() in ("dependencies", "") for row in rows)
-    assert max(map(len, rows)) <= 80
-    assert "more" not in "".join(made(dependencies=packages[:10])[1:-2])
-
-
-def test_dependencies_are_in_one_column() -> None:
-    """Dependencies are in one column and none is broken at a hyphen."""
-    rows = made(dependencies=(Dependency("a" * 50), Dependency("left-" * 6 + "right")))[1:-2]
-
-    assert rows == [f"    dependencies  {'a' * 50},", " " * 18 + "left-" * 6 + "right"]
-
-
-def test_a_build_of_today_has_no_date() -> None:
-    now = datetime.now(timezone.utc)
-
-    assert made(created=now)[1] == f"    created       {now:%H:%M:%S} UTC"
-
-
-def test_only_the_names_of_rows_are_coloured() -> None:
-    lines = failed_build(Details(BUILD, Build(BUILD, "failed", runtime="x")), several=False)
-
-    styles = [[style for _, style in line] for line in lines]
-    assert styles == [[""], ["detail", ""], [""], [""]]
-
-
-THREE_DAYS_AGO = datetime.now(timezone.utc) - timedelta(days=3, minutes=1)
-SINCE = Build(
-    OTHER_BUILD,
-    "completed",
-    created=THREE_DAYS_AGO,
-    runtime="node18",
-    functions=("ZN1", "ZN2", "ZN3"),
-    assets=("ZN4",),
-    dependencies=(LODASH, TWILIO),
-)
-SAME = SINCE._replace(sid=BUILD, created=None)
-LAST = f"your last completed build ({OTHER_BUILD}, 3d ago)"
-
-
-def changed(since: Build = SINCE, **facts: Any) -> list[str]:
-    build = SAME._replace(**facts)
-    return said(Details(BUILD, build, changes(build, since)))
-
-
 def test_only_what_changed_since_the_last_completed_build() -> None:
-    lines = changed(
+    assert changed(
         runtime="node20",
         dependencies=(Dependency("lodash", "4.17.22"), TWILIO, Dependency("axios", "1.7.0")),
         functions=("ZN1", "ZN2", "ZN9"),
-        created=CREATED,
-        updated=CREATED + timedelta(seconds=36),
-        request_id="RQ1",
-    )
-
-    assert lines == [
+        **ENDED,
+    ) == [
         f"{NO_REASON} Since {LAST}:",
         "    runtime       node20, was node18",
         "    dependencies  lodash 4.17.22, was 4.17.21; new: axios 1.7.0",
@@ -164,42 +78,6 @@ def test_only_what_changed_since_the_last_completed_build() -> None:
         "    created       2026-11-24 14:02:11 UTC, failed after 36s",
         f"{SUPPORT} and the request ID RQ1.",
     ]
-
-
-@pytest.mark.parametrize(
-    ("facts", "row"),
-    [
-        ({"runtime": "\x1b[2J"}, "    runtime       \\x1b[2J, was node18"),
-        ({"dependencies": (LODASH,)}, "    dependencies  gone: twilio 4.23.0"),
-        (
-            {"dependencies": (Dependency("##\n", "9"), Dependency("x"))},
-            "    dependencies  new: # #  9, x; gone: lodash 4.17.21, twilio 4.23.0",
-        ),
-        ({"functions": ("ZN1", "ZN2")}, "    functions     2, were 3"),
-        ({"functions": ("ZN1", "ZN2", "ZN3", "ZN5")}, "    functions     1 of 4 changed, were 3"),
-        ({"assets": ()}, "    assets        0, were 1"),
-        ({"assets": ("ZN9",)}, "    assets        1 of 1 changed"),
-    ],
-)
-def test_each_change_has_a_row(facts: dict[str, Any], row: str) -> None:
-    first, *rows, support = changed(**facts)
-
-    assert first == f"{NO_REASON} Since {LAST}:"
-    assert " ".join(rows).split() == row.split()
-    assert support == f"{SUPPORT}."
-
-
-def test_ten_changed_dependencies_and_how_many_more() -> None:
-    names = [f"package-{number}" for number in range(17)]
-    old, new = (tuple(Dependency(name, v) for name in names) for v in ("1", "2\x1b" + "9" * 400))
-
-    lines = changed(SINCE._replace(dependencies=old), dependencies=new)
-    text = " ".join(row[18:] for row in lines[1:-1])
-
-    assert text.startswith("package-0 2\\x1b99")
-    assert text.count("was 1;") == 10
-    assert text.endswith("was 1; and 7 more")
-    assert len(text) < 10 * 150
 
 
 def test_where_nothing_differs_the_code_is_what_is_left() -> None:
@@ -210,11 +88,98 @@ def test_where_nothing_differs_the_code_is_what_is_left() -> None:
 
 
 @pytest.mark.parametrize(
-    "unknown",
-    [{"runtime": None}, {"dependencies": None}, {"dependencies": (LODASH, Dependency("twilio"))}],
-    ids=str,
+    "unknown", [{"runtime": None}, {"dependencies": (LODASH, Dependency("twilio"))}], ids=str
 )
 def test_what_is_not_known_is_not_called_the_same(unknown: dict[str, Any]) -> None:
     for lines in (changed(**unknown), changed(SINCE._replace(**unknown))):
         assert lines[0] == f"{NO_REASON} What it was made of:"
         assert lines[-2:] == [COMPARE, f"{SUPPORT}."]
+
+
+def test_without_twilios_answer_in_time_there_is_no_reason() -> None:
+    assert said(Details(BUILD, None)) == [NO_REASON, COMPARE, f"{SUPPORT}."]
+
+
+def test_several_builds_are_named() -> None:
+    first, *_ = said(Details(BUILD, Build(BUILD, "failed", runtime="x")), several=True)
+
+    assert first == f"  What {BUILD} was made of (Twilio gives no reason):"
+    assert len(first) < 80
+    assert said(Details(BUILD, None), several=True)[0] == f"  Twilio gives no reason for {BUILD}."
+
+
+TODAY = datetime.now(timezone.utc).replace(hour=12)
+PACKAGES = tuple(Dependency(f"pack-{n}", "1.0") for n in range(17))
+ROWS: list[tuple[dict[str, Any], list[str]]] = [
+    ({"runtime": "cobol-1[x]"}, ["runtime       cobol-1[x]"]),
+    ({"runtime": "\x1b##"}, ["runtime       \\x1b# #"]),
+    ({"functions": ("",), "assets": ("",)}, ["contents      1 function, 1 asset"]),
+    ({"functions": (), "assets": ("",) * 2}, ["contents      0 functions, 2 assets"]),
+    ({"functions": ("",) * 3}, ["contents      3 functions"]),
+    ({"created": CREATED}, ["created       2026-11-24 14:02:11 UTC"]),
+    ({"created": CREATED, "updated": CREATED}, ["created       2026-11-24 14:02:11 UTC"]),
+    ({"created": TODAY}, [f"created       {TODAY:%H:%M:%S} UTC"]),
+    ({"dependencies": (Dependency("\n::error::x"),)}, ["dependencies   ::error::x"]),
+    (
+        {"dependencies": (Dependency("a" * 50), Dependency("left-" * 6 + "right"))},
+        [f"dependencies  {'a' * 50},", " " * 14 + "left-" * 6 + "right"],
+    ),
+    (
+        {"dependencies": PACKAGES},
+        [
+            "dependencies  pack-0 1.0, pack-1 1.0, pack-2 1.0, pack-3 1.0, pack-4 1.0,",
+            "              pack-5 1.0, pack-6 1.0, pack-7 1.0, pack-8 1.0, pack-9 1.0,",
+            "              and 7 more",
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("facts", "rows"), ROWS)
+def test_each_row_is_as_sent_where_something_is_known(
+    facts: dict[str, Any], rows: list[str]
+) -> None:
+    first, *found, compare, support = made(**facts)
+
+    assert found == [f"    {row}" for row in rows]
+    assert (compare, support) == (COMPARE, f"{SUPPORT}.")
+    assert first == NO_REASON + ("" if "created" in facts else " What it was made of:")
+
+
+@pytest.mark.parametrize(
+    ("facts", "row"),
+    [
+        ({"runtime": "\x1b[2J"}, "runtime \\x1b[2J, was node18"),
+        ({"dependencies": (LODASH,)}, "dependencies gone: twilio 4.23.0"),
+        (
+            {"dependencies": (Dependency("##\n", "9"), Dependency("x"))},
+            "dependencies new: # # 9, x; gone: lodash 4.17.21, twilio 4.23.0",
+        ),
+        ({"functions": ("ZN1", "ZN2")}, "functions 2, were 3"),
+        ({"functions": ("ZN1", "ZN2", "ZN3", "ZN5")}, "functions 1 of 4 changed, were 3"),
+        ({"assets": ("ZN9",)}, "assets 1 of 1 changed"),
+    ],
+)
+def test_each_change_has_a_row(facts: dict[str, Any], row: str) -> None:
+    first, *rows, support = changed(**facts)
+
+    assert first == f"{NO_REASON} Since {LAST}:"
+    assert " ".join(" ".join(rows).split()) == row
+    assert support == f"{SUPPORT}."
+
+
+def test_ten_changed_dependencies_and_how_many_more() -> None:
+    old, new = (tuple(p._replace(version=v) for p in PACKAGES) for v in ("1", "2\x1b" + "9" * 400))
+    lines = changed(SINCE._replace(dependencies=old), dependencies=new)
+    text = " ".join(row[18:] for row in lines[1:-1])
+
+    assert text.startswith("pack-0 2\\x1b99")
+    assert text.count("was 1;") == 10
+    assert text.endswith("was 1; and 7 more")
+    assert len(text) < 10 * 150
+
+
+def test_only_the_names_of_rows_are_coloured() -> None:
+    lines = failed_build(Details(BUILD, Build(BUILD, "failed", runtime="x")), several=False)
+
+    assert [[style for _, style in line] for line in lines] == [[""], ["detail", ""], [""], [""]]

@@ -9,6 +9,7 @@ from twbuild.text import Line
 
 HEAD = "::error title=twbuild::"
 MORE = "... The rest is in the log of this step."
+SPACE = 4000 - len(HEAD)
 
 
 def lines(*texts: str) -> list[Line]:
@@ -16,26 +17,19 @@ def lines(*texts: str) -> list[Line]:
 
 
 @pytest.mark.parametrize(
-    ("texts", "shown"),
+    ("found", "shown"),
     [
-        (["error: no service given"], "no service given"),  # GitHub says that it is an error
-        (["one", "two\r\nthree"], "one%0Atwo%0D%0Athree"),
-        (["100% of %0A"], "100%25 of %250A"),
-        (["a, b: c::d"], "a, b: c::d"),
-        (["  ✗ failed     ZB12"], "  ✗ failed ZB12"),
+        (lines("error: no service given"), "no service given"),  # GitHub says that it is an error
+        (lines("one", "two\r\nthree"), "one%0Atwo%0D%0Athree"),
+        (lines("100% of %0A"), "100%25 of %250A"),
+        (lines("a, b: c::d"), "a, b: c::d"),
+        (lines("  ✗ failed     ZB12"), "  ✗ failed ZB12"),
+        ([[("  To  wait:  ", ""), ("x -p 'a  b'", "command")]], "  To wait: x -p 'a  b'"),
     ],
 )
-def test_line_ends_and_percent_signs_are_escaped(texts: list[str], shown: str) -> None:
-    assert github.annotation(lines(*texts), []) == (HEAD + shown, True)
-
-
-def test_the_spaces_of_a_command_are_its_own() -> None:
-    line: Line = [("  To  wait:  ", ""), ("twbuild wait -p 'a  b' x", "command")]
-
-    assert github.annotation([line], [])[0] == f"{HEAD}  To wait: twbuild wait -p 'a  b' x"
-
-
-SPACE = 4000 - len(HEAD)
+def test_line_ends_and_percent_signs_are_escaped(found: list[Line], shown: str) -> None:
+    """Line ends and percent signs are escaped and only a command keeps its spaces."""
+    assert github.annotation(found, []) == (HEAD + shown, True)
 
 
 @pytest.mark.parametrize("character", ["x", "%", "世"])
@@ -53,7 +47,6 @@ def test_a_part_that_does_not_fit_is_left_out() -> None:
     """A part without space is left out as a whole and the next one tried."""
     command: list[Line] = [[("To wait again:", "")], [("twbuild wait " + "ZB " * 1400, "command")]]
     parts = [lines("x" * 5000), command, lines("a", "b"), *(lines("%" * 50) for _ in range(99))]
-
     text, is_whole = github.annotation(command, parts)
 
     assert not is_whole
@@ -61,14 +54,3 @@ def test_a_part_that_does_not_fit_is_left_out() -> None:
     assert "To wait" not in text
     assert text.endswith(f"%25%0A{MORE}")
     assert 3840 < len(text) <= 4000
-
-
-@pytest.mark.parametrize(
-    ("value", "wanted"), [("true", True), ("false", False), ("1", False), ("", False)]
-)
-def test_only_github_actions_gets_it(
-    monkeypatch: pytest.MonkeyPatch, value: str, wanted: bool
-) -> None:
-    monkeypatch.setenv("GITHUB_ACTIONS", value)
-
-    assert github.is_wanted() is wanted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timezone
 
 import pytest
@@ -28,6 +29,7 @@ from twbuild.watch.events import (
 CREATED = datetime(2026, 11, 24, 14, 2, 11, tzinfo=timezone.utc)
 URL = "https://serverless.twilio.com/x"
 COMPLETED = Finished(BUILD, Outcome.COMPLETED, None, 72.0, 9)
+BUSY = Problem(BUILD, "HTTP 503", "busy", 0.0)
 
 LINES: list[tuple[Event, str | None]] = [
     (Notice("credentials: profile dev"), "credentials: profile dev"),
@@ -44,11 +46,8 @@ LINES: list[tuple[Event, str | None]] = [
     (Building(BUILD), f"building  {BUILD}"),
     (Started("s", (BUILD,), 90.0), f"waiting for {BUILD} in s, at most 1m 30s"),
     (Started("s", (BUILD, OTHER_BUILD), 0.0), "waiting for 2 builds in s, no time limit"),
-    (
-        Problem(BUILD, "could not resolve x", "DNS", 104.0),
-        f"could not resolve x, retrying in 4s  build {BUILD}",
-    ),
-    (Problem(None, "HTTP 503", "HTTP 503", 99.0), "HTTP 503, retrying in 0s"),
+    (BUSY._replace(next_at=104.0), f"HTTP 503, retrying in 4s  build {BUILD}"),
+    (BUSY._replace(sid=None, next_at=99.0), "HTTP 503, retrying in 0s"),
     (COMPLETED, f"✓ completed  {BUILD}  ready to deploy (waited 1m 12s)"),
     (Details(BUILD, None), None),
     (Usual(70), None),
@@ -63,85 +62,61 @@ def test_each_event_has_its_line(event: Event, text: str | None) -> None:
     assert (found and plain(found)) == text
 
 
-class Watched:
-    """Plain progress whose clock the test moves."""
+Lines = Callable[..., list[str]]
 
-    def __init__(self, *sids: str, once: bool = False) -> None:
-        self.now = 0.0
-        self.progress = Plain(
-            Stderr("plain"), sids, lambda _: True, once=once, clock=lambda: self.now
-        )
 
-    def show(self, *events: Event, after: float = 0.0) -> None:
-        self.now += after
+@pytest.fixture
+def lines(capfd: pytest.CaptureFixture[str]) -> Lines:
+    """The lines of events, and of a tick each second after them."""
+
+    def shown(
+        *events: Event, ticks: int = 0, sids: tuple[str, ...] = (BUILD,), once: bool = False
+    ) -> list[str]:
+        now = 0.0
+        progress = Plain(Stderr("plain"), sids, lambda _: True, once=once, clock=lambda: now)
         for event in events:
-            self.progress.show(event)
+            progress.show(event)
+        for _ in range(ticks):
+            now += 1
+            progress.show(Tick())
+        return capfd.readouterr().err.removeprefix("twbuild: ").splitlines()
+
+    return shown
 
 
-def test_a_line_comes_every_30_seconds_while_nothing_changes(
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    watched = Watched(BUILD)
-    watched.show(Building(BUILD))
-    for _ in range(61):
-        watched.show(Tick(), after=1)
+def test_a_line_comes_every_30_seconds_while_nothing_changes(lines: Lines) -> None:
+    shown = [f"twbuild: building  {BUILD}  ({waited})" for waited in ("30s", "1m")]
 
-    assert capfd.readouterr().err.splitlines() == [
-        f"twbuild: building  {BUILD}",
-        f"twbuild: building  {BUILD}  (30s)",
-        f"twbuild: building  {BUILD}  (1m)",
-    ]
+    assert lines(Building(BUILD), ticks=61) == [f"building  {BUILD}", *shown]
 
 
-def test_building_after_a_problem_is_building_again(capfd: pytest.CaptureFixture[str]) -> None:
-    problem = Problem(BUILD, "HTTP 503", "HTTP 503", 0.0)
-    Watched(BUILD).show(Building(BUILD), problem, Building(BUILD))
+def test_building_after_a_problem_is_building_again(lines: Lines) -> None:
+    first, _, last = lines(Building(BUILD), BUSY, Building(BUILD))
 
-    lines = capfd.readouterr().err.splitlines()
-    assert (lines[0], lines[-1]) == (
-        f"twbuild: building  {BUILD}",
-        f"twbuild: building again  {BUILD}",
-    )
+    assert (first, last) == (f"building  {BUILD}", f"twbuild: building again  {BUILD}")
 
 
-def test_status_says_after_5_seconds_that_it_waits(capfd: pytest.CaptureFixture[str]) -> None:
-    watched = Watched(BUILD, once=True)
-    for _ in range(30):
-        watched.show(Tick(), after=1)
+def test_status_says_after_5_seconds_that_it_waits(lines: Lines) -> None:
+    assert lines(ticks=30, once=True) == [f"asking  {BUILD}  (5s)"]
 
-    assert capfd.readouterr().err == f"twbuild: asking  {BUILD}  (5s)\n"
+
+TWO = (BUILD, OTHER_BUILD)
 
 
 @pytest.mark.parametrize(
-    ("events", "shown"),
+    ("events", "sids", "shown"),
     [
-        ([Building(BUILD), Usual(70)], f"still building after 30s (usually about 1m 10s)  {BUILD}"),
-        ([Usual(70)], f"asking  {BUILD}  (30s)"),
-        (
-            [Building(BUILD), Usual(70), Problem(BUILD, "HTTP 503", "HTTP 503", 40)],
-            f"HTTP 503  {BUILD}  (30s)",
-        ),
+        ([Building(BUILD), Usual(70)], TWO[:1], "still building after 30s (usually about 1m 10s)"),
+        ([Usual(70)], TWO[:1], f"asking  {BUILD}  (30s)"),
+        ([Building(BUILD), Usual(70), BUSY], TWO[:1], f"HTTP 503  {BUILD}  (30s)"),
+        ([COMPLETED], TWO, "waiting for 1 build  (30s)"),
+        ([COMPLETED, Usual(70)], TWO, "waiting for 1 build  (30s, usually about 1m 10s)"),
     ],
-    ids=["building", "asking", "a problem"],
 )
 def test_that_line_says_how_long_builds_usually_take(
-    capfd: pytest.CaptureFixture[str], events: list[Event], shown: str
+    lines: Lines, events: list[Event], sids: tuple[str, ...], shown: str
 ) -> None:
-    watched = Watched(BUILD)
-    watched.show(*events)
-    watched.show(Tick(), after=30)
+    """That line says how long builds usually take and counts the unfinished of several."""
+    *_, last = lines(*events, ticks=30, sids=sids)
 
-    assert capfd.readouterr().err.splitlines()[-1] == f"twbuild: {shown}"
-
-
-def test_that_line_counts_the_unfinished_of_several_builds(
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    watched = Watched(BUILD, OTHER_BUILD)
-    watched.show(COMPLETED)
-    watched.show(Tick(), after=30)
-
-    assert capfd.readouterr().err.endswith("twbuild: waiting for 1 build  (30s)\n")
-    watched.show(Usual(70))
-    watched.show(Tick(), after=30)
-    assert capfd.readouterr().err == ("twbuild: waiting for 1 build  (1m, usually about 1m 10s)\n")
+    assert last.removeprefix("twbuild: ") == shown + (f"  {BUILD}" * shown.startswith("still"))

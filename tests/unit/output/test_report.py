@@ -10,8 +10,9 @@ from collections.abc import Sequence
 import pytest
 
 from tests.support.command import BUILD, OTHER_BUILD, SERVICE
+from tests.unit.output.endings import COMPLETED, FAILED, TIMEOUT, UNAVAILABLE, finished
 from twbuild.api.models import Build
-from twbuild.errors import CredentialsError, TransientError, UsageError
+from twbuild.errors import CredentialsError, UsageError
 from twbuild.outcome import Outcome
 from twbuild.output import report
 from twbuild.output.report import Report
@@ -22,13 +23,10 @@ WAIT = WatchOptions(profile=None, format=None, quiet=False, verbose=False, progr
 JSON = WAIT._replace(format="json")
 QUIET = WAIT._replace(quiet=True)
 STATUS = WAIT._replace(once=True)
-ERROR = TransientError("HTTP 503", "HTTP 503", "Try again later.", details=["request RQ1"])
-COMPLETED = Finished(BUILD, Outcome.COMPLETED, None, 5.0, 5)
-FAILED = Finished(OTHER_BUILD, Outcome.FAILED, None, 6.0, 6)
-BUILDING = Finished(BUILD, Outcome.BUILDING, None, 0.2, 1)
-TIMEOUT = Finished(BUILD, Outcome.TIMEOUT, None, 5.0, 5)
-UNAVAILABLE = Finished(BUILD, Outcome.UNAVAILABLE, None, 120.0, 9, ERROR)
+BUILDING = finished(Outcome.BUILDING, 0.2, 1)
 LINE = f"twbuild: ✓ completed  {BUILD}  ready to deploy (waited 5s)\n"
+
+Capture = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(autouse=True)
@@ -42,10 +40,7 @@ class Shown:
     """What a report has written on stdout and stderr since the last look."""
 
     def __init__(
-        self,
-        capfd: pytest.CaptureFixture[str],
-        options: WatchOptions = WAIT,
-        sids: Sequence[str] = (BUILD,),
+        self, capfd: Capture, options: WatchOptions = WAIT, sids: Sequence[str | None] = (BUILD,)
     ) -> None:
         self.report = Report(options)
         self.report.begin(sids)
@@ -66,9 +61,6 @@ class Shown:
         return out, err
 
 
-Capture = pytest.CaptureFixture[str]
-
-
 def test_a_result_is_one_bare_word_and_is_written_once(capfd: Capture) -> None:
     shown = Shown(capfd)
 
@@ -80,33 +72,28 @@ def test_a_result_is_one_bare_word_and_is_written_once(capfd: Capture) -> None:
 def test_of_several_builds_each_line_names_its_own(capfd: Capture) -> None:
     shown = Shown(capfd, sids=(BUILD, OTHER_BUILD))
 
-    assert shown.of(FAILED) == (
-        f"{OTHER_BUILD} failed\n",
-        f"twbuild: ✗ failed     {OTHER_BUILD}  (waited 6s)\n",
-    )
+    failed = f"twbuild: ✗ failed     {OTHER_BUILD}  (waited 6s)\n"
+    assert shown.of(FAILED) == (f"{OTHER_BUILD} failed\n", failed)
     out, err = shown.end(COMPLETED, FAILED)
     assert out == f"{BUILD} completed\n"
     assert err.startswith("twbuild: 2 builds: 1 completed, 1 failed (waited 6s)\n")
     assert shown.code == 1
 
 
-def test_the_json_of_a_failed_build_waits_for_its_details(capfd: Capture) -> None:
+@pytest.mark.parametrize("runtime", ["node22", None])
+def test_the_json_of_a_failed_build_waits_for_its_details(
+    capfd: Capture, runtime: str | None
+) -> None:
+    """The JSON of a failed build waits for its details and for the end at most."""
     shown = Shown(capfd, JSON, (OTHER_BUILD,))
     assert shown.of(FAILED)[0] == ""
 
-    details = Details(OTHER_BUILD, Build(OTHER_BUILD, "failed", runtime="node22"))
-    out, _ = shown.of(details)
-
-    assert json.loads(out)["build"]["runtime"] == "node22"
-    assert shown.end(FAILED)[0] == ""
-
-
-def test_the_json_without_details_is_written_at_the_end(capfd: Capture) -> None:
-    """The JSON of a failed build without details is written at the end."""
-    shown = Shown(capfd, JSON, (OTHER_BUILD,))
-    shown.of(FAILED)
-
-    assert json.loads(shown.end(FAILED)[0])["build"] is None
+    if runtime:
+        details = Details(OTHER_BUILD, Build(OTHER_BUILD, "failed", runtime=runtime))
+        assert json.loads(shown.of(details)[0])["build"]["runtime"] == runtime
+        assert shown.end(FAILED)[0] == ""
+    else:
+        assert json.loads(shown.end(FAILED)[0])["build"] is None
 
 
 @pytest.mark.parametrize("terminals", [{1}, {2}, {1, 2}], ids=str)
@@ -139,7 +126,7 @@ def test_a_verdict_is_on_stderr_where_stdout_is_elsewhere(
 def test_the_last_line_repeats_what_matters(
     capfd: Capture, options: WatchOptions, ended: Finished, is_repeated: bool
 ) -> None:
-    shown = Shown(capfd, options, (str(ended.sid),))
+    shown = Shown(capfd, options, (ended.sid,))
     shown.of(ended)
 
     assert (shown.end(ended)[1] != "") is is_repeated
@@ -153,7 +140,6 @@ def test_quiet_leaves_out_all_but_what_verbose_adds(
     capfd: Capture, quiet: bool, verbose: bool, written: str
 ) -> None:
     shown = Shown(capfd, WAIT._replace(quiet=quiet, verbose=verbose))
-
     _, err = shown.of(Notice("a", verbose=True), Notice("b"), Tick())
 
     assert err == "".join(f"twbuild: {text}\n" for text in written)
@@ -166,44 +152,34 @@ def test_only_a_wait_in_plain_lines_says_that_it_begins(capfd: Capture) -> None:
     assert "waiting" not in Shown(capfd, QUIET).of(*begins)[1]
 
 
-ALWAYS = (Outcome.FAILED, Outcome.TIMEOUT, Outcome.UNAVAILABLE)
-
-
-@pytest.mark.parametrize(
-    "options", [WAIT, QUIET, STATUS, JSON], ids=["wait", "-q", "status", "json"]
-)
-@pytest.mark.parametrize(
-    "ended", [COMPLETED, FAILED, TIMEOUT, UNAVAILABLE], ids=lambda e: e.outcome.value
-)
+@pytest.mark.parametrize("options", [WAIT, QUIET, STATUS, JSON], ids=["wait", "q", "status", "j"])
+@pytest.mark.parametrize("ended", [COMPLETED, FAILED, TIMEOUT, UNAVAILABLE])
 def test_github_gets_one_annotation_for_the_closing_lines(
     elsewhere: pytest.MonkeyPatch, capfd: Capture, options: WatchOptions, ended: Finished
 ) -> None:
     """GitHub gets one annotation in place of the closing lines of what went wrong."""
     elsewhere.setenv("GITHUB_ACTIONS", "true")
-    shown = Shown(capfd, options, (str(ended.sid),))
+    shown = Shown(capfd, options, (ended.sid,))
     shown.of(ended)
     _, err = shown.end(ended)
 
-    if ended.outcome in ALWAYS:
+    if ended is COMPLETED:
+        assert "::error" not in err
+    else:
         assert err.startswith("::error title=twbuild::")
         assert err.count("\n") == 1
         assert str(ended.sid) in err
-    else:
-        assert "::error" not in err
 
 
 def test_an_annotation_without_everything_is_below_the_lines(
     elsewhere: pytest.MonkeyPatch, capfd: Capture
 ) -> None:
     elsewhere.setenv("GITHUB_ACTIONS", "true")
-
     report.refuse(UsageError("m", *(f"hint {number}" for number in range(1000))))
 
-    lines = capfd.readouterr().err.splitlines()
-    assert lines[0] == "twbuild: error: m"
-    assert lines[1000] == "twbuild:   hint 999"
-    assert lines[1001].startswith("::error title=twbuild::")
-    assert len(lines) == 1002
+    first, *_, last, annotation = capfd.readouterr().err.splitlines()
+    assert (first, last) == ("twbuild: error: m", "twbuild:   hint 999")
+    assert annotation.startswith("::error title=twbuild::m%0A")
 
 
 @pytest.mark.parametrize(
@@ -221,20 +197,18 @@ def test_a_refusal_is_annotated_where_github_runs_it(
     assert ("::error" in capfd.readouterr().err) is is_annotated
 
 
-def test_without_credentials_each_build_has_its_object(capfd: Capture) -> None:
-    """Without credentials each build has its object and the error is said once."""
-    code = Report(JSON).refuse(CredentialsError("no credentials"), [BUILD, OTHER_BUILD])
+@pytest.mark.parametrize(
+    ("error", "code", "outcomes"),
+    [(CredentialsError("m"), 4, ["unauthorized"] * 2), (UsageError("m"), 2, [])],
+)
+def test_without_credentials_each_build_has_its_object(
+    capfd: Capture, error: CredentialsError | UsageError, code: int, outcomes: list[str]
+) -> None:
+    """Without credentials each build has its object but a usage error has none."""
+    assert Report(JSON).refuse(error, [BUILD, OTHER_BUILD]) == code
 
     out, err = capfd.readouterr()
     objects = [json.loads(line) for line in out.splitlines()]
-    assert code == 4
-    assert [(found["sid"], found["outcome"]) for found in objects] == [
-        (BUILD, "unauthorized"),
-        (OTHER_BUILD, "unauthorized"),
-    ]
-    assert err == "twbuild: error: no credentials\n"
-
-
-def test_a_usage_error_has_no_object(capfd: Capture) -> None:
-    assert Report(JSON).refuse(UsageError("m"), [BUILD]) == 2
-    assert capfd.readouterr().out == ""
+    assert [found["outcome"] for found in objects] == outcomes
+    assert {found["sid"] for found in objects} == ({BUILD, OTHER_BUILD} if outcomes else set())
+    assert err == "twbuild: error: m\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -12,6 +12,7 @@ from tests.support.command import BUILD, OTHER_BUILD
 from twbuild.api.models import Build, BuildPage, Request, Resource
 from twbuild.outcome import Outcome
 from twbuild.watch.background import PAGE, Background, BackgroundRequest
+from twbuild.watch.earlier import changes
 from twbuild.watch.events import BuildEvent, Building, Details, Finished, Problem, Selected, Usual
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=timezone.utc)
@@ -73,20 +74,15 @@ def test_earlier_builds_are_requested_once_after_building_or_failure(
 ) -> None:
     assert requests(background(*events)) == wanted
     assert requests(background(*events, earlier=False)) == [r for r in wanted if r != PAGE]
+    no_details = background(*events, details=False)
+    assert requests(no_details) == [PAGE] * (BUILDING in events and SELECTED not in events)
 
 
-def test_nothing_is_requested_of_a_failed_build_without_details() -> None:
-    assert requests(background(FAILED, details=False)) == []
+@pytest.mark.parametrize(("deadline", "until"), [(math.inf, 105), (103, 103)])
+def test_a_request_ends_after_5_seconds_or_at_the_deadline(deadline: float, until: float) -> None:
+    waiting = background(BUILDING, FAILED, deadline=deadline).waiting
 
-
-@pytest.mark.parametrize(("deadline", "until"), [(math.inf, 105), (105.5, 105), (103, 103)])
-def test_each_request_ends_after_5_seconds_and_by_the_deadline(
-    deadline: float, until: float
-) -> None:
-    assert background(BUILDING, FAILED, deadline=deadline).waiting == [
-        BackgroundRequest(PAGE, until),
-        BackgroundRequest(details(), until),
-    ]
+    assert waiting == [BackgroundRequest(sent, until) for sent in (PAGE, details())]
 
 
 def reported(
@@ -106,44 +102,28 @@ def test_the_list_behind_the_newest_build_says_the_same() -> None:
 
     assert list(made.on(SELECTED, 100)) == [Usual(61)]
     assert list(made.on(FAILED, 101)) == []
-    (found,) = reported(made, [(details(), NEW)])
-    assert isinstance(found, Details)
-    assert found.changes
-    assert found.changes.runtime == ("node22", "node20")
+    assert reported(made, [(details(), NEW)]) == [Details(BUILD, NEW, changes(NEW, LISTED[1]))]
     assert list(background(earlier=False).on(SELECTED, 100)) == []
 
 
-@pytest.mark.parametrize("order", [list, lambda answers: answers[::-1]], ids=["first", "last"])
-def test_details_are_complete_after_the_build_and_the_list(
-    order: Callable[[list[Request]], list[Request]],
-) -> None:
-    answers: dict[Request, Build | BuildPage] = {PAGE: LIST, details(): NEW}
-    first, last = order([PAGE, details()])
+@pytest.mark.parametrize("is_list_first", [True, False])
+def test_details_are_complete_after_the_build_and_the_list(is_list_first: bool) -> None:
+    answers: list[tuple[Request, Build | BuildPage]] = [(PAGE, LIST), (details(), NEW)]
+    first, last = answers if is_list_first else answers[::-1]
     made = background(FAILED)
 
-    events = reported(made, [(first, answers[first])])
+    assert reported(made, [first]) == [Usual(61)] * is_list_first
     assert made.holds_end
-    assert not [event for event in events if isinstance(event, Details)]
-
-    events = reported(made, [(last, answers[last])])
-    (found,) = [event for event in events if isinstance(event, Details)]
-    assert found.build == NEW
-    assert found.changes
-    assert (found.changes.since, found.changes.runtime) == (LISTED[1], ("node22", "node20"))
+    *_, found = reported(made, [last])
+    assert isinstance(found, Details)
+    assert (found.build, found.changes) == (NEW, changes(NEW, LISTED[1]))
     assert not made.holds_end
 
 
 @pytest.mark.parametrize(
     ("page", "build"),
-    [
-        (None, NEW),
-        (LIST._replace(builds=()), NEW),
-        (LIST._replace(builds=LISTED[1:]), NEW),
-        (LIST._replace(builds=LISTED[:1]), NEW),
-        (LIST, None),
-        (None, None),
-    ],
-    ids=["no list", "empty list", "not listed", "no other", "no details", "nothing"],
+    [(None, NEW), (LIST._replace(builds=LISTED[1:]), NEW), (LIST, None), (None, None)],
+    ids=["no list", "not listed", "no details", "nothing"],
 )
 def test_no_change_is_reported_that_is_not_known(
     page: BuildPage | None, build: Build | None

@@ -1,4 +1,7 @@
-"""When a build is polled, what an answer means and when it is over, with a moved clock."""
+"""When a build is polled, what an answer means and when it is over, with a moved clock.
+
+What `schedule` decides shows in these times, too.
+"""
 
 from __future__ import annotations
 
