@@ -62,7 +62,7 @@ def test_how_a_wait_ended_is_one_line(ended: Finished, line: str) -> None:
         (O.UNAVAILABLE, f"error: unavailable  build {BUILD}"),
     ],
 )
-def test_of_one_check_no_time_is_told(outcome: Outcome, line: str) -> None:
+def test_of_one_check_no_time_is_shown(outcome: Outcome, line: str) -> None:
     assert plain(messages.headline(finished(outcome, 0.4, polls=1), once=True)) == line
 
 
