@@ -17,6 +17,13 @@ from twbuild.output import streams
 Stdout = pytest.CaptureFixture[str]
 
 
+def mistake(words: list[str]) -> UsageError:
+    """What is wrong with a command."""
+    with pytest.raises(UsageError) as refused:
+        cli.parse(words).run()
+    return refused.value
+
+
 def test_the_version_is_one_line(capfd: Stdout) -> None:
     assert cli.parse(["--version"]).run() == 0
     assert capfd.readouterr().out == f"twbuild {__version__}\n"
@@ -50,7 +57,6 @@ MEANT = [
     (["hlep", "wait"], "Did you mean: twbuild help wait", "twbuild"),
     (["version"], "Did you mean: twbuild --version", "twbuild"),
     (["wiat", SERVICE], f"Did you mean: twbuild wait {SERVICE}", "twbuild"),
-    (["--wait", SERVICE, BUILD], f"Did you mean: twbuild wait {SERVICE} {BUILD}", "twbuild"),
     (["status", "--wait", BUILD], f"Did you mean: twbuild wait SERVICE {BUILD}", "twbuild status"),
     (["status", "--watch", "x"], "Did you mean: twbuild wait x", "twbuild status"),
     (["wait", "-f", "-p", "a b"], "Did you mean: twbuild wait -p 'a b'", "twbuild wait"),
@@ -58,24 +64,17 @@ MEANT = [
     (["--json", "status", "-p", "a b"], "mean: twbuild status --json -p 'a b'", "twbuild"),
     (["--outcome", "failed"], "Did you mean: twbuild sandbox --outcome failed", "twbuild"),
     (["wait", "-o", "json", "x"], "Did you mean: twbuild wait --json x", "twbuild wait"),
-    (["wait", "-ojson"], "Did you mean: twbuild wait --json", "twbuild wait"),
     (["status", "--output=json"], "Did you mean: twbuild status --json", "twbuild status"),
+    (["wait", "-t", "5m", "--service=x"], "Did you mean: twbuild wait x -t 5m", "twbuild wait"),
     (
-        ["wait", "-t", "5m", "--build", BUILD, "--service=x"],
-        f"Did you mean: twbuild wait x -t 5m {BUILD}",
-        "twbuild wait",
-    ),
-    (
-        ["status", "--service-sid", SERVICE, "--sid", BUILD],
-        f"Did you mean: twbuild status {SERVICE} {BUILD}",
+        ["status", "--sid", BUILD, SERVICE],
+        f"mean: twbuild status {SERVICE} {BUILD}",
         "twbuild status",
     ),
     (["wait", "--region", "ie1"], "Set TWILIO_REGION", "twbuild wait"),
     (["status", "-t", "5m"], "-t is an option of twbuild wait", "twbuild status"),
     (["sandbox", "wait", "x"], "Did you mean: twbuild sandbox twbuild wait x", "twbuild sandbox"),
-    (["wait", "--timeot", "5m"], "Did you mean: twbuild wait --timeout 5m", "twbuild wait"),
     (["wait", "-q", "--tiemout=5m"], "Did you mean: twbuild wait -q --timeout 5m", "twbuild wait"),
-    (["wait", "-t"], "requires an argument", "twbuild wait"),
     (["wait", SERVICE, BUILD, "-i"], "requires an argument", "twbuild wait"),
     (["watch", SERVICE, BUILD], "watch", "twbuild"),
     (["--json"], "--json", "twbuild"),
@@ -87,13 +86,12 @@ def test_a_mistyped_command_or_option_suggests_what_was_meant(
     words: list[str], reported: str, helps: str
 ) -> None:
     """A mistyped command or option suggests what was meant and whose help to read."""
-    with pytest.raises(UsageError) as mistake:
-        cli.parse(words).run()
+    error = mistake(words)
+    said = [error.message, *error.hints]
 
-    said = [mistake.value.message, *mistake.value.hints]
     assert [line for line in said if reported in line], said
     assert said[-1] == f"For usage: {helps} --help"
-    spans = [span for line in mistake.value.lines for span in line]
+    spans = [span for line in error.lines for span in line]
     for command in [text for text, style in spans if style == "command"]:
         target.parse(cli.parse(shlex.split(command)[1:]).arguments)  # it is no mistake itself
 
@@ -104,7 +102,6 @@ def test_a_mistyped_command_or_option_suggests_what_was_meant(
         [BUILD, "\x1b[2J"],
         ["wait", "-p"],
         ["wait", "--quiet=1"],
-        ["status", "--json=pretty"],
         ["wait", "-o", "table"],
         ["wait", "-o"],
         ["wait", "--colour"],
@@ -114,10 +111,9 @@ def test_a_mistyped_command_or_option_suggests_what_was_meant(
     ids=str,
 )
 def test_nothing_is_suggested_that_would_be_a_mistake_itself(words: list[str]) -> None:
-    with pytest.raises(UsageError) as mistake:
-        cli.parse(words).run()
+    error = mistake(words)
+    said = [error.message, *error.hints[:-1]]
 
-    said = [mistake.value.message, *mistake.value.hints[:-1]]
     assert [line for line in said if "Did you mean" in line or " is an option of" in line] == []
 
 
@@ -127,23 +123,13 @@ URL = f"https://serverless.twilio.com/v1/Services/{SERVICE}/Builds/{BUILD}/Statu
 @pytest.mark.parametrize(
     ("words", "command"),
     [
-        (["status", URL], f"twbuild status {SERVICE} {BUILD}"),
+        (["status", URL], f"status {SERVICE} {BUILD}"),
         (
             ["wait", "-p", "a b", "-t", "30m", "-i500ms", "-qv", "--json", f"{SERVICE}/{BUILD}"],
-            f"twbuild wait -p 'a b' --json -q -v -i 0.5s -t 1800s {SERVICE} {BUILD}",
+            f"wait -p 'a b' --json -q -v -i 0.5s -t 1800s {SERVICE} {BUILD}",
         ),
-        (
-            ["status", "-p", "dev", "--json", f"{SERVICE}/{BUILD}"],
-            f"twbuild status -p dev --json {SERVICE} {BUILD}",
-        ),
-        (
-            ["status", "-p", "dev", BUILD, OTHER_BUILD],
-            f"twbuild wait -p dev SERVICE {BUILD} {OTHER_BUILD}",
-        ),
-        (
-            ["status", "-q", SERVICE, BUILD, OTHER_BUILD],
-            f"twbuild wait -q {SERVICE} {BUILD} {OTHER_BUILD}",
-        ),
+        (["status", "--json", f"{SERVICE}/{BUILD}"], f"status --json {SERVICE} {BUILD}"),
+        (["status", "-p", "x", BUILD, OTHER_BUILD], f"wait -p x SERVICE {BUILD} {OTHER_BUILD}"),
     ],
     ids=str,
 )
@@ -151,7 +137,7 @@ def test_a_suggested_command_keeps_the_options_that_were_typed(
     capfd: Stdout, words: list[str], command: str
 ) -> None:
     assert cli.parse(words).run() == ExitCode.USAGE
-    assert capfd.readouterr().err.endswith(f": {command}\n")
+    assert capfd.readouterr().err.endswith(f": twbuild {command}\n")
 
 
 @pytest.mark.parametrize("command", ["status", "wait", "sandbox"])
@@ -175,5 +161,4 @@ def test_help_is_short_with_examples_and_codes(
 
 
 def test_an_empty_command_of_the_sandbox_is_a_mistake() -> None:
-    with pytest.raises(UsageError, match="COMMAND is empty"):
-        cli.parse(["sandbox", ""]).run()
+    assert mistake(["sandbox", ""]).message.startswith("COMMAND is empty")

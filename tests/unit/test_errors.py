@@ -9,16 +9,16 @@ from twbuild.outcome import Outcome, most_urgent
 
 
 @pytest.mark.parametrize(
-    ("error", "code"),
+    ("kind", "code"),
     [
-        (errors.UsageError("x"), 2),
-        (errors.CredentialsError("x"), 4),
-        (errors.OutputError("x"), 3),
-        (errors.TwbuildError("x"), 3),
+        (errors.UsageError, 2),
+        (errors.CredentialsError, 4),
+        (errors.OutputError, 3),
+        (errors.TwbuildError, 3),
     ],
 )
-def test_the_codes_of_errors(error: errors.TwbuildError, code: int) -> None:
-    assert error.exit_code == code
+def test_the_codes_of_errors(kind: type[errors.TwbuildError], code: int) -> None:
+    assert kind("x").exit_code == code
 
 
 @pytest.mark.parametrize(
@@ -30,21 +30,19 @@ def test_the_codes_of_errors(error: errors.TwbuildError, code: int) -> None:
         (errors.NotFoundError, Outcome.NOT_FOUND, 5),
     ],
 )
-def test_the_outcomes_of_answers_that_are_no_good(
+def test_a_failed_request_has_its_outcome_and_what_is_known(
     kind: type[errors.FetchError], outcome: Outcome, code: int
 ) -> None:
-    error = kind("short", "long", "hint", http_status=418, code=7, request_id="RQ1", retry_after=2)
+    known = {"http_status": 418, "code": 7, "request_id": "RQ1", "retry_after": 2, "detail": "d"}
+    error, bare = kind("reason", "long", "hint", short="brief", **known), kind("reason", "long")  # type: ignore[arg-type]
 
     assert error.outcome is outcome
     assert most_urgent([error.outcome]).exit_code == code
-    assert (str(error), error.message, error.reason) == ("long", "long", "short")
-    assert error.hints == ("hint",)
-    assert (error.http_status, error.code, error.request_id) == (418, 7, "RQ1")
-    assert error.retry_after == 2
-
-
-def test_what_is_unknown_of_an_answer_is_none() -> None:
-    error = errors.TransientError("short", "long")
-
-    assert (error.http_status, error.code, error.request_id, error.hints) == (None, None, None, ())
-    assert error.retry_after == 0
+    assert (str(error), error.message, error.reason) == ("long", "long", "reason")
+    assert (error.short, error.hints) == ("brief", ("hint",))
+    assert {name: getattr(error, name) for name in known} == known
+    assert (bare.short, bare.hints) == ("reason", ())
+    assert {name: getattr(bare, name) for name in known} == {
+        **dict.fromkeys(known, None),
+        "retry_after": 0,
+    }

@@ -12,20 +12,9 @@ O = Outcome  # noqa: E741 - keeps the table readable
 
 
 def test_the_codes_never_change() -> None:
-    assert {code.name: code.value for code in ExitCode} == {
-        "COMPLETED": 0,
-        "FAILED": 1,
-        "USAGE": 2,
-        "UNAVAILABLE": 3,
-        "CREDENTIALS": 4,
-        "NOT_FOUND": 5,
-        "BUILDING": 8,
-        "BUG": 70,
-        "TIMEOUT": 124,
-        "HANGUP": 129,
-        "INTERRUPTED": 130,
-        "TERMINATED": 143,
-    }
+    codes = [0, 1, 2, 3, 4, 5, 8, 70, 124, 129, 130, 143]
+
+    assert [code.value for code in ExitCode] == codes
 
 
 def test_each_code_says_what_it_means_and_is_a_number() -> None:
@@ -37,15 +26,8 @@ def test_each_code_says_what_it_means_and_is_a_number() -> None:
 @pytest.mark.parametrize(
     ("outcomes", "code"),
     [
-        ([O.COMPLETED], 0),
-        ([O.FAILED], 1),
-        ([O.UNAVAILABLE], 3),
-        ([O.UNAUTHORIZED], 4),
-        ([O.NOT_FOUND], 5),
-        ([O.BUILDING], 8),
-        ([O.TIMEOUT], 124),
-        ([O.INTERRUPTED], 130),
-        ([O.COMPLETED, O.COMPLETED], 0),
+        *[([O.COMPLETED], 0), ([O.FAILED], 1), ([O.UNAVAILABLE], 3), ([O.UNAUTHORIZED], 4)],
+        *[([O.NOT_FOUND], 5), ([O.BUILDING], 8), ([O.TIMEOUT], 124), ([O.INTERRUPTED], 130)],
         ([O.FAILED, O.INTERRUPTED, O.COMPLETED], 130),
         ([O.COMPLETED, O.FAILED, O.TIMEOUT, O.UNAUTHORIZED, O.NOT_FOUND, O.UNAVAILABLE], 1),
         ([O.UNAVAILABLE, O.NOT_FOUND, O.UNAUTHORIZED, O.TIMEOUT, O.COMPLETED], 124),

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from twbuild.errors import TwbuildError
 from twbuild.sandbox import command
 from twbuild.sandbox.server import Sandbox
+from twbuild.text import printable
 
 
 def test_command_sees_no_account_but_the_sandboxs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,46 +30,29 @@ def test_command_sees_no_account_but_the_sandboxs(monkeypatch: pytest.MonkeyPatc
     }
 
 
-def refusal(name: str) -> tuple[TwbuildError, int]:
-    """Why a command cannot be started, and the exit code for it."""
+@pytest.mark.parametrize(
+    ("script", "mode", "code", "reported"),
+    [
+        (None, 0, 127, "{}: no such file or directory"),
+        (b"true\n", 0o644, 126, "{}: permission denied"),
+        (b"#!/no/such/sh -e\n", 0o755, 126, "its interpreter '/no/such/sh' does not exist"),
+        (b"#!/bin/sh\r\ntrue\r\n", 0o755, 126, r"its interpreter '/bin/sh\r' does not exist"),
+    ],
+)
+def test_a_command_that_cannot_start_has_code_and_reason(
+    tmp_path: Path, script: bytes | None, mode: int, code: int, reported: str
+) -> None:
+    path = tmp_path / "deploy\x1b.sh"
+    if script is not None:
+        path.write_bytes(script)
+        path.chmod(mode)
     with pytest.raises(OSError) as refused:
-        subprocess.Popen([name], env={"PATH": "/usr/bin:/bin"})
-    return command._why_not(name, {"PATH": "/usr/bin:/bin"}, refused.value)
+        subprocess.Popen([str(path)])
+    error, found = command._why_not(str(path), {"PATH": "/usr/bin:/bin"}, refused.value)
 
-
-def script(folder: Path, content: bytes, mode: int = 0o755) -> str:
-    path = folder / "deploy.sh"
-    path.write_bytes(content)
-    path.chmod(mode)
-    return str(path)
-
-
-def test_a_command_that_does_not_exist_is_127() -> None:
-    error, code = refusal("no-such-command\x1b")
-
-    assert (code, error.message) == (127, "no-such-command\\x1b: no such file or directory")
-
-
-def test_a_command_that_cannot_be_executed_is_126(tmp_path: Path) -> None:
-    path = script(tmp_path, b"true\n", mode=0o644)
-    error, code = refusal(path)
-
-    assert (code, error.message) == (126, f"{path}: permission denied")
-
-
-def test_a_script_whose_interpreter_does_not_exist_names_it(tmp_path: Path) -> None:
-    error, code = refusal(script(tmp_path, b"#!/no/such/sh -e\n"))
-
-    assert code == 126
-    assert error.message.endswith("its interpreter '/no/such/sh' does not exist")
-    assert error.hints == ()
-
-
-def test_a_script_with_windows_line_ends_is_reported(tmp_path: Path) -> None:
-    error, code = refusal(script(tmp_path, b"#!/bin/sh\r\ntrue\r\n"))
-
-    assert code == 126
-    assert "CRLF" in error.hints[0]
+    assert found == code
+    assert error.message.endswith(reported.format(printable(path)))
+    assert ["CRLF" in hint for hint in error.hints] == [True] * ("\\r" in reported)
 
 
 @pytest.mark.parametrize(("body", "code"), [("exit 7", 7), ("kill -KILL $$", 128 + 9)])
