@@ -1,25 +1,56 @@
-"""Single requests to a scripted server."""
+"""Single requests to a scripted server, and answers that need none."""
 
 from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
+from requests.structures import CaseInsensitiveDict
 
-from tests.support.command import BUILD
+from tests.support.command import ACCOUNT, BUILD, SERVICE, TOKEN
 from tests.support.fasttime import fetcher
-from tests.support.sockets import Handler, Server, http
+from tests.support.sockets import Server, http
 from tests.support.twilio import status_body
-from twbuild.api.models import Build, BuildPage, BuildStatus, Request, Resource
+from twbuild.api.models import Request, Resource, Response
+from twbuild.api.redaction import Redactor, secrets
+from twbuild.api.sent_request import SentRequest
+from twbuild.config import settings
 from twbuild.errors import FetchError
 
 STATUS = Request(Resource.STATUS, BUILD)
 DETAILS = Request(Resource.BUILD, BUILD)
 PAGE = Request(Resource.PAGE)
 MIB = 1 << 20
+PATH = f"/v1/Services/{SERVICE}/Builds/{BUILD}/Status"
+RQ = f"RQ{'d4' * 16}"
+TOKENS = {"TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": TOKEN}
+
+
+def sent_request(
+    request: Request = STATUS,
+    environ: Mapping[str, str] = TOKENS,
+    service: str = SERVICE,
+    proxy: str | None = None,
+) -> SentRequest:
+    """A request to Twilio, unless `environ` has another address."""
+    found = settings.load_settings({**TOKENS, **environ}, None)
+    redacted = Redactor(*secrets(found.credentials, ())).redacted
+    return SentRequest(request, service, PATH, found, proxy, redacted)
+
+
+def response(status: int, body: object, **headers: str | None) -> Response:
+    """An answer with these bytes, or with what is made JSON.
+
+    `Retry_After` names Retry-After; a header that is None is left out.
+    """
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    given = {"Content-Type": "application/json", "Twilio-Request-Id": RQ, **named}
+    present = CaseInsensitiveDict({n: value for n, value in given.items() if value is not None})
+    return Response(status, present, bytearray(content), is_first=True)
 
 
 def body(**fields: object) -> bytes:
@@ -35,11 +66,6 @@ def refusal(server: Server, question: Request = STATUS) -> FetchError:
     with pytest.raises(FetchError) as refused:
         fetcher(server.url).fetch(question)
     return refused.value
-
-
-def requested(handler: Handler, question: Request = STATUS) -> BuildStatus | Build | BuildPage:
-    with Server(handler) as server:
-        return fetcher(server.url).fetch(question)
 
 
 class Names:

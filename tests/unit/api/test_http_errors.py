@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
-from werkzeug import Response
 
-from tests.support.command import ACCOUNT, KEY, SECRET, TOKEN
-from tests.support.command import BUILD as BUILD_SID
-from tests.support.fasttime import fetcher
+from tests.support.command import ACCOUNT, BUILD, KEY, SECRET, SERVICE, TOKEN
 from tests.support.secrets import shown
-from tests.support.sockets import Server, answering, http
-from tests.support.twilio import Twilio, error, reply
-from twbuild.api.models import Request, Resource
+from tests.unit.api.fetching import PAGE, PATH, RQ, STATUS, TOKENS, response, sent_request
+from twbuild.api import http_errors, parsing
+from twbuild.api.http_errors import PORTAL, PROXY_LOGIN
+from twbuild.api.models import Request
 from twbuild.errors import (
     FetchError,
     NotFoundError,
@@ -22,315 +21,274 @@ from twbuild.errors import (
     UnauthorizedError,
 )
 
-STATUS = Request(Resource.STATUS, BUILD_SID)
-DATE = "Tue, 24 Nov 2026 14:00:00 GMT"
+PAIR = {"TWILIO_API_KEY": KEY, "TWILIO_API_SECRET": SECRET}
+SWAPPED = "The user name is neither AC... nor SK...: are user name and secret swapped?"
+CUSTOM = {"TWBUILD_API_URL": "http://127.0.0.1:1"}
 
 
-def refusal(twilio: Twilio, answer: Response, **environ: str) -> FetchError:
-    twilio.says(answer)
-    with pytest.raises(FetchError) as refused:
-        fetcher(twilio.url, environ).fetch(STATUS)
-    return refused.value
+def refused(
+    status: int,
+    body: object = b"",
+    environ: Mapping[str, str] = TOKENS,
+    request: Request = STATUS,
+    proxy: str | None = None,
+    **headers: str | None,
+) -> FetchError:
+    """What an answer becomes; `Retry_After` names Retry-After."""
+    sent = sent_request(request, environ, proxy=proxy)
+    answer = response(status, body, **headers)
+    read = parsing.content(answer, request.resource)
+    if status == 200 and not http_errors.is_error(read):
+        return http_errors.from_invalid_answer(sent, answer, read, read.defect, "hint")
+    return http_errors.from_response(sent, answer, read)
 
 
-RETRY_AFTER: Mapping[str, tuple[dict[str, str], float]] = {
-    "missing": ({}, 0),
-    "seconds": ({"Retry-After": "7"}, 7),
-    "zero": ({"Retry-After": "0"}, 0),
-    "five minutes": ({"Retry-After": "300"}, 300),
-    "an hour": ({"Retry-After": "3600"}, 300),
-    "absurd": ({"Retry-After": "9" * 400}, 300),
-    "a fraction": ({"Retry-After": "0.493"}, 0),
-    "a plus": ({"Retry-After": "+5"}, 0),
-    "words": ({"Retry-After": "soon"}, 0),
-    "empty": ({"Retry-After": ""}, 0),
-    "other digits": ({"Retry-After": "\u00b2"}, 0),
-    "a date": ({"Retry-After": "Tue, 24 Nov 2026 14:00:42 GMT", "Date": DATE}, 42),
-    "a date, elsewhere": ({"Retry-After": "Tue, 24 Nov 2026 16:00:42 +0200", "Date": DATE}, 42),
-    "a date in the past": ({"Retry-After": "Tue, 24 Nov 2026 13:00:00 GMT", "Date": DATE}, 0),
-    "a date far away": ({"Retry-After": "Fri, 24 Nov 2034 14:00:00 GMT", "Date": DATE}, 300),
-    "a date, no Date": ({"Retry-After": "Tue, 24 Nov 2026 14:00:42 GMT", "Date": "now"}, 0),
-    "the year 99999": ({"Retry-After": "Tue, 24 Nov 99999 14:00:00 GMT", "Date": DATE}, 0),
-    "an offset of days": ({"Retry-After": "Tue, 24 Nov 2026 14:00:00 +9999", "Date": DATE}, 0),
-}
+def twilio(code: object, message: object = "Bad", **more: object) -> dict[str, object]:
+    """The older of Twilio's two error shapes."""
+    return {"code": code, "message": message, **more}
 
 
-@pytest.mark.parametrize("row", RETRY_AFTER)
-@pytest.mark.parametrize("status", [404, 408, 425, 429, 500, 503])
-def test_retry_after_is_seconds_or_a_date_within_5_minutes(row: str, status: int) -> None:
-    """Retry-After is seconds or a date at most 5 minutes and anything else is absent."""
-    headers, seconds = RETRY_AFTER[row]
-    lines = [f"{name}: {value}" for name, value in headers.items()]
-    answer = http(b"", f"{status} Busy", *lines)
-    with Server(answering(answer)) as server, pytest.raises(TransientError) as refused:
-        fetcher(server.url).fetch(STATUS)
+LINK = "https://x.example/20001"
+OLDER = {"code": 20001, "message": "Bad\nnode", "more_info": LINK}
+NEWER = {"type": LINK, "title": "Bad", "code": 20001, "detail": "node"}
+HTML = b"<!DOCTYPE html><p>Log in</p>"
+HTML_SIZE = "application/json, 28 bytes"
+LATIN = {"Content_Type": "text/html; charset=latin-1"}
+TEXT = {"Content_Type": "text/plain"}
+AGAIN = {"Retry_After": "7"}
+STATUS_PAGE = "Twilio's status: https://status.twilio.com"
+RETRY = "The server asks to retry after 7s (Retry-After)."
+ON_THE_WAY = ("This is not Twilio's answer. Check a proxy, VPN, gateway or ingress on the way.",)
+OUR_PROXY = ("This is not Twilio's answer. Check the proxy a:1.",)
+REJECTED = "a proxy or gateway rejected the request, not Twilio"
+NOT_FOLLOWED = "Redirects are not followed: the credentials would go with them."
+LOGIN = {"Location": "https://u:p@Login.Example:8443/secret?of=you"}
+LONG_HOST = {"Location": f"https://{'h' * 101}"}
+SECRET_HOST = {"Location": f"https://{TOKEN}.example/"}
 
-    assert refused.value.retry_after == seconds
+# An HTTP status, a body, what else is given to `refused`, then all of the message and the hints.
+Rows = list[tuple[int, object, dict[str, Any], str, tuple[str, ...]]]
+
+PASSING: Rows = [
+    (500, b"", {}, "HTTP 500", (STATUS_PAGE,)),
+    (503, twilio(20503), {}, "HTTP 503, code 20503: Bad", (STATUS_PAGE,)),
+    (503, b"x", {"Content_Type": None}, "HTTP 503, a body of no type, 1 bytes", (STATUS_PAGE,)),
+    (503, b"", {"environ": CUSTOM}, "HTTP 503", ("Check TWBUILD_API_URL.",)),
+    (503, b"", AGAIN, "HTTP 503", (STATUS_PAGE, RETRY)),
+    (511, HTML, {}, f"HTTP 511, {HTML_SIZE}", (PORTAL,)),
+    (429, twilio(20429), {}, "HTTP 429, code 20429: Bad", ()),
+    (204, b"", {}, "HTTP 204", ()),
+    (202, {"status": "completed"}, {}, "HTTP 202, application/json, 23 bytes", ()),
+    (404, HTML, {}, f"HTTP 404, {HTML_SIZE}", ON_THE_WAY),
+    (404, b"", {"proxy": "proxy a:1"}, "HTTP 404", OUR_PROXY),
+    (200, twilio(20429), {}, "HTTP 200 with an error inside: code 20429: Bad", ()),
+    (200, b"[]", AGAIN, "the answer is JSON, but not an object", ("hint",)),
+    (200, HTML, {}, f"HTML came instead of JSON ({HTML_SIZE})", (PORTAL,)),
+    (200, b"\xe9<", LATIN, "HTML came instead of JSON (text/html, 2 bytes)", (PORTAL,)),
+    (200, b"Log in", TEXT, "text came instead of JSON (text/plain, 6 bytes)", (PORTAL,)),
+]
+FATAL: Rows = [
+    (400, OLDER, {}, f"HTTP 400, code 20001: Bad node ({LINK})", ()),
+    (400, NEWER, {}, f"HTTP 400, code 20001: Bad: node ({LINK})", ()),
+    (400, twilio("20001", moreInfo=LINK), {}, f"HTTP 400, code 20001: Bad ({LINK})", ()),
+    (400, twilio(20001, more_info=7), AGAIN, "HTTP 400, code 20001: Bad", ()),
+    (304, b"", {}, "unexpected HTTP 304", ()),
+    (407, b"", {}, "HTTP 407", (PROXY_LOGIN,)),
+    (401, HTML, {}, f"{REJECTED} (HTTP 401, {HTML_SIZE})", ON_THE_WAY),
+    (403, b"", {}, f"{REJECTED} (HTTP 403)", ON_THE_WAY),
+    (302, b"", LOGIN, "HTTP 302, a redirect to login.example", (PORTAL, NOT_FOLLOWED)),
+    (302, b"", LONG_HOST, f"HTTP 302, a redirect to {'h' * 97}...", (PORTAL, NOT_FOLLOWED)),
+    (302, b"", {}, "HTTP 302, a redirect", (PORTAL, NOT_FOLLOWED)),
+    (308, b"", SECRET_HOST, "HTTP 308, a redirect", (PORTAL, NOT_FOLLOWED)),
+]
+
+REFUSED = "refused the credentials (HTTP 401)"
+ACTIVE = "is active and belongs to this account and region."
+TEST = "Test credentials cannot be used for Serverless: use live ones."
+USED = f"Account {ACCOUNT} was used (from TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN)."
+OF_ACCOUNT = f"{KEY} of account {ACCOUNT} was used (from TWILIO_API_KEY and TWILIO_API_SECRET)."
+KEY_HINTS = (f"Check that the key {ACTIVE}", f"API key {OF_ACCOUNT}")
+NO_BUILD = f"found no build {BUILD} in service {SERVICE} (HTTP 404)"
+CHECK = "Check the service and the Build SID. They may also belong to another account or region."
+CHECK_SERVICE = "Check the service. It may also belong to another account or region."
+CHECK_URL = "TWBUILD_API_URL is set: check it, too."
+ANOTHER = {"environ": CUSTOM, "Retry_After": "7"}
+
+UNAUTHORIZED: Rows = [
+    (401, twilio(20003), {}, f"Twilio {REFUSED}", (f"Check that the token {ACTIVE}", USED)),
+    (401, twilio(20003), {"environ": CUSTOM | PAIR}, f"the API {REFUSED}", KEY_HINTS),
+    (403, twilio(20008), AGAIN, "Twilio refused the credentials (HTTP 403)", (TEST, USED)),
+]
+NOT_FOUND: Rows = [
+    (404, twilio(20404), {}, f"Twilio {NO_BUILD}", (CHECK, USED)),
+    (404, twilio(20404), ANOTHER, f"the API {NO_BUILD}", (CHECK, CHECK_URL, USED, RETRY)),
+    (
+        404,
+        twilio(20404),
+        {"request": PAGE},
+        f"Twilio found no service {SERVICE} (HTTP 404)",
+        (CHECK_SERVICE, USED),
+    ),
+]
 
 
-def test_retry_after_counts_on_every_answer_that_is_requested_again(twilio: Twilio) -> None:
-    for answer in (error(404, Retry_After="7"), reply({"status": "queued"}, Retry_After="7")):
-        refused = refusal(twilio, answer)
+@pytest.mark.parametrize(
+    ("kind", "row"),
+    [
+        *((TransientError, row) for row in PASSING),
+        *((PermanentError, row) for row in FATAL),
+        *((UnauthorizedError, row) for row in UNAUTHORIZED),
+        *((NotFoundError, row) for row in NOT_FOUND),
+    ],
+)
+def test_each_refusal_has_its_sentence_and_hints(kind: type[FetchError], row: Any) -> None:
+    status, body, more, message, hints = row
 
-        assert refused.retry_after == 7
+    error = refused(status, body, **more)
 
-    assert refusal(twilio, error(401, Retry_After="7")).retry_after == 0
+    assert (type(error), error.message, error.hints) == (kind, message, hints)
+    assert (error.http_status, error.request_id) == (status, RQ)
+    is_retried = kind in (TransientError, NotFoundError) and "Retry_After" in more
+    assert error.retry_after == (7 if is_retried else 0)
 
 
-def test_both_of_twilios_error_shapes_are_read(twilio: Twilio) -> None:
-    older = {"code": 20001, "message": "Bad\nnode", "more_info": "https://x.example/20001"}
-    newer = {"type": "https://x.example/20001", "title": "Bad", "code": 20001, "detail": "node"}
+@pytest.mark.parametrize(
+    ("status", "body", "reason", "short", "detail"),
+    [
+        (503, b"", "HTTP 503", "HTTP 503", None),
+        (503, OLDER, "HTTP 503", "HTTP 503", f"Bad node ({LINK})"),
+        (404, OLDER, "HTTP 404", "HTTP 404", f"Bad node ({LINK})"),
+        (200, OLDER, "HTTP 200 with an error inside", "error 20001", f"Bad node ({LINK})"),
+        (200, b"[]", "the answer is JSON, but not an object", "bad answer", None),
+    ],
+)
+def test_each_refusal_has_its_parts_for_rows_and_objects(
+    status: int, body: object, reason: str, short: str, detail: str | None
+) -> None:
+    error = refused(status, body)
 
-    assert refusal(twilio, reply(older, 400)).message == (
-        "HTTP 400, code 20001: Bad node (https://x.example/20001)"
+    assert (error.reason, error.short, error.detail) == (reason, short, detail)
+    assert error.code == (20001 if detail else None)
+
+
+def test_the_details_are_what_twilio_says_and_the_request_once() -> None:
+    text = "The requested resource /Services/ZS/Builds was not found"
+    sent, place = f"GET {PATH} at serverless.twilio.com", "GET from serverless.twilio.com"
+    named = f"No {PATH.removeprefix('/v1')}"
+
+    assert refused(404, twilio(20404, text)).details == [
+        f"code 20404: {text}",
+        sent,
+        f"request {RQ}",
+    ]
+    assert refused(404, twilio(20404, named)).details == [
+        f"code 20404: {named}",
+        place,
+        f"request {RQ}",
+    ]
+    assert refused(503, twilio(20503)).details == [sent, f"request {RQ}"]
+    assert refused(503, Twilio_Request_Id=None).details == [sent]
+    assert refused(200, b"[]", Twilio_Request_Id="RQ1, RQ1").details == [sent, "request RQ1"]
+    assert refused(503, Twilio_Request_Id="R" * 101).request_id == f"{'R' * 97}..."
+
+
+# Tue, 24 Nov 2026 is when the server answered, at 14:00 GMT.
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        *(("", 0), ("7", 7), ("0", 0), ("300", 300), ("301", 300), ("9" * 400, 300)),
+        *(("0.493", 0), ("+5", 0), ("soon", 0), ("\u00b2", 0)),
+        ("Tue, 24 Nov 2026 14:00:42 GMT", 42),
+        ("Tue, 24 Nov 2026 14:00:42 -0000", 42),
+        ("Tue, 24 Nov 2026 16:00:42 +0200", 42),
+        ("Tue, 24 Nov 2026 13:00:00 GMT", 0),
+        ("Fri, 24 Nov 2034 14:00:00 GMT", 300),
+        ("Tue, 24 Nov 99999 14:00:00 GMT", 0),
+        ("Tue, 24 Nov 2026 14:00:00 +9999", 0),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date_within_5_minutes(value: str, seconds: float) -> None:
+    """Anything else is absent, and so is a date without one to measure it from."""
+    date = "Tue, 24 Nov 2026 14:00:00 GMT"
+
+    assert refused(503, Retry_After=value, Date=date).retry_after == seconds
+    assert refused(503, Retry_After=value, Date="now").retry_after == (
+        0 if ":" in value else seconds
     )
-    assert refusal(twilio, reply({**older, "code": "20001"}, 400)).code == 20001
-    assert refusal(twilio, reply(newer, 400)).message == (
-        "HTTP 400, code 20001: Bad: node (https://x.example/20001)"
-    )
-
-
-KEY_USED = {"TWILIO_API_KEY": KEY, "TWILIO_API_SECRET": SECRET, "TWILIO_AUTH_TOKEN": ""}
-# An answer, the environment, and all of the message and the hints.
-SENTENCES = {
-    "redirect": (
-        Response("", 302, {"Location": "https://login.example/x?y"}),
-        {},
-        "HTTP 302, a redirect to login.example",
-        "Redirects are not followed: the credentials would go with them.",
-    ),
-    "redirect without a target": (Response("", 302), {}, "HTTP 302, a redirect", "captive portal"),
-    "key": (error(401), KEY_USED, "the API refused the credentials (HTTP 401)", "the key is"),
-    "token": (error(401), {}, "the API refused the credentials (HTTP 401)", "the token is"),
-    "no type": (
-        Response("x", 500, {"Content-Type": ""}),
-        {},
-        "HTTP 500, a body of no type, 1 bytes",
-        "",
-    ),
-    "not Twilio": (
-        Response("", 403),
-        {},
-        "a proxy or gateway rejected the request, not Twilio (HTTP 403)",
-        "Check a proxy, VPN, gateway or ingress on the way.",
-    ),
-    "more": (
-        reply({"code": 20001, "message": "Bad", "moreInfo": "https://x.example/"}, 400),
-        {},
-        "HTTP 400, code 20001: Bad (https://x.example/)",
-        "",
-    ),
-}
-
-
-@pytest.mark.parametrize("row", SENTENCES)
-def test_each_refusal_has_its_sentence_and_hint(twilio: Twilio, row: str) -> None:
-    answer, environ, message, hint = SENTENCES[row]
-
-    refused = refusal(twilio, answer, **environ)
-
-    assert refused.message == message
-    assert hint in " ".join(refused.hints)
-
-
-@pytest.mark.parametrize(("size", "read"), [(1 << 20, True), ((1 << 20) + 1, False)])
-def test_an_error_of_more_than_1_mib_is_not_read(twilio: Twilio, *, size: int, read: bool) -> None:
-    start = b'{"code": 20001, "message": "Bad"'
-    body = start + b" " * (size - len(start) - 1) + b"}"
-
-    refused = refusal(twilio, Response(body, 500, content_type="application/json"))
-
-    assert ("Bad" in refused.message) == read
-
-
-@pytest.mark.parametrize("code", [10**4199, -(10**4199), 10**9, -1])
-def test_a_number_that_is_no_twilio_code_is_not_repeated(twilio: Twilio, code: int) -> None:
-    refused = refusal(twilio, reply({"code": code, "message": "Bad"}, 400))
-
-    assert refused.code is None
-    assert max(map(len, [refused.message, *refused.hints])) <= 300
 
 
 @pytest.mark.parametrize(
     "body",
     [
-        None,
-        [],
-        "Unauthorized",
-        {},
-        {"code": 20003},
-        {"code": True, "message": "m"},
-        {"code": "ERR_AUTH", "message": "m"},
-        {"code": [20003], "message": "m"},
-        {"code": 20003, "message": ["m"]},
-        {"code": 20003.5, "message": "m"},
-        {"code": 16, "message": "m", "details": []},
-        {"code": 403, "message": "m", "status": 403},
-        {"code": "9999", "message": "m"},
-        {"error": {"code": 20003, "message": "m"}},
+        *([], "Unauthorized", {"code": 20003}, {"error": twilio(20003)}, twilio(20003, ["m"])),
+        *(twilio(code) for code in (None, True, "ERR_AUTH", [20003], 20003.5, 16, 403, "9999")),
+        *(twilio(code) for code in (9_999, 10**6, -20003, 10**4199, "1" * 10)),
     ],
-    ids=str,
+    ids=lambda body: str(body)[:60],
 )
-@pytest.mark.parametrize("status", [401, 403, 404])
-def test_a_refusal_in_no_shape_of_twilios_is_not_twilios(
-    twilio: Twilio, status: int, body: object
-) -> None:
-    refused = refusal(twilio, reply(body, status))
+def test_a_refusal_in_no_shape_of_twilios_is_not_twilios(body: object) -> None:
+    kinds = {401: PermanentError, 403: PermanentError, 404: TransientError}
+    for status, kind in kinds.items():
+        error = refused(status, body)
 
-    assert type(refused) is (TransientError if status == 404 else PermanentError)
-    reported = " ".join([refused.message, *refused.hints])
-    assert "This is not Twilio's answer. Check " in reported
-    assert status == 404 or "a proxy or gateway rejected the request, not Twilio" in reported
+        assert (type(error), error.code, error.hints) == (kind, None, ON_THE_WAY)
+        assert len(error.message) <= 300
 
 
-@pytest.mark.parametrize("status", [401, 404])
+@pytest.mark.parametrize("code", [10_000, 999_999, "10000", "999999"])
+def test_twilios_codes_have_five_or_six_digits(code: object) -> None:
+    assert refused(401, twilio(code)).code == int(str(code))
+
+
 @pytest.mark.parametrize(
-    ("name", "secret"),
-    [("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"), ("TWILIO_API_KEY", "TWILIO_API_SECRET")],
+    ("environ", "hint"),
+    [
+        (TOKENS | {"TWILIO_ACCOUNT_SID": KEY}, "TWILIO_ACCOUNT_SID contains an API key (SK...)."),
+        (TOKENS | {"TWILIO_ACCOUNT_SID": TOKEN, "TWILIO_AUTH_TOKEN": KEY}, SWAPPED),
+        (PAIR | {"TWILIO_API_KEY": SECRET, "TWILIO_API_SECRET": KEY}, SWAPPED),
+    ],
 )
-def test_a_secret_in_its_user_names_place_is_not_reported(
-    twilio: Twilio, status: int, name: str, secret: str
+def test_credentials_in_the_wrong_place_are_pointed_at_and_not_shown(
+    environ: dict[str, str], hint: str
 ) -> None:
-    refused = refusal(twilio, error(status), **{name: TOKEN, secret: KEY})
+    unauthorized, not_found = (
+        refused(401, twilio(20003), environ),
+        refused(404, twilio(20404), environ),
+    )
 
-    assert not shown(repr(vars(refused)))
-    assert ("swapped" in " ".join(refused.hints)) == (status == 401)
-
-
-@pytest.mark.parametrize("status", [401, 403])
-def test_a_refusal_names_account_and_source_and_never_the_secret(
-    twilio: Twilio, status: int
-) -> None:
-    refused = refusal(twilio, error(status))
-
-    assert type(refused) is UnauthorizedError
-    reported = " ".join([refused.message, *refused.hints, *refused.details])
-    assert f"Account {ACCOUNT} was used (from TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN)" in reported
-    assert "RQ" + "d4" * 16 in reported
-    assert f"/Builds/{BUILD_SID}/Status at {twilio.server.host}:{twilio.server.port}" in reported
-    assert TOKEN not in repr(refused.__dict__)
-
-
-def test_a_key_is_reported_with_its_account(twilio: Twilio) -> None:
-    pair = {"TWILIO_API_KEY": KEY, "TWILIO_API_SECRET": SECRET}
-    refused = refusal(twilio, error(404), **pair)
-
-    used = f"API key {KEY} of account {ACCOUNT} was used"
-    assert refused.hints[-1] == f"{used} (from TWILIO_API_KEY and TWILIO_API_SECRET)."
-
-
-def test_a_nonsense_answer_is_reported_with_status_and_request(twilio: Twilio) -> None:
-    """An answer that makes no sense is reported with its status and request."""
-    refused = refusal(twilio, reply({"status": "canceled"}))
-
-    assert refused.message == "unknown build status 'canceled'"
-    assert f"request RQ{'d4' * 16}" in refused.details
-
-
-def test_a_key_in_the_accounts_place_is_pointed_at(twilio: Twilio) -> None:
-    refused = refusal(twilio, error(401), TWILIO_ACCOUNT_SID=KEY)
-
-    assert "TWILIO_ACCOUNT_SID contains an API key (SK...)" in " ".join(refused.hints)
+    assert unauthorized.hints[-1].startswith(hint)
+    assert hint not in not_found.hints
+    assert not shown(repr(vars(unauthorized)) + repr(vars(not_found)))
 
 
 @pytest.mark.parametrize("token", ["t", "code", "Authenticate"])
-def test_a_token_in_an_answer_by_chance_changes_no_verdict(twilio: Twilio, token: str) -> None:
-    refused = refusal(twilio, error(401, "Authenticate"), TWILIO_AUTH_TOKEN=token)
+def test_a_token_in_an_answer_by_chance_changes_no_verdict(token: str) -> None:
+    error = refused(401, twilio(20003, "Authenticate"), TOKENS | {"TWILIO_AUTH_TOKEN": token})
 
-    assert (type(refused), refused.code) == (UnauthorizedError, 20003)
-
-
-def test_a_token_that_the_server_repeats_is_never_shown(twilio: Twilio) -> None:
-    refused = refusal(twilio, error(401, f"{'x' * 280} {TOKEN}"))
-
-    assert TOKEN[:8] not in repr(refused.__dict__)
+    assert (type(error), error.code) == (UnauthorizedError, 20003)
 
 
-def test_test_credentials_are_said_to_be_of_the_wrong_kind(twilio: Twilio) -> None:
-    refused = refusal(twilio, reply({"code": 20008, "message": "Test"}, 403))
-
-    assert type(refused) is UnauthorizedError
-    assert any("Test credentials" in hint for hint in refused.hints)
-
-
-def test_404_says_whose_account_was_used(twilio: Twilio) -> None:
-    refused = refusal(twilio, error(404))
-
-    assert type(refused) is NotFoundError
-    assert any(ACCOUNT in hint and "TWILIO_AUTH_TOKEN" in hint for hint in refused.hints)
+def test_a_resource_with_a_status_is_never_one_of_twilios_errors() -> None:
+    for status, is_error in (("failed", False), (429, True)):
+        content = parsing.content(response(200, {**OLDER, "status": status}), STATUS.resource)
+        assert http_errors.is_error(content) == is_error
 
 
-def test_the_name_of_a_request_is_reported_once(twilio: Twilio) -> None:
-    refused = refusal(twilio, error(500, Twilio_Request_Id="RQ1, RQ1"))
+def test_a_body_of_any_type_is_reported_briefly() -> None:
+    message = refused(500, b"\0\1\2", Content_Type=f"a\x1b/{'x' * 500}; charset=y").message
 
-    assert refused.request_id == "RQ1"
-
-
-@pytest.mark.parametrize("status", [401, 404, 502, 200])
-def test_a_page_of_html_is_reported_by_type_and_size(twilio: Twilio, status: int) -> None:
-    page = "<!DOCTYPE html><h1>Sorry</h1>"
-    refused = refusal(twilio, Response(page, status, {"Content-Type": "text/html; charset=x"}))
-
-    reported = " ".join([refused.reason, refused.message, *refused.hints])
-    assert f"text/html, {len(page)} bytes" in reported
-    assert "Sorry" not in reported
+    assert message == f"HTTP 500, a\\x1b/{'x' * 51}..., 3 bytes"
 
 
-PORTALS: Mapping[str, tuple[bytes, str]] = {
-    "HTML": (
-        http(b"<p>Log in</p>", "200 OK", "Content-Type: text/html"),
-        "HTML came instead of JSON (text/html, 13 bytes)",
-    ),
-    "HTML called JSON": (
-        http(b" <p>Log in</p>"),
-        "HTML came instead of JSON (application/json, 14 bytes)",
-    ),
-    "HTML in Latin-1": (
-        http(b"<p>\xe9</p>", "200 OK", "Content-Type: text/html"),
-        "HTML came instead of JSON (text/html, 8 bytes)",
-    ),
-    "a text": (
-        http(b"Log in first", "200 OK", "Content-Type: text/plain"),
-        "text came instead of JSON (text/plain, 12 bytes)",
-    ),
-    "511": (http(b"<p>Log in</p>", "511 Log in"), "HTTP 511"),
-    "a redirect": (
-        http(b"", "302 Found", "Location: https://u:p@Login.Example:8443/secret?of=you"),
-        "HTTP 302, a redirect to login.example",
-    ),
-    "a redirect with the token": (
-        http(b"", "302 Found", f"Location: https://{TOKEN}.example/"),
-        "HTTP 302, a redirect",
-    ),
-}
+def test_a_long_message_is_cut() -> None:
+    message = refused(400, twilio(20001, "x" * 5000, more_info="y" * 5000)).message
+
+    assert message == f"HTTP 400, code 20001: {'x' * 297}... ({'y' * 297}...)"
 
 
-@pytest.mark.parametrize("row", PORTALS)
-def test_a_login_or_block_page_gets_one_hint(row: str) -> None:
-    answer, words = PORTALS[row]
-    with Server(answering(answer)) as server, pytest.raises(FetchError) as refused:
-        fetcher(server.url).fetch(STATUS)
+def test_which_http_statuses_pass_and_which_are_redirects() -> None:
+    passing = [status for status in range(200, 1000) if http_errors.is_transient(status)]
+    redirects = [status for status in range(300, 500) if PORTAL in refused(status).hints]
 
-    reported = " ".join([refused.value.message, *refused.value.hints])
-    assert words in refused.value.message
-    assert "A captive portal, a proxy or a gateway may have answered instead of Twilio." in reported
-    for detail in ("Log in", "/secret", "8443", "u:p", TOKEN):
-        assert detail not in reported
-
-
-@pytest.mark.parametrize("kind", ["", "application/octet-stream", "a\x1b[1m/b" + "x" * 500])
-def test_a_body_of_any_type_is_reported_briefly(twilio: Twilio, kind: str) -> None:
-    refused = refusal(twilio, Response(b"\0\1\2", 500, {"Content-Type": kind}))
-
-    assert refused.message.endswith(", 3 bytes")
-    assert refused.message.isprintable()
-    assert len(refused.message) < 100
-
-
-def test_a_long_message_is_cut(twilio: Twilio) -> None:
-    body = {"code": 20001, "message": "x" * 5000, "more_info": "y" * 5000}
-    refused = refusal(twilio, reply(body, 400))
-
-    assert "x" * 290 in refused.message
-    assert "x" * 301 not in refused.message
-    assert "y" * 301 not in refused.message
+    assert passing == [*range(200, 300), 404, 408, 425, 429, *range(500, 1000)]
+    assert redirects == [301, 302, 303, 307, 308]

@@ -2,124 +2,214 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-from collections.abc import Mapping
 from datetime import datetime, timezone
+from typing import Any
 
 import pytest
 
 from tests.support.command import BUILD, OTHER_BUILD, SERVICE
-from tests.support.fasttime import fetcher
-from tests.support.sockets import (
-    Server,
-    answering,
-    chunked,
-    good,
-    http,
-)
-from tests.support.twilio import Twilio, build_body, page, status_body
-from tests.unit.api.fetching import DETAILS, MIB, PAGE, STATUS, body, refusal, requested
+from tests.support.twilio import build_body, page, status_body
+from tests.unit.api.fetching import DETAILS, MIB, PAGE, RQ, STATUS, response, sent_request
 from twbuild.api import parsing
-from twbuild.api.models import BuildPage, BuildStatus, Dependency, Request, Resource, Status
-from twbuild.errors import TransientError
+from twbuild.api.models import Build, BuildPage, BuildStatus, Dependency, Request, Resource, Status
 
-# What is not a Build Status, though it came with 200. A transient error; never a verdict.
-NONSENSE: Mapping[str, tuple[bytes, str]] = {
-    "empty": (b"", "empty"),
-    "null": (b"null", "JSON, but not an object"),
-    "number": (b"0", "JSON, but not an object"),
-    "bare word": (b"completed", "text came instead of JSON"),
-    "truncated": (body(status="completed")[:-1], "not JSON"),
-    "two objects": (body(status="completed") * 2, "not JSON"),
-    "no UTF-8": (b'{"status": "completed", "url": "\xff"}', "not UTF-8"),
-    "UTF-16": (body(status="completed").decode().encode("utf-16"), "not UTF-8"),
-    "name twice": (b'{"status": "failed", "status": "completed"}', "occurs twice"),
-    "NaN": (b'{"status": "completed", "x": NaN}', "NaN"),
-    "100,000 arrays": (b'{"status": "completed", "x": ' + b"[" * 100_000, "nested too deep"),
-    "a number of 100,000 digits": (b'{"x": ' + b"9" * 100_000 + b"}", "not JSON"),
-    "HTML": (b"<html><body>completed</body></html>", "HTML came instead of JSON"),
-    "no status": (json.dumps({"sid": BUILD}).encode(), "unknown build status None"),
-    "status a list": (body(status=["completed"]), "unknown build status ['completed']"),
-    "status true": (body(status=True), "unknown build status True"),
-    "status in capitals": (body(status="COMPLETED"), "unknown build status 'COMPLETED'"),
-    "status queued": (body(status="queued"), "unknown build status 'queued'"),
-    "status with a line end": (body(status="failed\n"), "unknown build status 'failed\\n'"),
-    "a long status": (body(status="x" * 5000), "unknown build status 'xxx"),
-    "another build": (
-        body(status="completed", sid=OTHER_BUILD),
-        f"the answer is about {OTHER_BUILD}, not {BUILD}",
-    ),
-    "a sid that folds to the same": (
-        body(status="completed", sid=BUILD.replace("f", "\uff46")),
-        "the answer is about ZB",
-    ),
-    "an empty sid": (body(status="completed", sid=""), "the answer is about"),
-    "a sid that is a number": (body(status="completed", sid=7), "the answer is about 7"),
-    "more than 1 MiB": (body(status="completed", x="x" * MIB), "larger than any"),
-}
+OTHER_SERVICE = "ZS" + "9f" * 16
+AT_2 = datetime(2026, 11, 28, 14, 0, tzinfo=timezone.utc)
 
 
-@pytest.mark.parametrize("row", NONSENSE)
-def test_a_body_that_is_not_the_object_promised_is_transient(row: str) -> None:
-    content, reason = NONSENSE[row]
-    with Server(answering(http(content))) as server:
-        refused = refusal(server)
-
-    assert type(refused) is TransientError
-    assert reason in refused.reason
-    assert len(refused.message) <= 400
-    assert refused.http_status == 200
+def read(body: object, request: Request = STATUS, service: str = SERVICE, **headers: str) -> Any:
+    """The model in a body, and whether the body names its build."""
+    answer = response(200, body, **headers)
+    found = parsing.content(answer, request.resource)
+    assert found.size
+    assert not found.defect
+    assert not answer.body
+    return parsing.read(sent_request(request, service=service), answer, found.found)
 
 
-GOOD: Mapping[str, bytes] = {
-    "as documented": good("completed"),
-    "with a BOM": http(b"\xef\xbb\xbf" + body(status="completed")),
-    "chunked": http(
-        chunked(body(status="completed")[:9], body(status="completed")[9:]),
-        "200 OK",
-        "Transfer-Encoding: chunked",
-    ),
-    "gzip": http(gzip.compress(body(status="completed")), "200 OK", "Content-Encoding: gzip"),
-    "as text/html": http(body(status="completed"), "200 OK", "Content-Type: text/html"),
-    "charset twice": http(
-        body(status="completed"),
-        "200 OK",
-        "Content-Type: application/json; charset=utf-8; charset=utf-8",
-    ),
-    "sid in small letters": http(body(status="completed", sid=BUILD.lower())),
-    "sid null": http(body(status="completed", sid=None)),
-    "status alone": http(b'{"status": "completed"}'),
-    "more fields": http(body(status="completed", links={}, next=[1, {"x": None}])),
-    "fields of other types": http(body(status="completed", account_sid=7, url=[], service_sid={})),
-    "99 headers": http(body(status="completed"), "200 OK", *(f"X-{n}: y" for n in range(90))),
-    "a cookie of junk": http(
-        body(status="completed"), "200 OK", "Set-Cookie: a; domain=..; max-age=x"
-    ),
-    "just below 1 MiB": http(body(status="completed", x="x" * (MIB - 1000))),
-}
+def refused(body: object, request: Request = STATUS) -> tuple[str, ...]:
+    """Why there is no model in a body, and what to do."""
+    with pytest.raises(ValueError) as raised:
+        read(body, request)
+    return raised.value.args
 
 
-@pytest.mark.parametrize("row", GOOD)
-def test_a_good_answer_is_read_whatever_stands_around_it(row: str) -> None:
-    answer = requested(answering(GOOD[row]))
+@pytest.mark.parametrize(
+    ("body", "headers", "kind", "defect"),
+    [
+        (b"X", {"Content_Type": None}, "text", "not JSON"),
+        (b"\xe9", {}, "", "not UTF-8"),
+        (b"\xef\xbb\xbf <p>\xe9", {}, "HTML", "not UTF-8"),
+        (b"Log in", {"Content_Type": "Text/HTML; charset=x"}, "HTML", "not JSON"),
+        (b"", {"Content_Type": "text/html"}, "", "empty"),
+        (b"[<p>", {"Content_Type": "text/html"}, "", "not JSON"),
+        (b'"completed"', {}, "", "JSON, but not an object"),
+        (b'{"status":', {}, "", "not JSON"),
+        (b"{" + b'"a":[],' * 501 + b'"b":1}', {}, "", "JSON of too many values"),
+    ],
+)
+def test_what_is_no_json_object_has_its_kind_and_reason(
+    body: bytes, headers: dict[str, str | None], kind: str, defect: str
+) -> None:
+    found = parsing.content(response(200, body, **headers), Resource.STATUS)
 
-    assert isinstance(answer, BuildStatus)
-    assert answer.status is Status.COMPLETED
+    assert found == ({}, len(body), kind, f"the answer is {defect}")
 
 
-def test_the_five_fields_are_as_sent_or_null() -> None:
-    """The five fields are given as sent and null where they are no texts."""
-    sent = {
-        **status_body(status="failed"),
-        "account_sid": 7,
-        "url": None,
-        "service_sid": SERVICE.lower(),
-    }
+def test_of_an_object_what_nothing_reads_is_dropped() -> None:
+    body = response(200, {"url": {"x": 1, "name": 2}, "x": 3})
 
-    answer = requested(answering(http(json.dumps(sent).encode())))
+    assert parsing.content(body, Resource.STATUS).found == {"url": {"name": 2}}
 
-    assert answer == BuildStatus(Status.FAILED, BUILD, None, SERVICE.lower(), None)
+
+def test_a_body_that_could_not_be_read_keeps_its_reason() -> None:
+    cut = response(200, b"")._replace(defect="cut")
+
+    assert parsing.content(cut, Resource.STATUS) == ({}, 0, "", "cut")
+
+
+@pytest.mark.parametrize(("status", "defect"), [(200, ""), (404, "JSON of too many values")])
+def test_an_error_for_a_page_has_no_more_values_than_a_status(status: int, defect: str) -> None:
+    body = response(status, {"x": [1] * 1000})
+
+    assert parsing.content(body, Resource.PAGE).defect.removeprefix("the answer is ") == defect
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"sid": BUILD.lower(), "service_sid": SERVICE.lower(), "url": f"/BUILDS/{BUILD.lower()}"},
+        {"links": {}, "next": [1, {"x": None}]},
+    ],
+)
+def test_a_status_is_read_with_its_five_fields_as_sent(fields: dict[str, Any]) -> None:
+    sent = {**status_body(status="completed"), **fields}
+
+    answer, is_named = read(sent)
+
+    assert is_named
+    assert answer == BuildStatus(
+        Status.COMPLETED, sent["sid"], sent["account_sid"], sent["service_sid"], sent["url"], RQ
+    )
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"sid": None, "url": None}, {"account_sid": 7, "url": [], "service_sid": {}}]
+)
+def test_what_is_no_text_is_null_and_names_no_build(fields: dict[str, Any]) -> None:
+    answer, is_named = read({"status": "failed", **fields}, Twilio_Request_Id="")
+
+    assert answer == BuildStatus(Status.FAILED)
+    assert not is_named
+
+
+@pytest.mark.parametrize(
+    ("server", "from_sandbox", "ends"),
+    [
+        ("twbuild-sandbox/1.0", True, True),
+        ("twbuild-sandbox/1.0 (shell)", True, False),
+        ("nginx", False, False),
+    ],
+)
+def test_the_sandbox_says_that_it_answers(server: str, from_sandbox: bool, ends: bool) -> None:
+    answer, _ = read(status_body(), Server=server)
+
+    assert (answer.from_sandbox, answer.ends_with_run) == (from_sandbox, ends)
+
+
+@pytest.mark.parametrize(
+    ("status", "shown"),
+    [
+        (None, "None"),
+        (True, "True"),
+        (["completed"], "['completed']"),
+        ("COMPLETED", "'COMPLETED'"),
+        ("queued", "'queued'"),
+        ("failed\n", r"'failed\n'"),
+        ("x" * 5000, f"'{'x' * 56}..."),
+        (["x" * 5000], f"['{'x' * 55}..."),
+    ],
+)
+def test_an_unknown_status_is_no_verdict(status: object, shown: str) -> None:
+    assert refused({**status_body(), "status": status}) == (
+        f"unknown build status {shown}",
+        "Update twbuild, or report it.",
+    )
+
+
+def url_of(build: str, service: str = SERVICE) -> str:
+    return f"https://serverless.twilio.com/v1/Services/{service}/Builds/{build}/Status"
+
+
+ZB = OTHER_BUILD[2:]
+LIGATURE = BUILD.replace("f", "\ufb00")
+
+
+@pytest.mark.parametrize(
+    ("fields", "about"),
+    [
+        ({"sid": OTHER_BUILD, "url": url_of(BUILD)}, OTHER_BUILD),
+        ({"sid": ""}, ""),
+        ({"sid": False}, "False"),
+        ({"sid": {"sid": BUILD}}, f"{{'sid': '{BUILD}'}}"),
+        ({"sid": LIGATURE}, LIGATURE),
+        ({"sid": None, "url": url_of(OTHER_BUILD)}, OTHER_BUILD),
+        ({"sid": None, "url": url_of(f"zB{ZB}")}, f"zB{ZB}"),
+        ({"sid": None, "url": url_of(f"%5ab{ZB}")}, f"Zb{ZB}"),
+        ({"url": url_of(OTHER_BUILD)}, OTHER_BUILD),
+        ({"sid": None, "url": url_of(f"{BUILD}0")}, f"{BUILD}0"),
+        ({"sid": None, "url": f"/Builds/{OTHER_BUILD}/Status?of={BUILD}"}, OTHER_BUILD),
+    ],
+)
+def test_whatever_names_a_build_must_name_the_one_requested(
+    fields: dict[str, Any], about: str
+) -> None:
+    sent = {**build_body(), "status": "completed", **fields}
+    listed = sent if sent["sid"] is not None else {**sent, "sid": BUILD}
+
+    assert refused(sent) == refused(sent, DETAILS) == (f"the answer is about {about}, not {BUILD}",)
+    assert refused(page(listed), PAGE)[0].startswith(("the answer is about ", "the answer lists "))
+
+
+@pytest.mark.parametrize(
+    ("fields", "about"),
+    [
+        ({"service_sid": OTHER_SERVICE}, OTHER_SERVICE),
+        ({"service_sid": "my-service"}, "my-service"),
+        ({"url": url_of(BUILD, OTHER_SERVICE.lower())}, OTHER_SERVICE.lower()),
+        ({"url": url_of(BUILD, f"Z%73{OTHER_SERVICE[2:]}")}, f"Zs{OTHER_SERVICE[2:]}"),
+    ],
+)
+def test_whatever_names_a_service_must_name_the_one_requested(
+    fields: dict[str, Any], about: str
+) -> None:
+    sent = {**build_body(), "status": "completed", **fields}
+
+    for body, request in ((sent, STATUS), (sent, DETAILS), (page(sent), PAGE)):
+        assert refused(body, request) == (f"the answer is about service {about}, not {SERVICE}",)
+        assert read(body, request, service="requested-by-name")
+
+
+def test_the_next_page_is_one_of_the_same_list() -> None:
+    path = f"/v1/Services/{OTHER_SERVICE}/Builds"
+    assert refused(page(next_page_url=f"{path}?Page=1"), PAGE) == (
+        f"the answer is about service {OTHER_SERVICE}, not {SERVICE}",
+    )
+    assert refused(page(next_page_url=f"/Builds/{BUILD}?Page=1"), PAGE) == (
+        f"the answer is about {BUILD}, not ",
+    )
+    assert read(page(next_page_url=f"/x?of={path}"), PAGE)[0].next_query == f"of={path}"
+
+
+def test_a_url_is_read_up_to_10_000_characters() -> None:
+    url = url_of(BUILD).ljust(10_000, "x")
+
+    assert read({**status_body(), "url": url})
+    assert refused({**status_body(), "url": f"{url}x"}) == (
+        "the answer has a URL of over 10,000 characters",
+    )
 
 
 def test_the_largest_page_that_twilio_can_give_is_read() -> None:
@@ -129,207 +219,126 @@ def test_the_largest_page_that_twilio_can_give_is_read() -> None:
         "path": "/a/path/of/usual/length",
         "visibility": "protected",
         "date_created": "2026-11-24T14:02:11Z",
-        "url": "https://serverless.twilio.com/v1",
     }
-    build = {
-        **build_body(),
-        "function_versions": [{**version, "links": {"content": "/"}}] * 50,
-        "asset_versions": [version] * 1000,
-    }
+    functions = [{**version, "links": {"content": "/"}}] * 50
+    build = {**build_body(), "function_versions": functions, "asset_versions": [version] * 1000}
     content = json.dumps(page(*[build] * 20)).encode()
-    assert len(content) > 5 * MIB
-    with Server(answering(http(content))) as server:
-        found = fetcher(server.url).fetch(PAGE)
+    assert 5 * MIB < len(content) < 8 * MIB
 
-    assert isinstance(found, BuildPage)
+    found, _ = read(content, PAGE)
+
     assert [build.assets for build in found.builds] == [(sid,) * 1000] * 20
 
 
-BUILDS: Mapping[str, tuple[Mapping[str, object], Mapping[str, object]]] = {
-    "as documented": (
-        {},
-        {
-            "runtime": "node18",
-            "functions": tuple(f"ZN{n:032x}" for n in range(12)),
-            "assets": tuple(f"ZN{n:032x}" for n in range(100, 104)),
-        },
-    ),
-    "an unknown runtime": ({"runtime": "node24"}, {"runtime": "node24"}),
-    "no lists": (
-        {"function_versions": None, "asset_versions": 7, "dependencies": None},
-        {"functions": None, "assets": None, "dependencies": None},
-    ),
-    "odd versions": (
-        {"function_versions": [{}, "x", {"sid": 7}, {"sid": "ZN1"}], "asset_versions": []},
-        {"functions": ("", "", "", "ZN1"), "assets": ()},
-    ),
-    "odd dependencies": (
-        {"dependencies": [{"name": 7}, "x", None, {"name": "a", "version": "1"}, {"name": "b"}]},
-        {"dependencies": (Dependency("a", "1"), Dependency("b"))},
-    ),
-    "a runtime of another type": ({"runtime": {"name": "node18"}}, {"runtime": None}),
-}
-
-
-@pytest.mark.parametrize("row", BUILDS)
-def test_a_build_is_read_as_far_as_it_makes_sense(twilio: Twilio, row: str) -> None:
-    sent, found = BUILDS[row]
-    twilio.describes(sent)
-
-    build = fetcher(twilio.url).fetch(DETAILS)
-
-    assert {name: getattr(build, name) for name in found} == found
-
-
 @pytest.mark.parametrize(
-    "sent",
+    ("sent", "found"),
     [
-        {"builds": None},
-        {"builds": [None]},
-        {"builds": [{"sid": 7, "status": "building"}]},
-        {"builds": [{"sid": BUILD}]},
-        {"meta": None},
-        {"meta": {"next_page_url": ""}},
-        {"meta": {"next_page_url": "https://serverless.twilio.com/v1/Services"}},
+        ({"runtime": "node24", "sid": BUILD.lower()}, {"runtime": "node24"}),
+        ({"runtime": {"name": "node18"}}, {"runtime": None}),
+        ({"function_versions": None, "asset_versions": 7}, {"functions": None, "assets": None}),
+        (
+            {"function_versions": [{}, "x", {"sid": 7}, {"sid": "ZN1"}], "asset_versions": []},
+            {"functions": ("", "", "", "ZN1"), "assets": ()},
+        ),
+        ({"dependencies": None}, {"dependencies": None}),
+        (
+            {
+                "dependencies": [
+                    {"name": 7},
+                    "x",
+                    None,
+                    {"name": "a", "version": "1"},
+                    {"name": "b"},
+                ]
+            },
+            {"dependencies": (Dependency("a", "1"), Dependency("b"))},
+        ),
+        ({"status": 7, "date_updated": 7}, {"status": "", "updated": None}),
+        ({"status": "queued"}, {"status": "queued"}),
     ],
-    ids=str,
 )
-def test_a_list_that_makes_no_sense_is_transient(
-    twilio: Twilio, sent: Mapping[str, object]
+def test_a_build_is_read_as_far_as_it_makes_sense(
+    sent: dict[str, Any], found: dict[str, Any]
 ) -> None:
-    twilio.lists(sent)
-    with pytest.raises(TransientError, match="the answer"):
-        fetcher(twilio.url).fetch(PAGE)
+    build, is_named = read({**build_body(), **sent}, DETAILS)
+
+    assert is_named
+    assert build == Build(
+        BUILD,
+        "failed",
+        datetime(2026, 11, 24, 14, 2, 11, tzinfo=timezone.utc),
+        datetime(2026, 11, 24, 14, 2, 47, tzinfo=timezone.utc),
+        "node18",
+        tuple(f"ZN{n:032x}" for n in range(12)),
+        tuple(f"ZN{n:032x}" for n in range(100, 104)),
+        (
+            Dependency("@twilio/runtime-handler", "1.3.0"),
+            Dependency("lodash", "4.17.21"),
+            Dependency("twilio", "4.23.0"),
+        ),
+        RQ,
+    )._replace(**found)
 
 
-def url_of(build: str, service: str = SERVICE) -> str:
-    return f"https://serverless.twilio.com/v1/Services/{service}/Builds/{build}/Status"
+def test_a_page_has_its_builds_the_next_query_and_the_servers_date() -> None:
+    second = page(build_body(OTHER_BUILD, "building"), next_page_url="/x?Page=1&a=?#b")
+    listed, is_named = read(second, PAGE, Date="Sat, 28 Nov 2026 14:00:00 GMT")
+    last, is_last_named = read(page(), PAGE, Date="now")
+
+    assert [(build.sid, build.status) for build in listed.builds] == [(OTHER_BUILD, "building")]
+    assert (listed.next_query, listed.date, listed.request_id) == ("Page=1&a=?", AT_2, RQ)
+    assert (listed.service, listed.identity) == (SERVICE, sent_request().identity)
+    assert abs((last.date - datetime.now(timezone.utc)).total_seconds()) < 60
+    assert last == BuildPage((), None, last.date, RQ, SERVICE, listed.identity)
+    assert (is_named, is_last_named) == (True, False)
 
 
-OTHER_SERVICE = "ZS" + "9f" * 16
-FOREIGN: Mapping[str, Mapping[str, object]] = {
-    "its url": {"sid": None, "url": url_of(OTHER_BUILD)},
-    "its url in other letters": {"sid": None, "url": url_of("zB" + OTHER_BUILD[2:])},
-    "its url, escaped": {"sid": None, "url": url_of("%5AB" + OTHER_BUILD[2:])},
-    "its url, all escaped": {
-        "sid": None,
-        "url": url_of("".join(f"%{ord(c):02x}" for c in OTHER_BUILD)),
-    },
-    "its url beside our sid": {"url": url_of(OTHER_BUILD)},
-    "a longer sid in its url": {"sid": None, "url": url_of(BUILD + "0")},
-    "both in the url": {"sid": None, "url": f"/Builds/{OTHER_BUILD}/Status?of={BUILD}"},
-    "a sid in other letters": {"sid": BUILD.replace("ZB", "ＺＢ")},
-    "an object": {"sid": {"sid": BUILD}},
-    "false": {"sid": False},
-    "another service": {"service_sid": OTHER_SERVICE},
-    "another service in the url": {"url": url_of(BUILD, OTHER_SERVICE.lower())},
-    "another service, escaped": {"sid": None, "url": url_of(BUILD, "z%53" + OTHER_SERVICE[2:])},
-    "a service that is no SID": {"service_sid": "my-service"},
-    "an endless url": {"url": url_of(BUILD) + "x" * 10_000},
-}
-
-
-@pytest.mark.parametrize("row", FOREIGN)
-@pytest.mark.parametrize("question", [STATUS, DETAILS, PAGE], ids=["status", "build", "page"])
-def test_whatever_an_answer_names_must_be_what_was_requested(row: str, question: Request) -> None:
-    sent: Mapping[str, object] = {**build_body(), "status": "completed", **FOREIGN[row]}
-    if question is PAGE:  # a listed build has to have a sid, whatever else names it
-        named = FOREIGN[row].get("sid")
-        sent = page({**sent, "sid": BUILD if named is None else named})
-    with Server(answering(http(json.dumps(sent).encode()))) as server:
-        refused = refusal(server, question)
-
-    assert type(refused) is TransientError
-    assert refused.reason.startswith(("the answer is about", "the answer has", "the answer lists"))
-
-
-def test_a_page_leading_to_another_service_is_not_this_ones() -> None:
-    after = f"/v1/Services/{OTHER_SERVICE}/Builds?Page=1"
-    with Server(answering(http(json.dumps(page(next_page_url=after)).encode()))) as server:
-        assert f"about service {OTHER_SERVICE}" in refusal(server, PAGE).reason
-
-
-@pytest.mark.parametrize("question", [STATUS, DETAILS, PAGE], ids=["status", "build", "page"])
-def test_a_service_requested_by_name_is_answered_by_sid(question: Request) -> None:
-    named = {"url": url_of(BUILD, OTHER_SERVICE), "service_sid": OTHER_SERVICE}
-    sent = {**build_body(), **named, "status": "completed"}
-    content = json.dumps(page(sent) if question is PAGE else sent).encode()
-    with Server(answering(http(content))) as server:
-        assert fetcher(server.url, service="my-service").fetch(question)
-
-
-@pytest.mark.parametrize("question", [STATUS, DETAILS, PAGE], ids=["status", "build", "page"])
-def test_a_twilio_error_with_http_200_is_transient(
-    question: Request,
-) -> None:
-    """One of Twilio's errors with HTTP 200 is reported as such and may pass."""
-    inside = b'{"code": 20429, "message": "Too Many Requests", "status": 429}'
-    with Server(answering(http(inside, "200 OK", "Retry-After: 7"))) as server:
-        refused = refusal(server, question)
-
-    assert type(refused) is TransientError
-    assert refused.message == "HTTP 200 with an error inside: code 20429: Too Many Requests"
-    assert (refused.reason, refused.code) == ("HTTP 200 with an error inside", 20429)
-    assert refused.short == "error 20429"
-    assert refused.retry_after == 7
-
-
-AT_2 = datetime(2026, 11, 28, 14, 0, tzinfo=timezone.utc)
-TIMES: Mapping[str, tuple[object, datetime | None]] = {
-    "as documented": ("2026-11-28T14:00:00Z", AT_2),
-    "one digit of a fraction": ("2026-11-28T14:00:00.5Z", AT_2.replace(microsecond=500_000)),
-    "nine digits": ("2026-11-28T14:00:00.123456789Z", AT_2.replace(microsecond=123_456)),
-    "a comma": ("2026-11-28T14:00:00,25Z", AT_2.replace(microsecond=250_000)),
-    "no seconds": ("2026-11-28T14:00Z", AT_2),
-    "no zone": ("2026-11-28T14:00:00", AT_2),
-    "an offset": ("2026-11-28T16:30:00+02:30", AT_2),
-    "an offset behind": ("2026-11-28T10:30:00-0330", AT_2),
-    "without hyphens": ("20261128T140000Z", AT_2),
-    "a number": (20991231, None),
-    "digits": ("20991231", None),
-    "no time": ("2026-11-28", None),
-    "a week": ("2026-W52-7", None),
-    "a space": ("2026-11-28 14:00:00Z", None),
-    "as in a header": ("Sat, 28 Nov 2026 14:00:00 GMT", None),
-    "the 31st of November": ("2026-11-31T14:00:00Z", None),
-    "an offset of two days": ("2026-11-28T14:00:00+48:00", None),
-    "before the year 1": ("0001-01-01T00:00:00+14:00", None),
-    "the year 99999": ("99999-01-01T00:00:00Z", None),
-    "a line end": ("2026-11-28T14:00:00Z\n", None),
-    "nothing": (None, None),
-}
-
-
-@pytest.mark.parametrize("row", TIMES)
-def test_a_date_is_an_iso_8601_text_with_a_time(row: str) -> None:
-    value, time = TIMES[row]
-
-    assert parsing._time(value) == time
-
-
-def test_a_sid_alike_for_only_unicode_is_another_builds() -> None:
-    """A SID that only Unicode takes for the one requested is another build's."""
-    requested, folded = "ZB" + "ff" * 16, "ZB" + "\ufb00" + "ff" * 15
-    assert requested.upper() == folded.upper()
-    assert requested.casefold() == folded.casefold()
-    sent = json.dumps({"sid": folded, "status": "completed"}).encode()
-
-    with Server(answering(http(sent))) as server:
-        refused = refusal(server, Request(Resource.STATUS, requested))
-
-    assert type(refused) is TransientError
-    assert "the answer is about" in refused.reason
+NOT_A_PAGE = "the answer is not a page of Builds"
+NOT_LISTED = "the answer lists a Build without its SID or status"
+NO_QUERY = "the answer's next_page_url is not a URL with a query"
 
 
 @pytest.mark.parametrize(
-    "fields",
-    [{"sid": None}, {"sid": None, "url": None}, {"sid": BUILD.lower()}, {"sid": None, "url": 7}],
-    ids=str,
+    ("sent", "why"),
+    [
+        ({"builds": None}, NOT_A_PAGE),
+        ({"meta": None}, NOT_A_PAGE),
+        ({"builds": [None]}, NOT_LISTED),
+        ({"builds": [{"sid": 7, "status": "building"}]}, NOT_LISTED),
+        ({"builds": [{"sid": f"{BUILD}0", "status": "building"}]}, NOT_LISTED),
+        ({"builds": [{"sid": BUILD}]}, NOT_LISTED),
+        ({"meta": {"next_page_url": ""}}, NO_QUERY),
+        ({"meta": {"next_page_url": 7}}, NO_QUERY),
+        ({"meta": {"next_page_url": ["?a"]}}, NO_QUERY),
+        ({"meta": {"next_page_url": "https://serverless.twilio.com/v1/Services#?a"}}, NO_QUERY),
+    ],
 )
-def test_an_answer_without_sid_or_in_other_case_is_ours(
-    fields: Mapping[str, object],
-) -> None:
-    found = requested(answering(http(body(status="completed", **fields))))
+def test_a_list_that_makes_no_sense_is_no_page(sent: dict[str, Any], why: str) -> None:
+    assert refused({**page(), **sent}, PAGE) == (why,)
 
-    assert isinstance(found, BuildStatus)
-    assert found.status is Status.COMPLETED
+
+@pytest.mark.parametrize(
+    ("value", "time"),
+    [
+        ("2026-11-28T14:00:00Z", AT_2),
+        ("2026-11-28T14:00:00.5Z", AT_2.replace(microsecond=500_000)),
+        ("2026-11-28T14:00:00.123456789Z", AT_2.replace(microsecond=123_456)),
+        ("2026-11-28T14:00:07,25Z", AT_2.replace(second=7, microsecond=250_000)),
+        ("2026-11-28T14:00Z", AT_2),
+        ("2026-11-28T14:00:00", AT_2),
+        ("2026-11-28T16:30:00+02:30", AT_2),
+        ("2026-11-28T16:00:00+02", AT_2),
+        ("2026-11-28T10:30:00-0330", AT_2),
+        ("20261128T140000Z", AT_2),
+        *((value, None) for value in (None, 20991231, "20991231", "2026-11-28", "2026-W52-7")),
+        ("2026-11-28 14:00:00Z", None),
+        ("Sat, 28 Nov 2026 14:00:00 GMT", None),
+        ("2026-11-31T14:00:00Z", None),
+        ("2026-11-28T14:00:00+48:00", None),
+        ("0001-01-01T00:00:00+14:00", None),
+        ("99999-01-01T00:00:00Z", None),
+        ("2026-11-28T14:00:00Z\n", None),
+    ],
+)
+def test_a_date_is_an_iso_8601_text_with_a_time(value: object, time: datetime | None) -> None:
+    assert parsing._time(value) == time

@@ -205,7 +205,7 @@ class TestValues:
     def test_a_value_unlike_a_credential_is_named_not_shown(
         self, config: Config, form: str, wanted: str
     ) -> None:
-        for pair in (PAIR, TOKENS):
+        for pair in (PAIR | {ACCOUNT_SID: ACCOUNT}, TOKENS):
             for name, value in pair.items():
                 reported = refusal(pair | {name: form.format(value)})
                 assert reported.startswith(f"{name} {wanted}")
@@ -438,6 +438,8 @@ class TestProfiles:
         )
         assert config.find("dev").username == PROFILE_KEY
         assert config.find(**PAIR).username == KEY
+        config.write("old", {}, requireProfileInput=True)
+        assert config.refusal().endswith("It has no profiles.\nFor example: twbuild wait -p NAME")
 
     def test_many_and_hostile_profiles_are_shown_and_do_nothing(self, config: Config) -> None:
         hostile = "\x1b[2J##[error]\n::error::x\u202e\ud800"
@@ -491,7 +493,7 @@ class TestConfigFile:
         for folder, hint in hints.items():
             reported = refusal({"TWILIO_CONFIG_DIR": folder}, name)
             assert f"{folder}/config.json" in reported
-            assert ("There is no such file." in reported) == (name is not None)
+            assert ("There is no such file." in reported.splitlines()) == (name is not None)
             hints_shown = re.findall("^TWILIO_CONFIG_DIR (.*)", reported, re.MULTILINE)
             assert hints_shown == ([hint] if hint else [])
 

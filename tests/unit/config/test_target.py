@@ -45,10 +45,10 @@ def shown(error: UsageError) -> str:
     return "\n".join([error.message, *error.hints])
 
 
-def refusal(typed: Sequence[str], command: str = "wait") -> str:
+def refusal(typed: Sequence[str], command: str = "wait", options: Sequence[str] = ()) -> str:
     """What is said of arguments that are not valid."""
     with pytest.raises(UsageError) as raised:
-        target.parse(typed, command)
+        target.parse(typed, command, options)
     return shown(raised.value)
 
 
@@ -205,6 +205,7 @@ class TestArguments:
             [f"{API}/Services/ZS12/Builds"],
             [f"{BUILD}0"],
             [f"my.app/{BUILD}"],
+            [f"MY.APP/{BUILD}"],
             [f"{API}/Services/my.app/Builds/{BUILD}"],
             ["functions/a.js"],
             ["my-app", ""],
@@ -217,9 +218,23 @@ class TestArguments:
         """A URL is called one and not repeated as it may contain a password."""
         url = f"https://SK1:hunter2@serverless.twilio.com/v1/Services/{SERVICE}/Builds/{BUILD}"
 
-        assert refusal([url]).startswith("SERVICE is not a Service SID or unique name: it is a URL")
-        assert refusal([SERVICE, url]).startswith("BUILD is not a Build SID: it is a URL")
-        assert "hunter2" not in refusal([url]) + refusal([SERVICE, url])
+        service, build = refusal([url]), refusal([SERVICE, url])
+        assert service.startswith(
+            "SERVICE is not a Service SID or unique name: it is a URL\nUse ZS"
+        )
+        assert build.startswith("BUILD is not a Build SID: it is a URL\nUse ZB and 32 hex digits.")
+        assert "hunter2" not in service + build
+
+    def test_a_command_to_type_keeps_the_options_and_the_variable(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TWBUILD_SERVICE", SERVICE)
+        several = refusal([BUILD, OTHER_BUILD], "status", ["-p", "dev"])
+        meant = refusal([f"{BUILD}/Status"], "status", ["-p", "dev"]).splitlines()[-1]
+
+        command = f"twbuild wait -p dev {BUILD} {OTHER_BUILD}"
+        assert several == f"status checks one build\nFor several: {command}"
+        assert meant == f"Did you mean: twbuild status -p dev {BUILD}"
 
     @pytest.mark.parametrize("typed", ["\x1b]0;x\x07", "##[x]", "\u202e", "ZB##", "ZS\n::error::"])
     def test_a_hostile_argument_is_shown_and_does_nothing(self, typed: str) -> None:
