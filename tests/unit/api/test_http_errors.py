@@ -248,9 +248,7 @@ def test_twilios_codes_have_five_or_six_digits(code: object) -> None:
         (PAIR | {"TWILIO_API_KEY": SECRET, "TWILIO_API_SECRET": KEY}, SWAPPED),
     ],
 )
-def test_credentials_in_the_wrong_place_are_pointed_at_and_not_shown(
-    environ: dict[str, str], hint: str
-) -> None:
+def test_credentials_in_the_wrong_place_get_a_hint(environ: dict[str, str], hint: str) -> None:
     unauthorized, not_found = (
         refused(401, twilio(20003), environ),
         refused(404, twilio(20404), environ),
@@ -268,7 +266,7 @@ def test_a_token_in_an_answer_by_chance_changes_no_verdict(token: str) -> None:
     assert (type(error), error.code) == (UnauthorizedError, 20003)
 
 
-def test_a_resource_with_a_status_is_never_one_of_twilios_errors() -> None:
+def test_a_resource_with_a_status_is_never_an_error() -> None:
     for status, is_error in (("failed", False), (429, True)):
         content = parsing.content(response(200, {**OLDER, "status": status}), STATUS.resource)
         assert http_errors.is_error(content) == is_error

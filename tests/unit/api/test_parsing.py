@@ -70,7 +70,7 @@ def test_a_body_that_could_not_be_read_keeps_its_reason() -> None:
 
 
 @pytest.mark.parametrize(("status", "defect"), [(200, ""), (404, "JSON of too many values")])
-def test_an_error_for_a_page_has_no_more_values_than_a_status(status: int, defect: str) -> None:
+def test_an_error_has_no_more_values_than_a_status(status: int, defect: str) -> None:
     body = response(status, {"x": [1] * 1000})
 
     assert parsing.content(body, Resource.PAGE).defect.removeprefix("the answer is ") == defect
@@ -280,7 +280,7 @@ def test_a_build_is_read_as_far_as_it_makes_sense(
     )._replace(**found)
 
 
-def test_a_page_has_its_builds_the_next_query_and_the_servers_date() -> None:
+def test_a_page_has_builds_next_query_and_the_servers_date() -> None:
     second = page(build_body(OTHER_BUILD, "building"), next_page_url="/x?Page=1&a=?#b")
     listed, is_named = read(second, PAGE, Date="Sat, 28 Nov 2026 14:00:00 GMT")
     last, is_last_named = read(page(), PAGE, Date="now")

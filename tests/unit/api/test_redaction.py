@@ -56,7 +56,7 @@ def test_how_much_of_a_secret_is_one(secret: str, text: str, left: str) -> None:
     assert Redactor(secret).redacted(text) == left
 
 
-def test_of_two_secrets_that_begin_alike_the_longer_is_removed_whole() -> None:
+def test_of_two_secrets_the_longer_is_removed_whole() -> None:
     assert Redactor("secret", "secret-and-more").redacted("secret-and-more") == REDACTED
 
 
