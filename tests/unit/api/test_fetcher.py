@@ -24,7 +24,7 @@ def json_http(fields: object, status: str = "200 OK", *headers: str) -> bytes:
     return http(json.dumps(fields).encode(), status, *headers)
 
 
-def test_a_questionnames_its_client_and_allows_no_cache() -> None:
+def test_a_request_names_its_client_and_allows_no_cache() -> None:
     with Server(answering(good())) as server:
         fetcher(server.url).fetch(STATUS)
 
