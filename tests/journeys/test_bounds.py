@@ -7,7 +7,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,20 +17,21 @@ from tests.support.command import (
     ACCOUNT,
     BUILD,
     SERVICE,
-    TOKEN,
+    SIDS,
     TWBUILD,
     base_environ,
+    finish,
     run,
     run_words,
     start,
 )
 from tests.support.sockets import Connection, Handler, Server, http
-from tests.support.twilio import build_body, page, status_body
+from tests.support.twilio import CREDENTIALS, build_body, page, status_body
 
 pytestmark = pytest.mark.measured
 
 MIB = 1 << 20
-BUILDS = [f"ZB{number:032x}" for number in range(10)]
+TEN_SIDS = SIDS[:10]
 Make = Callable[[str], bytes]
 
 # A child counts what its parent had at the fork: so the command's parent is a small process.
@@ -52,24 +53,18 @@ def filled(resource: Mapping[str, Any], size: int, unit: bytes, between: bytes =
     return head + between.join([unit] * count) + (b"]}" if between else b'"}')
 
 
-def version(number: int) -> dict[str, str]:
-    """A version of an asset, as a Build lists it."""
-    sids = dict.fromkeys(("account_sid", "service_sid", "asset_sid"), ACCOUNT)
-    return {
-        **sids,
-        "sid": f"ZN{number:032x}",
-        "path": f"/asset-{number}",
-        "visibility": "public",
-        "date_created": "2026-11-24T14:02:11Z",
-    }
-
-
 def large_page() -> dict[str, Any]:
     """Twenty builds of a thousand assets."""
+    version = {"sid": "", "path": "/asset", "visibility": "public", "asset_sid": ACCOUNT}
+    version |= {
+        "account_sid": ACCOUNT,
+        "service_sid": SERVICE,
+        "date_created": "2026-11-24T14:02:11Z",
+    }
     builds = []
     for day in range(20):
-        dated = {"sid": f"ZB{day:032x}", "date_created": f"2026-11-{day + 1:02d}T14:02:11Z"}
-        assets = [version(1000 * day + number) for number in range(1000)]
+        dated = {"sid": SIDS[day], "date_created": f"2026-11-{day + 1:02d}T14:02:11Z"}
+        assets = [{**version, "sid": f"ZN{1000 * day + n:032x}"} for n in range(1000)]
         builds.append({**build_body(status="completed"), **dated, "asset_versions": assets})
     return page(*builds)
 
@@ -100,94 +95,77 @@ def failed(make: Callable[[dict[str, Any]], bytes]) -> Handler:
     return handle
 
 
-def completed(sid: str) -> dict[str, Any]:
-    return status_body(sid, "completed")
+def as_json(sid: str) -> bytes:
+    return json.dumps(status_body(sid, "completed")).encode()
 
 
 class Row(NamedTuple):
-    """What the server does, the command's arguments, and how many bytes its answers may have."""
+    """What the server does, the builds that are named, and how many bytes its answers have."""
 
     handler: Handler
-    arguments: tuple[str, ...]
+    builds: Sequence[str]
     limit: int
 
 
-ONE, TEN, NEWEST = (
-    ("wait", "-t1s", SERVICE, BUILD),
-    ("wait", "-t2s", SERVICE, *BUILDS),
-    ("wait", "-t1s", SERVICE),
-)
+ONE, TEN, NEWEST = (BUILD,), TEN_SIDS, ()
 LISTED = page(build_body(status="completed"))
+OBJECTS = (b'{"a":1}', b",")
+WIDE = b"a" * 999
 LINES = [f"Twilio-Request-Id: {'%a' * 30_000}"] * 90
+COOKIES = "Set-Cookie2: " + "a=b; " * 12_000
+
+
+def listed(*unit: bytes) -> Row:
+    """A page of Builds that is filled with `unit`."""
+    return Row(each(lambda _: filled(LISTED, 8 * MIB, *unit)), NEWEST, 8 * MIB)
+
+
 ROWS: Mapping[str, Row] = {
-    "a page of escapes": Row(each(lambda _: filled(LISTED, 8 * MIB, b"%a")), NEWEST, 8 * MIB),
-    "a page of objects": Row(
-        each(lambda _: filled(LISTED, 8 * MIB, b'{"a":1}', b",")), NEWEST, 8 * MIB
-    ),
-    "a page of wide characters": Row(
-        each(lambda _: filled(LISTED, 8 * MIB, b"a" * 999 + "\U0001f600".encode())), NEWEST, 8 * MIB
-    ),
-    "a page of wide escapes": Row(
-        each(lambda _: filled(LISTED, 8 * MIB, b"a" * 999 + b"\\ud83d\\ude00")), NEWEST, 8 * MIB
-    ),
-    "a page of all that it may list": Row(
+    "a page of escapes": listed(b"%a"),
+    "a page of objects": listed(*OBJECTS),
+    "a page of wide characters": listed(WIDE + "\U0001f600".encode()),
+    "a page of wide escapes": listed(WIDE + b"\\ud83d\\ude00"),
+    "all that a page may list": Row(
         each(lambda _: json.dumps(large_page()).encode()), NEWEST, 8 * MIB
     ),
-    "details of escapes": Row(failed(lambda b: filled(b, 2 * MIB, b"%a")), TEN, 20 * MIB),
-    "details of objects": Row(
-        failed(lambda b: filled(b, 2 * MIB, b'{"a":1}', b",")), TEN, 20 * MIB
-    ),
-    "a status of escapes": Row(each(lambda sid: filled(completed(sid), MIB, b"%a")), ONE, MIB),
+    "details of objects": Row(failed(lambda b: filled(b, 2 * MIB, *OBJECTS)), TEN, 20 * MIB),
     "a url of escapes": Row(
-        each(lambda sid: json.dumps({**completed(sid), "url": "%5a" * 340_000}).encode()), ONE, MIB
-    ),
-    "a status of objects": Row(
-        each(lambda sid: filled(completed(sid), MIB, b'{"a":1}', b",")), ONE, MIB
-    ),
-    "ten of escapes": Row(each(lambda sid: filled(completed(sid), MIB, b"%a")), TEN, 10 * MIB),
-    "ten of objects": Row(
-        each(lambda sid: filled(completed(sid), MIB, b'{"a":1}', b",")), TEN, 10 * MIB
-    ),
-    "a head of 5 MB": Row(each(lambda sid: json.dumps(completed(sid)).encode(), *LINES), ONE, MIB),
-    "a line of 60 kB": Row(
-        each(lambda sid: json.dumps(completed(sid)).encode(), *LINES[:1]), ONE, MIB
-    ),
-    "a line of cookies": Row(
-        each(lambda sid: json.dumps(completed(sid)).encode(), "Set-Cookie2: " + "a=b; " * 12_000),
+        each(lambda sid: json.dumps({**status_body(sid), "url": "%5a" * 340_000}).encode()),
         ONE,
         MIB,
     ),
+    "ten of objects": Row(
+        each(lambda sid: filled(status_body(sid, "completed"), MIB, *OBJECTS)), TEN, 10 * MIB
+    ),
+    "a head of 5 MB": Row(each(as_json, *LINES), ONE, MIB),
+    "a line of cookies": Row(each(as_json, COOKIES), ONE, MIB),
 }
 
 
 @pytest.mark.parametrize("name", ROWS)
 def test_memory_stays_within_an_answers_limit_and_40_mib(tmp_path: Path, name: str) -> None:
     row, peak = ROWS[name], tmp_path / "peak"
+    arguments = ["wait", "-t1s", SERVICE, *row.builds]
     with Server(row.handler) as server:
         env = environ(tmp_path, server)
-        words = [sys.executable, "-S", "-c", PEAK, str(peak), TWBUILD, *row.arguments]
+        words = [sys.executable, "-S", "-c", PEAK, str(peak), TWBUILD, *arguments]
         assert run_words(words, env=env).code == 0, "the process that measures"
 
     assert int(peak.read_text()) < row.limit + 40 * MIB
 
 
 def environ(home: Path, server: Server) -> dict[str, str]:
-    credentials = {"TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": TOKEN}
-    return base_environ(home, TWBUILD_API_URL=server.url, **credentials)
+    return base_environ(home, TWBUILD_API_URL=server.url, **CREDENTIALS)
 
 
-def building(sid: str) -> dict[str, Any]:
-    return status_body(sid, "building")
-
-
-MANY = ("-i200ms", SERVICE, *BUILDS)
-WITH_MORE = {**large_page(), "meta": {"next_page_url": "/x?Page=1"}}
-HEAVY: Mapping[str, tuple[Handler, tuple[str, ...]]] = {
-    "ten of escapes": (each(lambda sid: filled(building(sid), MIB, b"%a")), MANY),
-    "ten of objects": (each(lambda sid: filled(building(sid), MIB, b'{"a":1}', b",")), MANY),
-    "ten of brackets": (each(lambda sid: filled(building(sid), MIB, b"[[]]", b",")), MANY),
-    "ten of backslashes": (each(lambda sid: filled(building(sid), MIB, b"\\\\")), MANY),
-    "page after page": (each(lambda _: json.dumps(WITH_MORE).encode()), (SERVICE,)),
+UNITS = [(b"%a",), (b'{"a":1}', b","), (b"[[]]", b","), (b"\\\\",)]
+WITH_MORE = json.dumps({**large_page(), "meta": {"next_page_url": "/x?Page=1"}}).encode()
+HEAVY: Mapping[str, tuple[Handler, list[str]]] = {
+    "ten builds": (
+        each(lambda sid: filled(status_body(sid), MIB, *UNITS[int(sid[-1:] or 0) % 4])),
+        ["-i200ms", SERVICE, *TEN_SIDS],
+    ),
+    "page after page": (each(lambda _: WITH_MORE), [SERVICE]),
 }
 
 
@@ -207,20 +185,17 @@ def test_the_deadline_and_signals_are_on_time_whatever_the_answers(
     assert late == []
 
 
-def late_at_the_deadline(env: Mapping[str, str], arguments: tuple[str, ...]) -> list[float]:
-    ended = run("wait", "--json", "-t2s", *arguments, env=env)
+def late_at_the_deadline(env: Mapping[str, str], arguments: list[str]) -> list[float]:
+    ended = run("wait", "--json", "-t1.5s", *arguments, env=env)
     waited = [json.loads(line)["waited_seconds"] for line in ended.stdout.splitlines()]
     assert ended.code == 124
-    return [seconds for seconds in waited if seconds > 2.2]
+    return [seconds for seconds in waited if seconds > 1.7]
 
 
-def late_after_a_signal(env: Mapping[str, str], arguments: tuple[str, ...]) -> list[float]:
+def late_after_a_signal(env: Mapping[str, str], arguments: list[str]) -> list[float]:
     process = start("wait", *arguments, env=env)
-    with process:
-        time.sleep(1.5)
-        process.send_signal(signal.SIGTERM)
-        since = time.monotonic()
-        process.communicate(timeout=10)
-        seconds = time.monotonic() - since
-    assert process.returncode == -signal.SIGTERM
-    return [seconds] if seconds > 0.3 else []
+    time.sleep(1.2)
+    process.send_signal(signal.SIGTERM)
+    ended = finish(process)
+    assert ended.code == -signal.SIGTERM
+    return [ended.seconds] if ended.seconds > 0.3 else []
