@@ -3,50 +3,49 @@
 from __future__ import annotations
 
 import gzip
-import itertools
 import json
 import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import sysconfig
 import zipapp
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from subprocess import PIPE
 from typing import Any
 
 import pytest
 from werkzeug import Response
 
-from tests.support.command import BUILD, SERVICE, TWBUILD, Ended, run_words
+from tests.support.command import (
+    BUILD,
+    SERVICE,
+    STATUS,
+    TWBUILD,
+    WAIT,
+    Ended,
+    finish,
+    run,
+    run_words,
+    start_words,
+)
 from tests.support.secrets import shown
-from tests.support.shim import shim
 from tests.support.terminal import Terminal
 from tests.support.twilio import Twilio, error, status_body
 from twbuild import __file__ as package_file
 
 PACKAGE = Path(package_file).parent
 INSTALLED = Path(sysconfig.get_path("purelib"))
-LIBRARIES = (
-    "annotated_doc",
-    "certifi",
-    "idna",
-    "requests",
-    "rich",
-    "shellingham",
-    "typer",
-    "urllib3",
-)
+LIBRARIES = [
+    *("annotated_doc", "certifi", "idna", "requests", "rich", "shellingham", "typer", "urllib3")
+]
 RUN_COPY = """
 import sys
 sys.path[:] = [{lib!r}, *(path for path in sys.path if path != {repository!r})]
 from twbuild.__main__ import main
 main()
 """
-CODES = {"completed": 0, "failed": 1}
 
 
 @pytest.fixture
@@ -71,21 +70,16 @@ def copy(tmp_path: Path) -> Callable[..., list[str]]:
 
 def is_reported(ended: Ended) -> bool:
     """Whether it was 70 and human-readable lines, without a traceback or a secret."""
-    lines = ended.stderr.splitlines()
-    return (
-        (ended.code, ended.stdout) == (70, "")
-        and bool(lines)
-        and all(line.startswith("twbuild: ") for line in lines)
-        and not shown(ended.stderr)
-    )
+    reported = (ended.code, ended.stdout) == (70, "") and bool(ended.stderr) and ended.is_plain
+    return reported and not shown(ended.stderr)
 
 
 def test_a_module_missing_or_empty_is_70_or_changes_nothing(
-    twilio: Twilio, environ: dict[str, str], tmp_path: Path, copy: Callable[..., list[str]]
+    twilio: Twilio, tmp_path: Path, copy: Callable[..., list[str]]
 ) -> None:
     twilio.says("failed")
     twilio.describes("failed")
-    words = [*copy(libraries=False), "status", SERVICE, BUILD]
+    words, environ = [*copy(libraries=False), *STATUS], twilio.environ
     whole = run_words([*words[:2], "-X", "importtime", *words[2:]], env=environ)
     needed = re.findall(r"\| +twbuild\.([\w.]+)$", whole.stderr, re.MULTILINE)
     assert whole.code == 1
@@ -93,7 +87,7 @@ def test_a_module_missing_or_empty_is_70_or_changes_nothing(
 
     package = tmp_path / "lib" / "twbuild"
     for number, module in enumerate(sorted({*needed} - {"__main__"})):
-        if number % 3:  # one of three: whichever is damaged, it is one explainer that tells
+        if number % 5:  # one of five: whichever is damaged, it is one explainer that tells
             continue
         path = package.joinpath(*module.split(".")).with_suffix(".py")
         path = path if path.exists() else path.with_suffix("") / "__init__.py"
@@ -106,45 +100,40 @@ def test_a_module_missing_or_empty_is_70_or_changes_nothing(
             assert "installation is broken" in ended.stderr, (path, ended)
 
 
-IN_THE_WAY = {
-    "ends with 0": "import sys\nsys.exit(0)",
-    "ends with 1": "raise SystemExit(1)",
-    "raises": "raise RuntimeError('5ecre7' * 5)",
-    "is Python 2": "print 'hello'",
-    "has other names": "",
-}
-NEEDED = ("requests", "typer", "signal", "enum", "re", "random", "socket", "json", "ssl", "heapq")
-
-
+@pytest.mark.parametrize(
+    ("name", "does"),
+    [
+        ("requests", "import sys\nsys.exit(0)"),
+        ("typer", "raise SystemExit(1)"),
+        ("signal", "raise RuntimeError('5ecre7' * 5)"),
+        ("re", "print 'this is Python 2'"),
+        ("socket", "other = 'names'"),
+    ],
+)
 def test_a_file_in_a_modules_place_is_70_and_named(
-    twilio: Twilio, environ: dict[str, str], tmp_path: Path
+    twilio: Twilio, tmp_path: Path, name: str, does: str
 ) -> None:
-    twilio.says("failed")
+    file = tmp_path / f"{name}.py"
+    file.write_text(does)
     # Measuring coverage would import these modules before the command does.
-    environ = {name: value for name, value in environ.items() if "COVERAGE" not in name}
-    for name, does in zip(NEEDED, [*IN_THE_WAY.values()] * 2, strict=True):
-        folder = tmp_path / name
-        folder.mkdir()
-        file = folder / f"{name}.py"
-        file.write_text(does)
-        env = {**environ, "PYTHONPATH": str(folder)}
-        ended = run_words([TWBUILD, "status", SERVICE, BUILD], env=env)
-        assert is_reported(ended), (name, ended)
-        assert f"error: {file} is used in place of a module" in ended.stderr
-        assert "report it" not in ended.stderr
+    env = {name: value for name, value in twilio.environ.items() if "COVERAGE" not in name}
+    ended = run(*STATUS, env={**env, "PYTHONPATH": str(tmp_path)})
+
+    assert is_reported(ended)
+    assert f"error: {file} is used in place of a module" in ended.stderr
+    assert "report it" not in ended.stderr
 
 
-@pytest.mark.parametrize("how", ["PYTHONPATH=:", "python -m twbuild"])
+@pytest.mark.parametrize(
+    ("words", "path"), [([TWBUILD], ":"), ([sys.executable, "-m", "twbuild"], "")]
+)
 def test_a_users_own_requests_folder_is_70(
-    twilio: Twilio, environ: dict[str, str], tmp_path: Path, how: str
+    twilio: Twilio, tmp_path: Path, words: list[str], path: str
 ) -> None:
-    """A folder with a users own requests is 70 also when it ends in sys.exit."""
-    twilio.says("failed")
+    """Also where it ends in sys.exit."""
     (tmp_path / "requests.py").write_text("import sys\ndef main(): sys.exit(0)\nmain()\n")
-    module = how.startswith("python")
-    words = [sys.executable, "-m", "twbuild"] if module else [TWBUILD]
-    env = environ if module else {**environ, "PYTHONPATH": ":"}
-    ended = run_words([*words, "status", SERVICE, BUILD], env=env, cwd=tmp_path)
+    env = {**twilio.environ, "PYTHONPATH": path}
+    ended = run_words([*words, *STATUS], env=env, cwd=tmp_path)
 
     assert is_reported(ended)
     assert f"{tmp_path}/requests.py is used in place" in ended.stderr
@@ -165,17 +154,12 @@ def test_help_fails_with_a_file_in_a_modules_place(
     assert ended.code in (0, 70)
 
 
-def test_a_library_that_exits_does_not_end_a_wait(
-    twilio: Twilio, environ: dict[str, str], tmp_path: Path
-) -> None:
-    twilio.says("failed")
+def test_a_library_that_exits_does_not_end_a_wait(twilio: Twilio) -> None:
     code = "import http.client, sys\n"
     code += "http.client.HTTPConnection.endheaders = lambda *_, **__: sys.exit(0)"
-    env = {**environ, "PYTHONPATH": shim(tmp_path, code)}
-    ended = run_words([TWBUILD, "wait", SERVICE, BUILD], env=env)
+    ended = twilio.run(*WAIT, first=code)
 
-    assert ended.code == 70
-    assert ended.stdout == ""
+    assert (ended.code, ended.stdout) == (70, "")
 
 
 @pytest.fixture(scope="module")
@@ -219,66 +203,61 @@ main()
 ODD = "\x1b[31m \u202e \x9b \U0001f44d \u00e9"
 NAMED = [{"name": f"{ODD}-{number}", "version": f"{ODD} " * 9} for number in range(12)]
 BODY = json.dumps(status_body(status="completed")).encode()
-Endings = Mapping[str, tuple[int, list[Any], list[str]]]
-ENDINGS: Endings = {
-    "completed": (0, ["building", Response(b"\xef\xbb\xbf" + BODY)], ["-v"]),
-    "compressed": (
-        0,
-        [Response(gzip.compress(BODY), headers={"Content-Encoding": "gzip"})],
-        ["--json"],
-    ),
-    "failed": (1, ["building", "failed"], []),
-    "failed, json": (1, ["building", "failed"], ["--json"]),
-    "timeout": (124, ["building"], ["-t", "1s"]),
-    "signal": (-signal.SIGTERM, ["building"], ["-i", "1h"]),
-    "unauthorized": (4, ["building", error(401, ODD)], []),
-    "not found": (5, [error(404, ODD)], ["status"]),
-    "unavailable": (3, [{"status": ODD}], ["status", "-v"]),
-    "refused": (3, ["building", Response(f"<b>{ODD}", 400, content_type="text/html")], ["--json"]),
-    "redirected": (3, ["building", 302], []),
-}
+GZIPPED = Response(gzip.compress(BODY), headers={"Content-Encoding": "gzip"})
+HTML = Response(f"<b>{ODD}", 400, content_type="text/html")
+ENDINGS: list[tuple[int, list[Any], list[str]]] = [
+    (0, ["building", Response(b"\xef\xbb\xbf" + BODY)], [*WAIT, "-v"]),
+    (0, [GZIPPED], [*WAIT, "--json"]),
+    (1, ["building", "failed"], [*WAIT]),
+    (1, ["building", "failed"], [*WAIT, "--json"]),
+    (124, ["building"], [*WAIT, "-t", "1s"]),
+    (-signal.SIGTERM, ["building"], ["wait", "-i", "1h", SERVICE, BUILD]),
+    (4, ["building", error(401, ODD)], [*WAIT]),
+    (3, ["building", HTML], [*WAIT, "--json"]),
+    (3, [{"status": ODD}], [*STATUS, "-v"]),
+]
+
+
+def ending(words: list[str], env: Mapping[str, str], code: int, *, on_terminal: bool) -> str:
+    """What a command writes that ends with `code`; a signal is sent once it is building."""
+    if on_terminal:
+        with Terminal(words, env, 500) as terminal:
+            if code < 0:
+                terminal.see("building ")
+                os.kill(terminal.pid, -code)
+            assert terminal.end() == code, terminal.text
+        return terminal.text
+    process = start_words(words, env={**env, "GITHUB_ACTIONS": "true"})
+    assert process.stderr
+    while code < 0 and "building " not in process.stderr.readline():
+        pass
+    if code < 0:
+        process.send_signal(-code)
+    ended = finish(process)
+    assert ended.code == code, ended
+    return ended.stdout + ended.stderr
 
 
 @pytest.mark.measured
-@pytest.mark.parametrize(
-    ("name", "how"), [*zip(ENDINGS, itertools.cycle(["GitHub", "terminal"]))], ids=str
-)
+@pytest.mark.parametrize("number", range(len(ENDINGS)))
 def test_files_replaced_during_a_wait_change_no_ending(
-    twilio: Twilio, environ: dict[str, str], home: Path, name: str, how: str
+    twilio: Twilio, home: Path, number: int
 ) -> None:
-    code, answers, options = ENDINGS[name]
-    command = [] if "status" in options else ["wait", "-i", "200ms"]
-    words = [sys._base_executable, "-S", "-c", STARTED]  # type: ignore[attr-defined]
-    words = [*words, *command, *sorted(options, key="status".__ne__), SERVICE, BUILD]
-    env = {**environ, "PYTHONHOME": str(home / "now"), "TERM": "xterm"}
-    env |= {"GITHUB_ACTIONS": "true"} if how == "GitHub" else {}
+    code, answers, typed = ENDINGS[number]
+    words = [sys._base_executable, "-S", "-c", STARTED, *typed]  # type: ignore[attr-defined]
+    env = {**twilio.environ, "PYTHONHOME": str(home / "now")}
     shown = []
-    for is_replaced in (False, True):
+    for now in ("whole", "emptied"):
         (home / "now").unlink(missing_ok=True)
         (home / "now").symlink_to("whole")
-        if is_replaced:
+        if now == "emptied":
             (home / "now.next").symlink_to("emptied")
         twilio.says(*answers)
         twilio.describes({"status": "failed", "runtime": ODD, "dependencies": NAMED})
         before = len(twilio.polls())
-        if how == "terminal":
-            with Terminal(words, env, 500) as terminal:
-                if code < 0:
-                    terminal.see("building ")
-                    os.kill(terminal.pid, -code)
-                ended, text = terminal.end(), terminal.text
-        else:
-            process = subprocess.Popen(words, env=env, stdout=PIPE, stderr=PIPE, encoding="utf-8")
-            if code < 0:
-                assert process.stderr
-                while "building " not in process.stderr.readline():
-                    pass
-                process.send_signal(-code)
-            stdout, stderr = process.communicate(timeout=60)
-            ended, text = process.returncode, f"{stdout}{stderr}"
-        assert ended == code, text
+        text = ending(words, env, code, on_terminal=bool(number % 2))
         assert len(twilio.polls()) > before
-        assert os.readlink(home / "now") == ("emptied" if is_replaced else "whole")
+        assert os.readlink(home / "now") == now
         shown.append(re.sub(r"[0-9.]+", "0", text))
     assert shown[0] == shown[1]
 
@@ -300,15 +279,13 @@ def test_a_zipapp_runs_and_leaves_nothing_in_the_temporary_folder(
     (tmp_path / "tmp").mkdir()
     env = {**base, "TMPDIR": str(tmp_path / "tmp")}
     words = [sys.executable, "-I", str(pyz), "sandbox"]
-    for outcome, code in CODES.items():
-        ended = run_words([*words, "--build-time", "0s", "--outcome", outcome], env=env)
-        assert (ended.code, ended.stdout) == (code, f"{outcome}\n"), ended.stderr
+    ended = run_words([*words, "--build-time", "0s", "--outcome", "failed"], env=env)
+    assert (ended.code, ended.stdout) == (1, "failed\n"), ended.stderr
 
-    process = subprocess.Popen(words, env=env, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = start_words(words, env=env)
     assert process.stderr
-    while b" building " not in process.stderr.readline():
+    while " building " not in process.stderr.readline():
         pass
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=30)
-    assert process.returncode == -signal.SIGTERM
+    assert finish(process).code == -signal.SIGTERM
     assert os.listdir(tmp_path / "tmp") == []

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.command import BUILD, SERVICE, run, run_words
+from tests.support.command import SERVICE, SIDS, STATUS, WAIT, run, run_words
 from tests.support.moments import fill
 from tests.support.secrets import shown
 from tests.support.shim import shim
@@ -50,45 +48,41 @@ TWICE_BEFORE_IT_UNWINDS = """
     [SWALLOWED_BY_CODE_IN_BETWEEN, SWALLOWED_BY_A_DESTRUCTOR, TWICE_BEFORE_IT_UNWINDS],
     ids=["code in between", "destructor", "twice"],
 )
-def test_a_signal_ends_it_though_its_exception_is_lost(
-    twilio: Twilio, environ: dict[str, str], tmp_path: Path, code: str
-) -> None:
+def test_a_signal_ends_it_though_its_exception_is_lost(twilio: Twilio, code: str) -> None:
     twilio.says("building")
     start = (
         "import os, signal, threading, time\nbegan = threading.Thread.start\n"
         f"def start(self):\n    threading.Thread.start = began{code}\n"
         "threading.Thread.start = start"
     )
-    env = {**environ, "PYTHONPATH": shim(tmp_path, start)}
-    ended = run("wait", "-t", "20s", SERVICE, BUILD, env=env)
+    ended = twilio.run(*WAIT, "-t", "20s", first=start)
 
     assert (ended.code, ended.stdout) == (-signal.SIGTERM, "")
+    assert ended.is_plain
     assert "bug" not in ended.stderr
-    assert "Traceback" not in ended.stderr
     assert ended.seconds < 15
+
+
+BROKEN = "installation is broken: {} is missing"
+LACKING = "this Python lacks its module {}, or a part of it\ntwbuild:   Install the"
 
 
 @pytest.mark.parametrize(
     ("missing", "reported"),
-    [
-        *((name, f"installation is broken: {name} is missing")
-          for name in ("twbuild.errors", "requests")),
-        *((name, f"this Python lacks its module {name}, or a part of it\ntwbuild:   Install the")
-          for name in ("_ssl", "_socket")),
-    ],
-)  # fmt: skip
+    [("twbuild.errors", BROKEN), ("requests", BROKEN), ("_ssl", LACKING), ("_socket", LACKING)],
+)
 def test_a_module_that_is_missing_is_70_and_named(
-    environ: dict[str, str], tmp_path: Path, missing: str, reported: str
+    twilio: Twilio, tmp_path: Path, missing: str, reported: str
 ) -> None:
     # Measuring coverage would import sockets before the command does.
-    environ = {name: value for name, value in environ.items() if "COVERAGE" not in name}
-    code = f"import sys\nsys.modules[{missing!r}] = None"
-    env = {**environ, "PYTHONPATH": shim(tmp_path, code)}
-    ended = run("status", SERVICE, BUILD, env=env)
+    env = {name: value for name, value in twilio.environ.items() if "COVERAGE" not in name}
+    env["PYTHONPATH"] = shim(tmp_path, f"import sys\nsys.modules[{missing!r}] = None")
+    ended = run(*STATUS, env=env)
 
     assert (ended.code, ended.stdout) == (70, "")
-    assert f"twbuild: error: {reported}" in ended.stderr.replace("twbuild's ", "")
-    assert all(line.startswith("twbuild: ") for line in ended.stderr.splitlines())
+    said = ended.stderr.replace("twbuild's ", "")
+    assert f"twbuild: error: {reported.format(missing)}" in said
+    assert ended.is_plain
     assert not shown(ended.stderr)
 
 
@@ -99,7 +93,6 @@ FAULT = "import twbuild.app; twbuild.app.run = 0"
     ("words", "traced"),
     [
         (["wait", "-qvi", "1s"], True),
-        (["status", "--verbose"], True),
         (["status", "--", "-v"], False),
         (["wait", "-p", "-v"], False),
     ],
@@ -123,16 +116,14 @@ def test_a_path_is_never_a_command_to_a_ci_system(
     folder.mkdir()
     (folder / "typer.py").write_text("raise SystemExit(0)")
     (folder / "sitecustomize.py").write_text(when)
-    for more in ({}, {"GITHUB_ACTIONS": "true"}):
-        ended = run("status", env={**base, "PYTHONPATH": str(folder), **more})
+    ended = run("status", env={**base, "PYTHONPATH": str(folder), "GITHUB_ACTIONS": "true"})
 
-        assert (ended.code, ended.stdout) == (70, "")
-        assert "##" not in ended.stderr
-        assert "\x1b" not in ended.stderr
-        annotated = re.findall(r"^::error title=twbuild::(.*)$", ended.stderr, re.MULTILINE)
-        assert len(annotated) == len(more)
-        if not when:
-            assert "# #vso[task.complete]\\x1b100%" in ended.stderr.replace("%25", "%")
+    assert (ended.code, ended.stdout) == (70, "")
+    assert "##" not in ended.stderr
+    assert "\x1b" not in ended.stderr
+    assert ended.stderr.count("::error title=twbuild::") == 1
+    if not when:
+        assert "# #vso[task.complete]\\x1b100%" in ended.stderr.replace("%25", "%")
 
 
 def test_a_stderr_that_is_not_read_delays_no_bug_report(base: dict[str, str]) -> None:
@@ -143,30 +134,14 @@ def test_a_stderr_that_is_not_read_delays_no_bug_report(base: dict[str, str]) ->
     os.close(write_end)
 
 
-@pytest.mark.parametrize(("status", "code"), [("completed", 0), ("failed", 1)])
-def test_python_m_twbuild_is_the_same_command(
-    twilio: Twilio, environ: dict[str, str], status: str, code: int
-) -> None:
-    twilio.says(status)
-    twilio.describes("failed")
-    words = [sys.executable, "-m", "twbuild"]
-
-    ended = run_words([*words, "wait", SERVICE, BUILD], env=environ)
-    assert (ended.code, ended.stdout) == (code, f"{status}\n")
-    tried = run_words([*words, "sandbox", "--outcome", status, "--build-time", "0"], env=environ)
-    assert (tried.code, tried.stdout) == (code, f"{status}\n")
-
-
 def test_a_folder_named_twbuild_is_no_part_of_the_command(
-    twilio: Twilio, environ: dict[str, str], tmp_path: Path
+    base: dict[str, str], tmp_path: Path
 ) -> None:
-    twilio.says("completed")
     (tmp_path / "twbuild.py").write_text("raise SystemExit(1)")
     (tmp_path / "requests.py").write_text("raise SystemExit(1)")
 
-    assert run("status", SERVICE, BUILD, env=environ, cwd=tmp_path).code == 0
-    tried = run("sandbox", "--build-time", "0", env=environ, cwd=tmp_path)
-    assert (tried.code, tried.stdout) == (0, "completed\n")
+    ended = run("sandbox", "--build-time", "0", env=base, cwd=tmp_path)
+    assert (ended.code, ended.stdout) == (0, "completed\n")
 
 
 # Tells which signals have a handler of ours when the first import that takes time begins.
@@ -193,16 +168,6 @@ def test_signals_are_handled_before_the_imports_that_take_time(
     assert {"SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM"} <= set(reported.read_text().split())
 
 
-def test_a_leftover_completion_variable_changes_nothing(
-    twilio: Twilio, environ: dict[str, str]
-) -> None:
-    twilio.says("failed")
-    env = {**environ, "_TWBUILD_COMPLETE": "complete_bash", "COMP_WORDS": "x", "COMP_CWORD": "1"}
-    ended = run("status", SERVICE, BUILD, env=env)
-
-    assert (ended.code, ended.stdout) == (1, "failed\n")
-
-
 NOTHING_CAN_BE_EXPLAINED = """
 import os, sys
 class Memory:
@@ -225,3 +190,23 @@ def test_an_error_while_explaining_an_error_is_70(
 
     assert (ended.code, ended.stdout) == (70, "")
     assert ended.stderr == ("" if closed else NO_WORDS.decode())
+
+
+NO_PAIR = """
+import errno, socket
+def socketpair(*_):
+    raise OSError(errno.EMFILE, "too many")
+socket.socketpair = socketpair
+"""
+
+
+def test_a_system_without_descriptors_left_leaves_the_status_unknown(twilio: Twilio) -> None:
+    script = f"ulimit -n 8; exec twbuild wait -i 200ms -t 1s {SERVICE} {' '.join(SIDS[:12])}"
+    few = run_words(["bash", "-c", script], env=twilio.environ)
+    none = twilio.run(*STATUS, first=NO_PAIR)
+
+    assert few.code == 124, few
+    assert "Last error: could not reach 127.0.0.1:" in few.stderr
+    assert "too many open files" in few.stderr
+    assert (none.code, none.stdout) == (3, "")
+    assert none.stderr.endswith("error: could not open a pair of sockets: too many open files\n")
