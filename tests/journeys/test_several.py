@@ -6,78 +6,60 @@ import json
 import re
 import subprocess
 import threading
-import time
 
 import pytest
-from werkzeug import Request, Response
 
-from tests.support.command import BUILD, OTHER_BUILD, SERVICE, TWBUILD, run, start
-from tests.support.terminal import Terminal
-from tests.support.twilio import Twilio, reply, status_body
+from tests.support.command import BUILD, OTHER_BUILD, SERVICE, SIDS, WAIT, finish
+from tests.support.twilio import Twilio, held
 
-SIDS = [f"ZB{number:032x}" for number in range(100)]
 A, B, C = SIDS[:3]
+ALL = (*WAIT[:-1], A, B, C)
 
 
 @pytest.mark.parametrize(
-    ("answers", "code"),
+    ("answers", "outcomes", "code"),
     [
-        (["completed", "failed", 401], 1),
-        (["building", 401, 400], 124),
-        (["completed", 401, 400], 4),
-        ([400, "completed", "completed"], 3),
+        (["completed", "failed", 401], ["completed", "failed", "unauthorized"], 1),
+        (["building", 401, 400], ["timeout", "unauthorized", "unavailable"], 124),
     ],
     ids=str,
 )
 def test_the_code_is_the_most_urgent_of_all_builds(
-    twilio: Twilio, environ: dict[str, str], answers: list[str | int], code: int
+    twilio: Twilio, answers: list[str | int], outcomes: list[str], code: int
 ) -> None:
-    """The code asks for what is most urgent and an error ends one build only."""
+    """An error ends one build only."""
     for sid, answer in zip((A, B, C), answers, strict=True):
         twilio.says(answer, build=sid)
-    words = ("wait", "-q", "--json", "-i", "500ms", "-t", "1s")
-    ended = run(*words, SERVICE, A, B, C, env=environ)
+    ended = twilio.run(*ALL, "-q", "--json", "-t", "1s")
 
-    outcomes: dict[str | int, str | int] = {
-        "building": "timeout",
-        401: "unauthorized",
-        400: "unavailable",
-    }
     reported = {o["sid"]: o["outcome"] for o in map(json.loads, ended.stdout.splitlines())}
     assert ended.code == code
-    assert reported == {
-        sid: outcomes.get(answer, answer) for sid, answer in zip((A, B, C), answers, strict=True)
-    }
+    assert [reported[sid] for sid in (A, B, C)] == outcomes
 
 
-def test_each_verdict_is_in_the_pipe_when_its_build_ends(
-    twilio: Twilio, environ: dict[str, str]
-) -> None:
+def test_each_verdict_is_in_the_pipe_when_its_build_ends(twilio: Twilio) -> None:
     for sid in (A, B, C):
         twilio.says("building", build=sid)
     twilio.describes("failed", build=B)
-    process = start("wait", "-i", "200ms", SERVICE, A, B, C, env=environ)
+    process = twilio.start(*ALL)
     assert process.stdout
     for sid, status in ((B, "failed"), (C, "completed"), (A, "completed")):
         twilio.says(status, build=sid)
         assert process.stdout.readline() == f"{sid} {status}\n"
-    stdout, stderr = process.communicate(timeout=30)
+    ended = finish(process)
 
-    assert (process.returncode, stdout) == (1, "")
-    lines = stderr.splitlines()
-    assert all(line.startswith("twbuild: ") for line in lines)
+    assert (ended.code, ended.stdout) == (1, "")
+    assert ended.is_plain
     for sid, status in ((B, "failed"), (C, "completed"), (A, "completed")):
-        assert len([line for line in lines if re.search(rf" {status} +{sid}", line)]) == 1
-    assert f"{B} was made of" in stderr
+        assert len(re.findall(rf" {status} +{sid}", ended.stderr)) == 1
+    assert f"{B} was made of" in ended.stderr
 
 
-def test_one_deadline_for_all_and_only_running_builds_are_resumed(
-    twilio: Twilio, environ: dict[str, str]
-) -> None:
+def test_one_deadline_for_all_and_only_running_builds_are_resumed(twilio: Twilio) -> None:
     twilio.says("completed", build=A)
     twilio.says("building", build=B)
     twilio.says(503, build=C)
-    ended = run("wait", "-t", "2s", SERVICE, A, B, C, env=environ)
+    ended = twilio.run(*ALL, "-t", "2s")
 
     assert (ended.code, ended.stdout) == (124, f"{A} completed\n")
     assert ended.seconds < 15
@@ -87,13 +69,10 @@ def test_one_deadline_for_all_and_only_running_builds_are_resumed(
     )
 
 
-def test_at_a_terminal_verdicts_come_last_in_the_order_given(
-    twilio: Twilio, environ: dict[str, str]
-) -> None:
+def test_at_a_terminal_verdicts_come_last_in_the_order_given(twilio: Twilio) -> None:
     for sid in (A, B, C):
         twilio.says("building", build=sid)
-    env = {**environ, "TERM": "xterm"}
-    with Terminal([TWBUILD, "wait", "-i", "200ms", SERVICE, C, A, B], env, 100) as terminal:
+    with twilio.terminal(*WAIT[:-1], C, A, B) as terminal:
         terminal.see_that(lambda: terminal.text.count(" building ") == 3, "three rows")
         rows = [line[19:] for line in terminal.lines[1:-1]]
         assert rows == [C, A, B]
@@ -109,90 +88,65 @@ def test_at_a_terminal_verdicts_come_last_in_the_order_given(
         assert reported == [f"✓ completed  {sid}" for sid in (C, A, B)]
 
 
-def test_one_build_that_hangs_keeps_no_other_from_its_verdict(
-    twilio: Twilio, environ: dict[str, str]
-) -> None:
+def test_one_build_that_hangs_keeps_no_other_from_its_verdict(twilio: Twilio) -> None:
     finished = threading.Event()
-
-    def hang(_: Request) -> Response:
-        finished.wait(60)
-        return reply(status_body())
-
-    twilio.says(hang)
+    twilio.says(held(finished))
     twilio.says("building", "completed", build=OTHER_BUILD)
-    process: subprocess.Popen[str] = start(
-        "wait", "-i", "200ms", "-t", "4s", SERVICE, BUILD, OTHER_BUILD, env=environ
-    )
+    process = twilio.start(*WAIT, OTHER_BUILD, "-t", "3s")
     assert process.stdout
     assert process.stdout.readline() == f"{OTHER_BUILD} completed\n"
     assert process.poll() is None
-    process.communicate(timeout=30)
+    assert finish(process).code == 124
     finished.set()
-    assert process.returncode == 124
 
 
-def test_githubs_annotation_names_every_build_that_did_not_complete(
-    twilio: Twilio, environ: dict[str, str]
-) -> None:
-    """GitHub's one annotation names every build that did not complete and what is known of it."""
+def test_githubs_annotation_names_every_build_that_did_not_complete(twilio: Twilio) -> None:
+    """It says what is known of each."""
     twilio.says("completed", build=A)
     twilio.says("failed", build=B)
     twilio.describes("failed", build=B)
     twilio.says("building", build=C)
-    env = {**environ, "GITHUB_ACTIONS": "true"}
-    for options in ([], ["-q"]):
-        ended = run("wait", *options, "-t", "2s", SERVICE, A, B, C, env=env)
+    ended = twilio.run(*ALL, "-t", "2s", env={"GITHUB_ACTIONS": "true"})
 
-        assert ended.code == 1
-        (reported,) = [line for line in ended.stderr.splitlines() if line.startswith("::")]
-        lines = reported.split("%0A")
-        assert [line for line in lines if f"failed {B}" in line]
-        assert [line for line in lines if "still building after 2s" in line and C in line]
-        assert not [line for line in lines if A in line]
-        assert f"    twbuild wait {SERVICE} {C}" in lines
-        assert [line for line in lines if "node18" in line] or options
+    assert ended.code == 1
+    (reported,) = [line for line in ended.stderr.splitlines() if line.startswith("::")]
+    lines = reported.split("%0A")
+    assert [line for line in lines if f"failed {B}" in line]
+    assert [line for line in lines if "still building after 2s" in line and C in line]
+    assert [line for line in lines if "node18" in line]
+    assert not [line for line in lines if A in line]
+    assert f"    twbuild wait {SERVICE} {C}" in lines
 
 
-@pytest.mark.parametrize(
-    ("status", "count", "counts"),
-    [
-        ("failed", 60, "60 builds: 60 failed"),
-        ("building", 60, "60 builds: 60 still building"),
-    ],
-)
-def test_a_long_annotation_says_what_matters_below_the_plain_lines(
-    twilio: Twilio, environ: dict[str, str], status: str, count: int, counts: str
-) -> None:
-    """An annotation too long for GitHub tells what matters below the whole in plain lines."""
-    for sid in SIDS[:count]:
-        twilio.says(status, build=sid)
+def test_a_long_annotation_says_what_matters_below_the_plain_lines(twilio: Twilio) -> None:
+    """One that is too long for GitHub stands below the whole of it."""
+    failed, building = SIDS[:30], SIDS[30:60]
+    for sid in failed:
+        twilio.says("failed", build=sid)
         twilio.describes("failed", build=sid)
-    env = {**environ, "GITHUB_ACTIONS": "true"}
-    ended = run("wait", "-q", "-t", "3s", SERVICE, *SIDS[:count], env=env)
+    for sid in building:
+        twilio.says("building", build=sid)
+    ended = twilio.run(*WAIT[:-1], *SIDS[:60], "-t", "3s", env={"GITHUB_ACTIONS": "true"})
 
     *plain, annotation = ended.stderr.splitlines()
-    assert annotation.startswith(f"::error title=twbuild::{counts} (waited ")
+    counts = "::error title=twbuild::60 builds: 30 failed, 30 still building (waited "
+    assert annotation.startswith(counts)
     assert len(annotation) <= 4000
-    assert [sid for sid in SIDS[:count] if sid not in annotation] == []
+    assert [sid for sid in SIDS[:60] if sid not in annotation] == []
+    assert "Compare with your last completed build" in annotation
+    assert f"    twbuild wait {SERVICE} {' '.join(building)}%0A" in annotation
     assert all(line.startswith("twbuild: ") for line in plain)
-    ends = {
-        "failed": "✗ failed     {}",
-        "building": "! building   {}  (still building after 3s: --timeout)",
-    }
-    assert [sid for sid in SIDS[:count] if ends[status].format(sid) not in ended.stderr] == []
-    if status == "failed":
-        assert "Compare with your last completed build" in annotation
-        assert len([line for line in plain if "runtime       node18" in line]) == count
-    else:
-        assert f"    twbuild wait {SERVICE} {' '.join(SIDS[:count])}%0A" in annotation
+    assert [sid for sid in failed if f"✗ failed     {sid}" not in ended.stderr] == []
+    assert [sid for sid in building if f"! building   {sid}" not in ended.stderr] == []
+    assert len([line for line in plain if "runtime       node18" in line]) == 30
 
 
 @pytest.mark.usefixtures("jq")
-def test_jq_reads_each_build_on_a_line_of_its_own(twilio: Twilio, environ: dict[str, str]) -> None:
+def test_jq_reads_each_build_on_a_line_of_its_own(twilio: Twilio) -> None:
     twilio.says("failed")
     twilio.describes("failed")
     twilio.says("completed", build=OTHER_BUILD)
-    ended = run("wait", "--json", SERVICE, BUILD, OTHER_BUILD, env=environ)
+    ended = twilio.run(*WAIT, OTHER_BUILD, "--json")
 
     program = "[.sid, .outcome, .build.runtime, (.build.dependencies // [] | length)] | @tsv"
     read = subprocess.check_output(["jq", "-r", program], input=ended.stdout, text=True)
@@ -203,26 +157,19 @@ def test_jq_reads_each_build_on_a_line_of_its_own(twilio: Twilio, environ: dict[
     ]
 
 
-def test_a_failed_builds_json_comes_within_its_5_seconds(
-    twilio: Twilio, environ: dict[str, str]
-) -> None:
-    """A failed build's JSON is reported within its 5 seconds also where no request can start."""
+def test_a_failed_builds_json_comes_within_its_5_seconds(twilio: Twilio) -> None:
+    """Also where no request can start."""
     finished = threading.Event()
-
-    def hang(_: Request) -> Response:
-        finished.wait(60)
-        return reply(status_body())
-
     for sid in SIDS[1:12]:
-        twilio.says(hang, build=sid)
+        twilio.says(held(finished), build=sid)
     twilio.says("failed", build=A)
     twilio.describes("failed", build=A)
-    process = start("wait", "--json", "-t", "8s", SERVICE, *SIDS[:12], env=environ)
+    process = twilio.start("wait", "--json", "-t", "7s", SERVICE, *SIDS[:12])
     assert process.stdout
-    found, since = json.loads(process.stdout.readline()), time.monotonic()
-    process.communicate(timeout=30)
+    found = json.loads(process.stdout.readline())
+    ended = finish(process)
     finished.set()
 
     assert (found["sid"], found["outcome"], found["build"]) == (A, "failed", None)
-    assert time.monotonic() - since > 1.5  # the others went on
-    assert process.returncode == 1
+    assert ended.seconds > 1  # the others went on
+    assert ended.code == 1
