@@ -41,11 +41,17 @@ class Server(HTTPServer):
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs a program that is not installed; CI installs all of them."""
+    """Leave out what needs a program that is not installed; CI installs all of them.
+
+    A test that needs a package registry gets the time for it.
+    """
     missing = {name for name in ("jq", "tmux", "unshare", "zsh") if not shutil.which(name)}
     left_out = [item for item in items if missing & set(getattr(item, "fixturenames", ()))]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
+    for item in items:
+        if item.get_closest_marker("registry"):
+            item.add_marker(pytest.mark.timeout(600))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -17,17 +17,20 @@ from tests.support import secrets
 from tests.support.authority import Authority
 from tests.support.command import (
     ACCOUNT,
-    BUILD,
     KEY,
     SECRET,
     SERVICE,
+    STATUS,
     TOKEN,
     TWBUILD,
+    WAIT,
     Ended,
+    finish,
     run,
     run_words,
     start,
 )
+from tests.support.moments import until
 from tests.support.secrets import PROXY_PASSWORD
 from tests.support.sockets import (
     Connection,
@@ -39,49 +42,32 @@ from tests.support.sockets import (
     socks5,
     unused_port,
 )
-from tests.support.twilio import build_body, page
+from tests.support.twilio import CREDENTIALS, build_body, page
 
 HOST = "api.example.test"
 URL = f"https://{HOST}"
-ROOT = Path(__file__).parents[2]
 PROXY_USER = f"svc:{PROXY_PASSWORD.replace('+', '%2B').replace('/', '%2F')}"
-PROXY_LOGIN = "Check the user name and password in the proxy's address: USER:PASSWORD@HOST:PORT."
-
-
-def no_secret_shows(ended: Ended) -> None:
-    assert secrets.shown(ended.stdout + ended.stderr, "%2B") == []
-    assert "Traceback" not in ended.stderr
 
 
 def environ(base: Mapping[str, str], url: str, **more: str) -> dict[str, str]:
-    own = {"TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": TOKEN, "TWBUILD_API_URL": url}
-    return {**base, **own, **more}
+    return {**base, **CREDENTIALS, "TWBUILD_API_URL": url, **more}
 
 
-def look(env: Mapping[str, str]) -> Ended:
-    """`status` with all that it can tell."""
-    ended = run("status", "--json", "-v", SERVICE, BUILD, env=env)
-    no_secret_shows(ended)
-    if ended.code != 2:
-        reported = json.loads(ended.stdout)
-        assert (reported["error"] is None) == (ended.code in (0, 1, 8))
-    return ended
-
-
-def reported(ended: Ended) -> list[str]:
-    """The error and what follows it, in lines without their prefix."""
-    lines = [line.removeprefix("twbuild: ").strip() for line in ended.stderr.splitlines()]
-    head = next(n for n, line in enumerate(lines) if line.startswith("error: "))
-    return lines[head:]
+def check(env: Mapping[str, str]) -> tuple[Ended, list[str]]:
+    """`status` with all that it can tell; its error and what follows, without their prefix."""
+    ended = run(*STATUS, "-v", env=env)
+    assert secrets.shown(ended.stdout + ended.stderr, "%2B") == []
+    assert ended.is_plain
+    _, found, error = ended.stderr.partition("twbuild: error: ")
+    return ended, [line.removeprefix("twbuild:").strip() for line in (found + error).splitlines()]
 
 
 def test_a_refused_connection_gets_three_tries(base: dict[str, str]) -> None:
     netloc = f"127.0.0.1:{unused_port()}"
-    ended = look(environ(base, f"http://{netloc}"))
+    ended, (first, hint, request) = check(environ(base, f"http://{netloc}"))
 
     assert ended.code == 3
     assert 2 < ended.seconds < 12
-    first, hint, request = reported(ended)
     assert first.startswith(f"error: connection refused by {netloc} (3 tries in ")
     assert hint == "Check TWBUILD_API_URL."
     assert request.endswith(f"/Status at {netloc}")
@@ -91,13 +77,13 @@ def test_an_unknown_authority_is_fatal_and_nothing_is_sent(
     base: dict[str, str], authority: Authority
 ) -> None:
     with Server(answering(good("completed")), authority.context("localhost")) as server:
-        ended = look(environ(base, f"https://localhost:{server.port}"))
+        ended, (first, hint, *_) = check(environ(base, f"https://localhost:{server.port}"))
 
         assert (server.accepted, server.requests) == (1, [])
         head = f"error: the certificate of localhost:{server.port} does not verify: signed by"
-        assert reported(ended)[0].startswith(head)
     assert ended.code == 3
-    assert "Set REQUESTS_CA_BUNDLE to a file with the CA certificate" in reported(ended)[1]
+    assert first.startswith(head)
+    assert "Set REQUESTS_CA_BUNDLE to a file with the CA certificate" in hint
 
 
 @pytest.mark.parametrize("scheme", ["http", "socks5h"])
@@ -107,11 +93,9 @@ def test_a_proxy_leads_to_the_api_and_sees_no_credentials(
     with Server(answering(good("completed")), authority.context(HOST)) as api:
         to, user = ("127.0.0.1", api.port), (b"svc", PROXY_PASSWORD.encode())
         with Server(proxying(to) if scheme == "http" else socks5(to, user=user)) as proxy:
-            more = {
-                "REQUESTS_CA_BUNDLE": authority.bundle,
-                "ALL_PROXY": f"{scheme}://{PROXY_USER}@{proxy.netloc}",
-            }
-            ended = look(environ(base, URL, **more))
+            address = f"{scheme}://{PROXY_USER}@{proxy.netloc}"
+            bundle = {"REQUESTS_CA_BUNDLE": authority.bundle}
+            ended, _ = check(environ(base, URL, ALL_PROXY=address, **bundle))
 
         (connect,), (request,) = proxy.requests, api.requests
     assert ended.code == 0
@@ -124,14 +108,15 @@ def test_a_proxy_leads_to_the_api_and_sees_no_credentials(
 
 @pytest.mark.parametrize("scheme", ["http", "socks5h"])
 def test_a_proxy_that_refuses_the_login_is_tried_once(base: dict[str, str], scheme: str) -> None:
-    """A proxy that refuses the login is tried once and named without its password."""
+    """It is named without its password."""
     refusing = answering(http(b"<html>Log in</html>", "407 Login"))
     with Server(refusing if scheme == "http" else socks5(("127.0.0.1", 9), user=(b"", b""))) as s:
-        ended = look(environ(base, URL, HTTPS_PROXY=f"{scheme}://{PROXY_USER}@{s.netloc}"))
+        address = f"{scheme}://{PROXY_USER}@{s.netloc}"
+        ended, (first, hint, *_) = check(environ(base, URL, HTTPS_PROXY=address))
 
         assert s.accepted == 1
-        assert f"proxy {s.netloc} (HTTPS_PROXY) refused " in reported(ended)[0]
-    assert reported(ended)[1] == PROXY_LOGIN
+        assert f"proxy {s.netloc} (HTTPS_PROXY) refused " in first
+    assert hint.startswith("Check the user name and password in the proxy's address: USER:PASS")
     assert ended.code == 3
     assert "Log in" not in ended.stderr
 
@@ -143,10 +128,10 @@ def test_a_proxy_that_refuses_the_login_is_tried_once(base: dict[str, str], sche
 def test_an_unusable_setting_exits_2_and_is_named(
     base: dict[str, str], variable: str, value: str
 ) -> None:
-    ended = look({**environ(base, URL), variable: value})
+    ended, (first, *_) = check({**environ(base, URL), variable: value})
 
     assert (ended.code, ended.stdout) == (2, "")
-    assert f"error: {variable} " in ended.stderr
+    assert first.startswith(f"error: {variable} ")
 
 
 def region(base: Mapping[str, str], source: str) -> tuple[dict[str, str], str]:
@@ -155,12 +140,11 @@ def region(base: Mapping[str, str], source: str) -> tuple[dict[str, str], str]:
         own = {"TWILIO_API_KEY": KEY, "TWILIO_API_SECRET": SECRET}
         where = {"TWILIO_REGION": "ie1", "TWILIO_EDGE": "dublin"}
         return {**base, **own, **where}, "TWILIO_REGION (ie1) and TWILIO_EDGE (dublin)"
-    folder = Path(base["HOME"]) / ".twilio-cli"
-    folder.mkdir()
+    file = Path(base["HOME"]) / ".twilio-cli" / "config.json"
+    file.parent.mkdir()
     profile = {"apiKey": KEY, "apiSecret": SECRET, "region": "ie1", "edge": "dublin"}
-    config = {"profiles": {"dev": profile}, "activeProject": "dev"}
-    (folder / "config.json").write_text(json.dumps(config))
-    place = f"of profile dev in {folder / 'config.json'}"
+    file.write_text(json.dumps({"profiles": {"dev": profile}, "activeProject": "dev"}))
+    place = f"of profile dev in {file}"
     return dict(base), f"the region {place} (ie1) and the edge {place} (dublin)"
 
 
@@ -176,10 +160,10 @@ def test_a_hosts_refusal_names_the_region_and_edge_behind_it(
         Server(proxying(("127.0.0.1", api.port))) as proxy,
     ):
         more = {"REQUESTS_CA_BUNDLE": authority.bundle, "HTTPS_PROXY": f"http://{proxy.netloc}"}
-        ended = look({**env, **more})
+        ended, (*_, last) = check({**env, **more})
 
         route = f"through proxy {proxy.netloc} (HTTPS_PROXY)"
-        assert reported(ended)[-1].endswith(f" (from {made_from}), {route}")
+    assert last.endswith(f" (from {made_from}), {route}")
     assert ended.code == code
     assert ended.stderr.count(made_from) == 1
 
@@ -193,11 +177,9 @@ def test_a_proxys_password_within_other_texts_changes_none_of_them(
         Server(answering(*answers), authority.context(HOST)) as api,
         Server(proxying(("127.0.0.1", api.port))) as proxy,
     ):
-        proxied = {
-            "HTTPS_PROXY": f"http://u:building@{proxy.netloc}",
-            "REQUESTS_CA_BUNDLE": authority.bundle,
-        }
-        ended = run("wait", "-v", "-i", "200ms", SERVICE, env=environ(base, URL, **proxied))
+        address, bundle = f"http://u:building@{proxy.netloc}", authority.bundle
+        env = environ(base, URL, HTTPS_PROXY=address, REQUESTS_CA_BUNDLE=bundle)
+        ended = run("wait", "-v", "-i", "200ms", SERVICE, env=env)
 
     assert (ended.code, ended.stdout) == (0, "completed\n")
     assert "[secret]" not in ended.stderr
@@ -210,34 +192,29 @@ def test_localhost_is_this_machine_whatever_the_hosts_file_says(
     own = authority.key_file("localhost")
     more = {"CERTIFICATE": own, "REQUESTS_CA_BUNDLE": authority.bundle}
     here = [sys.executable, "-m", "tests.support.elsewhere", f"{url}:{{port}}"]
-    words = [*unshare, *here, TWBUILD, "status", SERVICE, BUILD]
-    ended = run_words(words, env=environ(base, "", **more), cwd=ROOT)
+    words = [*unshare, *here, TWBUILD, *STATUS]
+    ended = run_words(words, env=environ(base, "", **more), cwd=Path(__file__).parents[2])
 
-    no_secret_shows(ended)
     assert json.loads(ended.stdout) == [0, 1, 0], ended.stderr
 
 
 def test_a_process_that_was_stopped_continues_without_a_burst(base: dict[str, str]) -> None:
-    left = [good()] * 4
-    with Server(answering(*left, good("completed"))) as server:
-        process = start("wait", "-i", "300ms", SERVICE, BUILD, env=environ(base, server.url))
-        while len(server.requests) < 2:
-            time.sleep(0.02)
+    with Server(answering(*[good()] * 6, good("completed"))) as server:
+        process = start(*WAIT, env=environ(base, server.url))
+        until(lambda: len(server.requests) >= 2, "polls")
         process.send_signal(signal.SIGSTOP)
         time.sleep(2)
         before = len(server.requests)
         process.send_signal(signal.SIGCONT)
-        stdout, stderr = process.communicate(timeout=20)
+        ended = finish(process)
 
         gaps = [later - early for early, later in pairwise(server.times[before:])]
-    assert (process.returncode, stdout) == (0, "completed\n")
-    assert stderr.count("retrying in") <= 1
+    assert (ended.code, ended.stdout) == (0, "completed\n")
+    assert ended.stderr.count("retrying in") <= 1
     assert min(gaps) > 0.1, "missed beats are skipped, not made up"
 
 
-def test_a_connection_reset_during_a_stop_is_one_problem(
-    base: dict[str, str],
-) -> None:
+def test_a_connection_reset_during_a_stop_is_one_problem(base: dict[str, str]) -> None:
     resumed: list[float] = []
 
     def handle(connection: Connection) -> None:
@@ -250,18 +227,16 @@ def test_a_connection_reset_during_a_stop_is_one_problem(
                 return
 
     with Server(handle) as server:
-        words = ("wait", "-qv", "-i", "500ms", SERVICE, BUILD)
-        process = start(*words, env=environ(base, server.url))
-        while len(server.requests) < 2:
-            time.sleep(0.02)
+        process = start(*WAIT, "-qv", env=environ(base, server.url))
+        until(lambda: len(server.requests) >= 2, "polls")
         time.sleep(1.2)
         resumed.append(time.monotonic())
         process.send_signal(signal.SIGCONT)
-        stdout, stderr = process.communicate(timeout=20)
+        ended = finish(process)
 
         assert len(server.requests) <= 4
-    assert (process.returncode, stdout) == (0, "completed\n")
-    assert stderr.count("GET") - stderr.count("  200  ") <= 1
+    assert (ended.code, ended.stdout) == (0, "completed\n")
+    assert ended.stderr.count("GET") - ended.stderr.count("  200  ") <= 1
 
 
 def test_a_netrc_never_replaces_the_credentials(base: dict[str, str]) -> None:
@@ -269,7 +244,7 @@ def test_a_netrc_never_replaces_the_credentials(base: dict[str, str]) -> None:
     netrc.write_text("machine 127.0.0.1 login else password else\ndefault login a password b\n")
     netrc.chmod(0o600)
     with Server(answering(good("completed"))) as server:
-        ended = look(environ(base, server.url, NETRC=str(netrc)))
+        ended, _ = check(environ(base, server.url, NETRC=str(netrc)))
 
         (request,) = server.requests
     assert ended.code == 0

@@ -2,74 +2,96 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from tests.bench import authority
 from tests.bench.api import Api
 from tests.bench.processes import drawn
-from tests.support.command import BUILD, SERVICE, TWBUILD, run
-from tests.support.terminal import Terminal
+from tests.support.command import BUILD, SERVICE, STATUS, TWBUILD, WAIT, run
 from tests.support.twilio import Twilio
 
 pytestmark = pytest.mark.measured
 
 # Reported at the end by what ends the process: twbuild leaves without the interpreter's teardown.
+# `opened` is what Python opens, not what OpenSSL does; `reads` counts the times that certificates
+# are read, by Python's own ways to have OpenSSL read them, in a test of TLS.
 TELL = """
-import gc, os, sys, threading
-
-end = os._exit
-def tell(code):
-    names = sorted(sys.modules)
-    threads = threading.active_count() if "threading" in sys.modules else 1
-    descriptors = len(os.listdir("/dev/fd")) - 1
-    with open(os.environ["TELL"], "w") as file:
-        print(names, threads, descriptors, gc.isenabled(), sep="\\n", file=file)
-    end(code)
-os._exit = tell
-"""
-
-# What Python opens; what OpenSSL opens is not in it.
-TELL_OPENED = """
 import json, os, sys
-
-end, opened = os._exit, []
+end, opened, reads = os._exit, [], []
 def note(event, values):
     if event == "open":
         opened.append(os.fsdecode(values[0]) if isinstance(values[0], (str, bytes)) else "")
 def tell(code):
-    names = list(opened)
+    modules = sorted(sys.modules)
+    import gc, threading
+    found = [modules, threading.active_count(), gc.isenabled(), [*opened], len(reads)]
     with open(os.environ["TELL"], "w") as file:
-        json.dump(names, file)
+        json.dump(found, file)
     end(code)
+def noting(read):
+    def noted(*given, **named):
+        reads.append(1)
+        return read(*given, **named)
+    return noted
+if os.environ["TWBUILD_API_URL"].startswith("https"):
+    import ssl
+    for name in ("load_verify_locations", "set_default_verify_paths"):
+        setattr(ssl.SSLContext, name, noting(getattr(ssl.SSLContext, name)))
 os._exit = tell
 sys.addaudithook(note)
 """
 
 NOTHING_DRAWN = {"asyncio", "pydantic", "pygments", "rich"}
-REQUESTING = {"requests", "urllib3", "ssl", "http", "email", "dataclasses", "importlib.metadata"}
+REQUESTING = {"requests", "urllib3", "ssl", "http", "email", "importlib.metadata"}
 LIVE = {"rich.console", "rich.spinner", "rich.text", "rich.theme"}
 # rich's own machinery for screens is not what draws ours.
 NEVER = {"asyncio", "pydantic", "pygments", "markdown_it", "rich.live", "rich.progress"}
-# Of twbuild itself.
-NOT_FOR_A_PLAIN_WAIT = {"output.live", "output.rendering", "sandbox.command", "sandbox.server"}
-NOT_FOR_VERSION = {"api.fetcher", "api.network", "app", "watch.runner"} | NOT_FOR_A_PLAIN_WAIT
+DECODING = {"charset_normalizer", "chardet"}
+NOT_FOR_A_PLAIN_WAIT = {
+    f"twbuild.{name}"
+    for name in ("output.live", "output.rendering", "sandbox.command", "sandbox.server")
+}
+NOT_FOR_VERSION = NOT_FOR_A_PLAIN_WAIT | {
+    f"twbuild.{name}" for name in ("api.fetcher", "api.network", "app", "watch.runner")
+}
 
 
-class Reported:
+class Told(NamedTuple):
     """What a process held when it ended."""
 
-    def __init__(self, path: Path) -> None:
-        names, threads, descriptors, collecting = path.read_text().splitlines()
-        self.modules = set(json.loads(names.replace("'", '"')))
-        self.threads = int(threads)
-        self.descriptors = int(descriptors)
-        self.collecting = collecting == "True"
+    modules: set[str]
+    threads: int
+    collecting: bool
+    opened: list[str]
+    reads: int
+
+
+@pytest.fixture
+def environ(twilio: Twilio, tmp_path: Path) -> dict[str, str]:
+    """An environment in which a command tells what it held."""
+    (tmp_path / "sitecustomize.py").write_text(TELL)
+    return {**twilio.environ, "PYTHONPATH": str(tmp_path), "TELL": str(tmp_path / "told")}
+
+
+@pytest.fixture
+def told(environ: dict[str, str]) -> Callable[..., Told]:
+    """Runs a command, or reads what the last one told."""
+
+    def read(*words: str, code: int = 0) -> Told:
+        if words:
+            assert run(*words, env=environ).code == code
+        modules, *others = json.loads(Path(environ["TELL"]).read_text())
+        return Told({*modules}, *others)
+
+    return read
 
 
 @pytest.fixture
@@ -79,140 +101,6 @@ def api(environ: dict[str, str]) -> Iterator[Api]:
         environ["TWBUILD_API_URL"] = api.url
         yield api
         api.shutdown()
-
-
-@pytest.fixture
-def reported(tmp_path: Path, environ: dict[str, str]) -> Path:
-    """Where a process that runs in `environ` tells what it held."""
-    (tmp_path / "sitecustomize.py").write_text(TELL)
-    environ.update(PYTHONPATH=str(tmp_path), TELL=str(tmp_path / "reported"))
-    return tmp_path / "reported"
-
-
-def ours(reported: Reported) -> set[str]:
-    """The modules of twbuild that were loaded."""
-    return {name.partition(".")[2] for name in reported.modules if name.startswith("twbuild.")}
-
-
-def test_each_module_of_twbuild_is_seen_when_it_is_loaded(
-    environ: dict[str, str], reported: Path
-) -> None:
-    with (reported.parent / "sitecustomize.py").open("a") as start:
-        start.writelines(f"import twbuild.{name}\n" for name in NOT_FOR_VERSION)
-
-    assert run("--version", env=environ).code == 0
-
-    assert ours(Reported(reported)) >= NOT_FOR_VERSION
-
-
-def test_version_loads_neither_what_asks_nor_what_draws(
-    environ: dict[str, str], reported: Path
-) -> None:
-    assert run("--version", env=environ).code == 0
-
-    found = Reported(reported)
-    assert not (NOTHING_DRAWN | REQUESTING - {"dataclasses"}) & found.modules
-    assert not NOT_FOR_VERSION & ours(found)
-
-
-@pytest.mark.parametrize("arguments", [("functions/a.js",), ("-i", "soon", "ok")])
-def test_requests_is_loaded_only_after_good_arguments(
-    environ: dict[str, str], reported: Path, arguments: tuple[str, ...]
-) -> None:
-    assert run("wait", *arguments, env=environ).code == 2
-
-    assert "requests" not in Reported(reported).modules
-
-
-@pytest.mark.parametrize("arguments", [("status",), ("wait", "-i", "200ms")])
-def test_where_nothing_is_drawn_nothing_that_draws_is_loaded(
-    twilio: Twilio, environ: dict[str, str], reported: Path, arguments: tuple[str, ...]
-) -> None:
-    twilio.says("completed")
-
-    assert run(*arguments, SERVICE, BUILD, env=environ).code == 0
-
-    found = Reported(reported)
-    assert "requests" in found.modules
-    assert not (NOTHING_DRAWN | NEVER | {"charset_normalizer", "chardet"}) & found.modules
-    assert not NOT_FOR_A_PLAIN_WAIT & ours(found)
-
-
-@pytest.mark.parametrize(("command", "collecting"), [("wait", True), ("status", False)])
-def test_garbage_is_collected_in_a_wait_and_in_nothing_shorter(
-    twilio: Twilio, environ: dict[str, str], reported: Path, command: str, collecting: bool
-) -> None:
-    twilio.says("completed")
-
-    assert run(command, SERVICE, BUILD, env=environ).code == 0
-
-    assert Reported(reported).collecting is collecting
-
-
-def test_only_a_live_wait_loads_what_draws(
-    twilio: Twilio, environ: dict[str, str], reported: Path
-) -> None:
-    twilio.says("building", "completed")
-    words = [TWBUILD, "wait", "-i", "200ms", SERVICE, BUILD]
-
-    with Terminal(words, {**environ, "TERM": "xterm-256color"}) as terminal:
-        assert terminal.end() == 0
-
-    found = Reported(reported)
-    assert found.modules >= LIVE
-    assert not NEVER & found.modules
-
-
-def test_help_loads_nothing_that_asks(environ: dict[str, str], reported: Path) -> None:
-    assert run("wait", "--help", env=environ).code == 0
-
-    assert not {"requests", "pydantic", "asyncio"} & Reported(reported).modules
-
-
-def test_a_wait_uses_one_connection_and_one_request_a_poll(
-    api: Api, environ: dict[str, str], reported: Path
-) -> None:
-    """A wait of many polls uses one connection for them and one request a poll."""
-    api.begin(**{BUILD: time.monotonic() + 3})
-    ended = run("wait", "--json", "-i", "200ms", SERVICE, BUILD, env=environ)
-
-    polls = json.loads(ended.stdout)["polls"]
-    assert polls >= 3
-    # Earlier builds take one request, on a connection of its own.
-    assert (len(api.polls), api.connections) == (polls + 1, 2)
-    assert Reported(reported).threads <= 2  # the one that waits, and the last request's
-
-
-def test_a_live_screen_draws_eight_to_ten_frames_a_second(
-    api: Api, environ: dict[str, str]
-) -> None:
-    seconds = 4
-    api.begin(**{BUILD: time.monotonic() + seconds})
-    words = [TWBUILD, "wait", SERVICE, BUILD]
-
-    cost, frames = drawn(words, {**environ, "TERM": "xterm-256color"}, terminal=True)
-
-    assert cost.code == 0
-    # What happens draws a frame of its own; a busy machine may miss some.
-    assert 4 * seconds <= frames <= 10 * cost.wall
-
-
-# Over TLS.
-
-
-# Notes every time that certificates are read, by Python's own ways to have OpenSSL read them.
-TELL_READ = """
-import os, ssl
-
-def noting(read):
-    def noted(*given, **named):
-        with open(os.environ["READS"], "a") as file:
-            file.write("x")
-        return read(*given, **named)
-    return noted
-for name in ("load_verify_locations", "set_default_verify_paths"):
-    setattr(ssl.SSLContext, name, noting(getattr(ssl.SSLContext, name)))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -232,50 +120,91 @@ def tls_api(environ: dict[str, str], certificates: Path) -> Iterator[Api]:
         api.shutdown()
 
 
-@pytest.fixture
-def reads(environ: dict[str, str], tmp_path: Path) -> Path:
-    """A file with a character for each time that a command that TELL_READ began read them."""
-    environ["READS"] = str(tmp_path / "reads")
-    return tmp_path / "reads"
+def test_version_loads_neither_what_asks_nor_what_draws(told: Callable[..., Told]) -> None:
+    assert all(map(importlib.util.find_spec, NOT_FOR_VERSION)), "the names are current"
+    assert not (NOTHING_DRAWN | REQUESTING | NOT_FOR_VERSION) & told("--version").modules
 
 
-def test_a_status_over_tls_reads_and_connects_once(
-    tls_api: Api, reads: Path, environ: dict[str, str]
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(["wait", "functions/a.js"], 2), (["wait", "-i", "soon", "ok"], 2), (["wait", "--help"], 0)],
+)
+def test_requests_is_loaded_only_after_good_arguments(
+    told: Callable[..., Told], words: list[str], code: int
 ) -> None:
-    assert run("status", SERVICE, BUILD, env=environ, first=TELL_READ).code == 8
+    assert not {"requests", "pydantic", "asyncio"} & told(*words, code=code).modules
 
-    assert (reads.read_text(), tls_api.connections, len(tls_api.polls)) == ("x", 1, 1)
+
+@pytest.mark.parametrize(("words", "collecting"), [(STATUS, False), (WAIT, True)])
+def test_where_nothing_is_drawn_nothing_that_draws_is_loaded(
+    twilio: Twilio, told: Callable[..., Told], words: list[str], collecting: bool
+) -> None:
+    """And garbage is collected in a wait, and in nothing shorter."""
+    twilio.says("completed")
+    found = told(*words)
+
+    assert "requests" in found.modules
+    assert not (NOTHING_DRAWN | NEVER | DECODING | NOT_FOR_A_PLAIN_WAIT) & found.modules
+    assert found.collecting is collecting
+
+
+def test_only_a_live_wait_loads_what_draws(
+    twilio: Twilio, environ: dict[str, str], told: Callable[..., Told]
+) -> None:
+    twilio.says("building", "completed")
+    with twilio.terminal(*WAIT, env=environ) as terminal:
+        assert terminal.end() == 0
+
+    assert told().modules >= LIVE
+    assert not NEVER & told().modules
+
+
+def test_a_wait_uses_one_connection_and_one_request_a_poll(
+    api: Api, environ: dict[str, str], told: Callable[..., Told]
+) -> None:
+    api.begin(**{BUILD: time.monotonic() + 2})
+    polls = json.loads(run(*WAIT, "--json", env=environ).stdout)["polls"]
+
+    assert polls >= 3
+    # Earlier builds take one request, on a connection of its own.
+    assert (len(api.polls), api.connections) == (polls + 1, 2)
+    assert told().threads <= 2  # the one that waits, and the last request's
+
+
+def test_a_live_screen_draws_eight_to_ten_frames_a_second(
+    api: Api, environ: dict[str, str]
+) -> None:
+    seconds = 3
+    api.begin(**{BUILD: time.monotonic() + seconds})
+    cost, frames = drawn(
+        [TWBUILD, "wait", SERVICE, BUILD], {**environ, "TERM": "xterm-256color"}, terminal=True
+    )
+
+    assert cost.code == 0
+    # What happens draws a frame of its own; a busy machine may miss some.
+    assert 4 * seconds <= frames <= 10 * cost.wall
 
 
 def test_a_wait_over_tls_reads_once_and_keeps_its_connection(
-    tls_api: Api, reads: Path, environ: dict[str, str]
+    tls_api: Api, told: Callable[..., Told]
 ) -> None:
-    tls_api.begin(**{BUILD: time.monotonic() + 4})
+    tls_api.begin(**{BUILD: time.monotonic() + 3})
 
-    assert run("wait", "-i", "200ms", SERVICE, BUILD, env=environ, first=TELL_READ).code == 0
-
-    assert (reads.read_text(), tls_api.connections) == ("x", 2)  # one for earlier builds
+    assert (told(*WAIT).reads, tls_api.connections) == (1, 2)  # one for earlier builds
     assert len(tls_api.polls) >= 4
 
 
-def test_a_status_over_tls_loads_no_more_than_over_http(
-    api: Api, tls_api: Api, environ: dict[str, str], reported: Path
+def test_a_status_over_tls_opens_modules_alone_each_once(
+    api: Api, environ: dict[str, str], tls_api: Api, told: Callable[..., Told]
 ) -> None:
-    assert run("status", SERVICE, BUILD, env=environ).code == 8
-    over_tls = Reported(reported).modules
-    assert run("status", SERVICE, BUILD, env={**environ, "TWBUILD_API_URL": api.url}).code == 8
-
-    assert over_tls == Reported(reported).modules
-
-
-def test_a_status_over_tls_opens_only_modules_each_once(
-    tls_api: Api, environ: dict[str, str], reported: Path
-) -> None:
-    (reported.parent / "sitecustomize.py").write_text(TELL_OPENED)
-    assert run("status", SERVICE, BUILD, env=environ).code == 8
-
+    """It reads certificates once, connects once, and loads no more than over HTTP."""
+    found = told(*STATUS, code=8)
     ours = (TWBUILD, "/proc/self/fd/1", "/proc/self/fd/2")  # and the streams, not to block on them
-    opened = [path for path in json.loads(reported.read_text()) if path not in ours]
+    opened = [path for path in found.opened if path not in ours]
+
+    assert (found.reads, tls_api.connections, len(tls_api.polls)) == (1, 1, 1)
     assert len(opened) == len(set(opened))
     # Python writes a .pyc under a name of its own first, which ends in a number.
     assert [path for path in opened if not re.search(r"\.(so|py|pyc(\.\d+)?)$", path)] == []
+    environ["TWBUILD_API_URL"] = api.url
+    assert told(*STATUS, code=8).modules == found.modules

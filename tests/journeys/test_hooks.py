@@ -266,7 +266,6 @@ def test_the_hooks_for_pre_commit_run_before_a_push_only() -> None:
 
 
 @pytest.mark.registry
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("hook", "answer", "pushes"),
     [
