@@ -33,7 +33,7 @@ def tell(code):
     modules = sorted(sys.modules)
     import gc, threading
     found = [modules, threading.active_count(), gc.isenabled(), [*opened], len(reads)]
-    with open(os.environ["TELL"], "w") as file:
+    with open(os.environ["REPORT"], "w") as file:
         json.dump(found, file)
     end(code)
 def noting(read):
@@ -64,7 +64,7 @@ NOT_FOR_VERSION = NOT_FOR_A_PLAIN_WAIT | {
 }
 
 
-class Told(NamedTuple):
+class Report(NamedTuple):
     """What a process held when it ended."""
 
     modules: set[str]
@@ -76,20 +76,20 @@ class Told(NamedTuple):
 
 @pytest.fixture
 def environ(twilio: Twilio, tmp_path: Path) -> dict[str, str]:
-    """An environment in which a command tells what it held."""
+    """An environment in which a command reports what it held."""
     (tmp_path / "sitecustomize.py").write_text(TELL)
-    return {**twilio.environ, "PYTHONPATH": str(tmp_path), "TELL": str(tmp_path / "told")}
+    return {**twilio.environ, "PYTHONPATH": str(tmp_path), "REPORT": str(tmp_path / "report")}
 
 
 @pytest.fixture
-def told(environ: dict[str, str]) -> Callable[..., Told]:
-    """Runs a command, or reads what the last one told."""
+def report(environ: dict[str, str]) -> Callable[..., Report]:
+    """Runs a command, or reads what the last one reported."""
 
-    def read(*words: str, code: int = 0) -> Told:
+    def read(*words: str, code: int = 0) -> Report:
         if words:
             assert run(*words, env=environ).code == code
-        modules, *others = json.loads(Path(environ["TELL"]).read_text())
-        return Told({*modules}, *others)
+        modules, *others = json.loads(Path(environ["REPORT"]).read_text())
+        return Report({*modules}, *others)
 
     return read
 
@@ -120,9 +120,9 @@ def tls_api(environ: dict[str, str], certificates: Path) -> Iterator[Api]:
         api.shutdown()
 
 
-def test_version_loads_neither_what_asks_nor_what_draws(told: Callable[..., Told]) -> None:
+def test_version_loads_neither_what_asks_nor_what_draws(report: Callable[..., Report]) -> None:
     assert all(map(importlib.util.find_spec, NOT_FOR_VERSION)), "the names are current"
-    assert not (NOTHING_DRAWN | REQUESTING | NOT_FOR_VERSION) & told("--version").modules
+    assert not (NOTHING_DRAWN | REQUESTING | NOT_FOR_VERSION) & report("--version").modules
 
 
 @pytest.mark.parametrize(
@@ -130,18 +130,18 @@ def test_version_loads_neither_what_asks_nor_what_draws(told: Callable[..., Told
     [(["wait", "functions/a.js"], 2), (["wait", "-i", "soon", "ok"], 2), (["wait", "--help"], 0)],
 )
 def test_requests_is_loaded_only_after_good_arguments(
-    told: Callable[..., Told], words: list[str], code: int
+    report: Callable[..., Report], words: list[str], code: int
 ) -> None:
-    assert not {"requests", "pydantic", "asyncio"} & told(*words, code=code).modules
+    assert not {"requests", "pydantic", "asyncio"} & report(*words, code=code).modules
 
 
 @pytest.mark.parametrize(("words", "collecting"), [(STATUS, False), (WAIT, True)])
 def test_where_nothing_is_drawn_nothing_that_draws_is_loaded(
-    twilio: Twilio, told: Callable[..., Told], words: list[str], collecting: bool
+    twilio: Twilio, report: Callable[..., Report], words: list[str], collecting: bool
 ) -> None:
     """And garbage is collected in a wait, and in nothing shorter."""
     twilio.says("completed")
-    found = told(*words)
+    found = report(*words)
 
     assert "requests" in found.modules
     assert not (NOTHING_DRAWN | NEVER | DECODING | NOT_FOR_A_PLAIN_WAIT) & found.modules
@@ -149,18 +149,18 @@ def test_where_nothing_is_drawn_nothing_that_draws_is_loaded(
 
 
 def test_only_a_live_wait_loads_what_draws(
-    twilio: Twilio, environ: dict[str, str], told: Callable[..., Told]
+    twilio: Twilio, environ: dict[str, str], report: Callable[..., Report]
 ) -> None:
     twilio.says("building", "completed")
     with twilio.terminal(*WAIT, env=environ) as terminal:
         assert terminal.end() == 0
 
-    assert told().modules >= LIVE
-    assert not NEVER & told().modules
+    assert report().modules >= LIVE
+    assert not NEVER & report().modules
 
 
 def test_a_wait_uses_one_connection_and_one_request_a_poll(
-    api: Api, environ: dict[str, str], told: Callable[..., Told]
+    api: Api, environ: dict[str, str], report: Callable[..., Report]
 ) -> None:
     api.begin(**{BUILD: time.monotonic() + 2})
     polls = json.loads(run(*WAIT, "--json", env=environ).stdout)["polls"]
@@ -168,7 +168,7 @@ def test_a_wait_uses_one_connection_and_one_request_a_poll(
     assert polls >= 3
     # Earlier builds take one request, on a connection of its own.
     assert (len(api.polls), api.connections) == (polls + 1, 2)
-    assert told().threads <= 2  # the one that waits, and the last request's
+    assert report().threads <= 2  # the one that waits, and the last request's
 
 
 def test_a_live_screen_draws_eight_to_ten_frames_a_second(
@@ -186,19 +186,19 @@ def test_a_live_screen_draws_eight_to_ten_frames_a_second(
 
 
 def test_a_wait_over_tls_reads_once_and_keeps_its_connection(
-    tls_api: Api, told: Callable[..., Told]
+    tls_api: Api, report: Callable[..., Report]
 ) -> None:
     tls_api.begin(**{BUILD: time.monotonic() + 3})
 
-    assert (told(*WAIT).reads, tls_api.connections) == (1, 2)  # one for earlier builds
+    assert (report(*WAIT).reads, tls_api.connections) == (1, 2)  # one for earlier builds
     assert len(tls_api.polls) >= 4
 
 
 def test_a_status_over_tls_opens_modules_alone_each_once(
-    api: Api, environ: dict[str, str], tls_api: Api, told: Callable[..., Told]
+    api: Api, environ: dict[str, str], tls_api: Api, report: Callable[..., Report]
 ) -> None:
     """It reads certificates once, connects once, and loads no more than over HTTP."""
-    found = told(*STATUS, code=8)
+    found = report(*STATUS, code=8)
     ours = (TWBUILD, "/proc/self/fd/1", "/proc/self/fd/2")  # and the streams, not to block on them
     opened = [path for path in found.opened if path not in ours]
 
@@ -207,4 +207,4 @@ def test_a_status_over_tls_opens_modules_alone_each_once(
     # Python writes a .pyc under a name of its own first, which ends in a number.
     assert [path for path in opened if not re.search(r"\.(so|py|pyc(\.\d+)?)$", path)] == []
     environ["TWBUILD_API_URL"] = api.url
-    assert told(*STATUS, code=8).modules == found.modules
+    assert report(*STATUS, code=8).modules == found.modules

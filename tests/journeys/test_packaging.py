@@ -58,7 +58,7 @@ def test_the_version_is_in_one_place(base: dict[str, str]) -> None:
     assert run("--version", env=base).stdout == f"twbuild {twbuild.__version__}\n"
 
 
-def test_the_pythons_and_systems_that_are_promised_are_tried_by_ci() -> None:
+def test_the_promised_pythons_and_systems_are_tried_by_ci() -> None:
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
     job = workflow["jobs"]["check"]
     tried = job["strategy"]["matrix"]
