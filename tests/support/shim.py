@@ -4,16 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-LOOK_UPS = """
-import socket
-_real, _calls = socket.getaddrinfo, []
-def getaddrinfo(host, *more, **named):
-    _calls.append(host)
-    {fault}
-    return _real("127.0.0.1", *more, **named)
-socket.getaddrinfo = getaddrinfo
-"""
-
 
 def shim(folder: Path, code: str) -> str:
     """What PYTHONPATH is to be, so that every Python runs `code` before all else."""

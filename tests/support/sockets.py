@@ -10,14 +10,11 @@ import ssl
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from types import TracebackType
 
 from tests.support.twilio import status_body
-
-RESET = struct.pack("ii", 1, 0)
 
 
 def http(
@@ -58,10 +55,29 @@ class Connection:
         """The next request's head."""
         head = b""
         while b"\r\n\r\n" not in head:
-            self._wait_readable()
-            head += self._receive()
+            head += self.receive()
         self.server.took(head)
         return head
+
+    def exactly(self, count: int) -> bytes:
+        """The next `count` bytes."""
+        content = b""
+        while len(content) < count:
+            content += self.receive(count - len(content))
+        return content
+
+    def receive(self, most: int = 1 << 16) -> bytes:
+        """What comes next. What TLS cannot read is noted."""
+        while not _readable(self.socket):
+            if self.server.ending.is_set():
+                raise Gone
+        with suppress(OSError):
+            try:
+                if content := self.socket.recv(most):
+                    return content
+            except ssl.SSLError as error:
+                self.server.note_unreadable(error)
+        raise Gone
 
     def send(self, content: bytes) -> None:
         """Send all of it."""
@@ -69,12 +85,6 @@ class Connection:
             self.socket.sendall(content)
         except OSError:
             raise Gone from None
-
-    def trickle(self, content: bytes, seconds: float = 1.0) -> None:
-        """Send a byte, wait, send the next one."""
-        for byte in content:
-            self.send(bytes([byte]))
-            self.pause(seconds)
 
     def pause(self, seconds: float) -> None:
         """Do nothing for a while."""
@@ -84,46 +94,12 @@ class Connection:
     def stay_silent(self) -> None:
         """Say nothing until the client goes or the server ends."""
         while True:
-            self._wait_readable()
-            self._receive()
+            self.receive()
 
     def reset(self) -> None:
         """Close with an RST."""
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
-
-    def exactly(self, count: int) -> bytes:
-        """The next `count` bytes."""
-        content = b""
-        while len(content) < count:
-            self._wait_readable()
-            with suppress(OSError):
-                if part := self.socket.recv(count - len(content)):
-                    content += part
-                    continue
-            raise Gone
-        return content
-
-    def _receive(self) -> bytes:
-        if content := self.receive():
-            return content
-        raise Gone
-
-    def receive(self) -> bytes:
-        """What has come, nothing at the end. What TLS cannot read is noted."""
-        try:
-            return self.socket.recv(1 << 16)
-        except ssl.SSLError as error:
-            self.server.note_unreadable(error)
-        except OSError:
-            pass
-        return b""
-
-    def _wait_readable(self) -> None:
-        pending = isinstance(self.socket, ssl.SSLSocket) and self.socket.pending()
-        while not pending and not select.select([self.socket], [], [], 0.05)[0]:
-            if self.server.ending.is_set():
-                raise Gone
 
 
 Handler = Callable[[Connection], None]
@@ -162,12 +138,7 @@ class Server:
     def __enter__(self) -> Server:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.ending.set()
 
     @property
@@ -194,13 +165,11 @@ class Server:
     def _accept(self) -> None:
         with self._listener:
             while not self.ending.is_set():
-                if select.select([self._listener], [], [], 0.05)[0]:
+                if _readable(self._listener):
                     accepted, _ = self._listener.accept()
                     self.accepted += 1
-                    number = self.accepted
-                    threading.Thread(
-                        target=self._serve, args=(accepted, number), daemon=True
-                    ).start()
+                    given = (accepted, self.accepted)
+                    threading.Thread(target=self._serve, args=given, daemon=True).start()
 
     def _serve(self, accepted: socket.socket, number: int) -> None:
         with self._lock:
@@ -290,25 +259,14 @@ def trickling(content: bytes, seconds: float = 1.0, head: bytes = b"") -> Handle
 
     def answer(connection: Connection) -> None:
         connection.send(head)
-        connection.trickle(content, seconds)
+        for byte in content:
+            connection.send(bytes([byte]))
+            connection.pause(seconds)
 
     return answer
 
 
-def slow(seconds: float, answer: bytes, head: bytes = b"") -> Handler:
-    """Sends `head` at once and `answer` after a while."""
-
-    def handle(connection: Connection) -> None:
-        connection.send(head)
-        connection.pause(seconds)
-        connection.send(answer)
-
-    return handle
-
-
-def silent(connection: Connection) -> None:
-    """Reads and says nothing."""
-    connection.stay_silent()
+silent: Handler = Connection.stay_silent
 
 
 def proxying(to: tuple[str, int], answer: bytes = b"HTTP/1.1 200 Established\r\n\r\n") -> Handler:
@@ -318,7 +276,7 @@ def proxying(to: tuple[str, int], answer: bytes = b"HTTP/1.1 200 Established\r\n
         connection.request()
         connection.send(answer)
         if re.match(rb"HTTP/1\.[01] 200 ", answer):
-            _relay(connection, to)
+            _relay(connection, to, bytearray())
 
     return handle
 
@@ -345,7 +303,7 @@ def socks5(
         connection.server.took(host + b":%d" % int.from_bytes(took(2), "big"))
         connection.send(b"\5" + bytes([reply]) + b"\0\1" + b"\0" * 6)
         if reply == 0:
-            _relay(connection, to)
+            _relay(connection, to, bytearray())
 
     return handle
 
@@ -355,28 +313,26 @@ def recording(to: tuple[str, int], wire: bytearray) -> Handler:
     return lambda connection: _relay(connection, to, wire)
 
 
-def _relay(connection: Connection, to: tuple[str, int], wire: bytearray | None = None) -> None:
+def _relay(connection: Connection, to: tuple[str, int], wire: bytearray) -> None:
+    client = connection.socket
     with socket.create_connection(to) as upstream:
-        ends = {connection.socket: upstream, upstream: connection.socket}
         while not connection.server.ending.is_set():
-            for end in _readable(ends):
-                try:
-                    is_clients = end is connection.socket
-                    content = connection.receive() if is_clients else end.recv(1 << 16)
-                    if wire is not None and is_clients:
-                        wire += content
-                    ends[end].sendall(content)
-                except OSError:
-                    return
-                if not content:
+            for end in _readable(client, upstream):
+                if end is client:
+                    content = connection.receive()
+                    wire += content
+                    upstream.sendall(content)
+                elif content := upstream.recv(1 << 16):
+                    client.sendall(content)
+                else:
                     return
 
 
-def _readable(ends: Iterable[socket.socket]) -> list[socket.socket]:
-    for end in ends:
-        if isinstance(end, ssl.SSLSocket) and end.pending():
-            return [end]
-    return select.select(list(ends), [], [], 0.05)[0]
+def _readable(*ends: socket.socket) -> list[socket.socket]:
+    """Those that have something to be read, after a short wait for it."""
+    if pending := [end for end in ends if isinstance(end, ssl.SSLSocket) and end.pending()]:
+        return [*pending]
+    return select.select(ends, [], [], 0.05)[0]
 
 
 def unused_port() -> int:
@@ -390,10 +346,9 @@ def deaf(host: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
     """A port that answers no connection: its queue is full and is never emptied."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.create_server((host, port), backlog=1))
-        address = listener.getsockname()
         for _ in range(8):
             waiting = stack.enter_context(socket.socket())
             waiting.setblocking(False)
-            waiting.connect_ex(address)
+            waiting.connect_ex(listener.getsockname())
         time.sleep(0.1)
-        yield int(address[1])
+        yield int(listener.getsockname()[1])
