@@ -12,16 +12,14 @@ from contextlib import suppress
 import pytest
 
 from tests.support.authority import Authority
-from tests.support.command import BUILD
 from tests.support.fasttime import fetcher
 from tests.support.sockets import Connection, Server, answering, good, proxying, recording
+from tests.unit.api.fetching import STATUS
 from twbuild.api import network
 from twbuild.api.fetcher import Fetcher
-from twbuild.api.models import Request, Resource
 from twbuild.api.resolver import Resolver
 from twbuild.errors import FetchError
 
-STATUS = Request(Resource.STATUS, BUILD)
 CANCELLED = 60
 # What a request has and a handshake or a CONNECT has not.
 CLEAR = (b"GET /", b"/Builds/", b"Accept", b"\r\nAuthorization", b"Cache-Control", b"no-cache")
@@ -82,54 +80,15 @@ def cancel_after(seconds: float, client: Fetcher) -> None:
     client.cancel()
     thread.join(20)
     assert not thread.is_alive()
+    client._session.drop()
 
 
 def swallow(client: Fetcher) -> None:
     with suppress(FetchError):
         client.fetch(STATUS)
-    client._session.drop()
 
 
-# What begins to be said, and what is said on and on: a header, a handshake, a bound name.
-DRIPS = {
-    "http": (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
-    "socks5h": (b"\5\0\5\0\0\3\xff", b"x"),
-    "socks4a": (b"\0", b""),
-    "": (b"\x16\x03\x03\x40\x00", b"\x02"),
-}
-
-
-@pytest.mark.parametrize("scheme", DRIPS)
-def test_cancelling_ends_the_thread_of_an_unfinished_connection(
-    monkeypatch: pytest.MonkeyPatch, scheme: str
-) -> None:
-    begin, drip = DRIPS[scheme]
-
-    def handle(connection: Connection) -> None:
-        connection.send(begin)
-        while True:
-            connection.send(drip)
-            connection.pause(0.05)
-
-    with Server(handle) as server:
-        if scheme:
-            monkeypatch.setenv("HTTPS_PROXY", f"{scheme}://{server.netloc}")
-        else:
-            monkeypatch.setattr(Resolver, "addresses", lambda *_: ["127.0.0.1"])
-        client = fetcher(f"https://api.example.test:{server.port}")
-        thread = threading.Thread(target=swallow, args=(client,))
-        thread.start()
-        time.sleep(0.3)
-        assert thread.is_alive()
-        client.cancel()
-        thread.join(2)
-
-        assert not thread.is_alive()
-
-
-def test_a_connection_after_the_cancel_is_closed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_connection_after_the_cancel_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection that comes after the cancel is closed and nothing is sent."""
     resolved, closed = threading.Event(), threading.Event()
 
@@ -145,16 +104,10 @@ def test_a_connection_after_the_cancel_is_closed(
     monkeypatch.setattr(Resolver, "addresses", resolve)
     with Server(handle) as server:
         client = fetcher(server.url)
-        thread = threading.Thread(target=swallow_without_closing, args=(client,))
+        thread = threading.Thread(target=swallow, args=(client,))
         thread.start()
         client.cancel()
         resolved.set()
 
         assert closed.wait(5)
         thread.join(5)
-        client._session.drop()
-
-
-def swallow_without_closing(client: Fetcher) -> None:
-    with suppress(FetchError):
-        client.fetch(STATUS)
