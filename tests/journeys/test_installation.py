@@ -11,7 +11,7 @@ import signal
 import sys
 import sysconfig
 import zipapp
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,64 +40,12 @@ INSTALLED = Path(sysconfig.get_path("purelib"))
 LIBRARIES = [
     *("annotated_doc", "certifi", "idna", "requests", "rich", "shellingham", "typer", "urllib3")
 ]
-RUN_COPY = """
-import sys
-sys.path[:] = [{lib!r}, *(path for path in sys.path if path != {repository!r})]
-from twbuild.__main__ import main
-main()
-"""
-
-
-@pytest.fixture
-def copy(tmp_path: Path) -> Callable[..., list[str]]:
-    """Makes a copy of the installed package, with or without its libraries: what runs it."""
-
-    def make(*, libraries: bool) -> list[str]:
-        lib = tmp_path / "lib"
-        shutil.rmtree(lib, ignore_errors=True)
-        ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(PACKAGE, lib / "twbuild", ignore=ignored)
-        for name in LIBRARIES if libraries else ():
-            found = INSTALLED / name
-            if found.is_dir():  # compiled as it is: that takes longer than all else
-                shutil.copytree(found, lib / name)
-        script = tmp_path / "script"
-        script.write_text(RUN_COPY.format(lib=str(lib), repository=str(PACKAGE.parent)))
-        return [sys.executable, "-I", str(script)]
-
-    return make
 
 
 def is_reported(ended: Ended) -> bool:
     """Whether it was 70 and human-readable lines, without a traceback or a secret."""
     reported = (ended.code, ended.stdout) == (70, "") and bool(ended.stderr) and ended.is_plain
     return reported and not shown(ended.stderr)
-
-
-def test_a_module_missing_or_empty_is_70_or_changes_nothing(
-    twilio: Twilio, tmp_path: Path, copy: Callable[..., list[str]]
-) -> None:
-    twilio.says("failed")
-    twilio.describes("failed")
-    words, environ = [*copy(libraries=False), *STATUS], twilio.environ
-    whole = run_words([*words[:2], "-X", "importtime", *words[2:]], env=environ)
-    needed = re.findall(r"\| +twbuild\.([\w.]+)$", whole.stderr, re.MULTILINE)
-    assert whole.code == 1
-    assert len(needed) > 15
-
-    package = tmp_path / "lib" / "twbuild"
-    for number, module in enumerate(sorted({*needed} - {"__main__"})):
-        if number % 5:  # one of five: whichever is damaged, it is one explainer that tells
-            continue
-        path = package.joinpath(*module.split(".")).with_suffix(".py")
-        path = path if path.exists() else path.with_suffix("") / "__init__.py"
-        content = path.read_bytes()
-        path.unlink() if number % 2 else path.write_bytes(b"")
-        ended = run_words(words, env=environ)
-        path.write_bytes(content)
-        assert is_reported(ended) or (ended.code, ended.stdout) == (1, "failed\n"), (path, ended)
-        if number % 2 and path.stem != "__init__":
-            assert "installation is broken" in ended.stderr, (path, ended)
 
 
 @pytest.mark.parametrize(
@@ -262,20 +210,16 @@ def test_files_replaced_during_a_wait_change_no_ending(
     assert shown[0] == shown[1]
 
 
-@pytest.fixture
-def pyz(tmp_path: Path, copy: Callable[..., list[str]]) -> Path:
-    """A zipapp of everything that twbuild needs, not executable."""
-    copy(libraries=True)
-    for compiled in (tmp_path / "lib").rglob("__pycache__/*.pyc"):  # else compiled at each start
-        compiled.rename(compiled.parents[1] / f"{compiled.name.partition('.')[0]}.pyc")
-    target = tmp_path / "twbuild.pyz"
-    zipapp.create_archive(tmp_path / "lib", target, main="twbuild.__main__:main")
-    return target
-
-
 def test_a_zipapp_runs_and_leaves_nothing_in_the_temporary_folder(
-    base: dict[str, str], tmp_path: Path, pyz: Path
+    base: dict[str, str], tmp_path: Path
 ) -> None:
+    lib, pyz = tmp_path / "lib", tmp_path / "twbuild.pyz"
+    for found in (PACKAGE, *(INSTALLED / name for name in LIBRARIES)):
+        if found.is_dir():
+            shutil.copytree(found, lib / found.name)
+    for compiled in lib.rglob("__pycache__/*.pyc"):  # else compiled at each start
+        compiled.rename(compiled.parents[1] / f"{compiled.name.partition('.')[0]}.pyc")
+    zipapp.create_archive(lib, pyz, main="twbuild.__main__:main")
     (tmp_path / "tmp").mkdir()
     env = {**base, "TMPDIR": str(tmp_path / "tmp")}
     words = [sys.executable, "-I", str(pyz), "sandbox"]

@@ -69,7 +69,10 @@ LACKING = "this Python lacks its module {}, or a part of it\ntwbuild:   Install 
 
 @pytest.mark.parametrize(
     ("missing", "reported"),
-    [("twbuild.errors", BROKEN), ("requests", BROKEN), ("_ssl", LACKING), ("_socket", LACKING)],
+    [
+        *((name, BROKEN) for name in ("twbuild.errors", "twbuild.signals", "requests")),
+        *((name, LACKING) for name in ("_ssl", "_socket")),
+    ],
 )
 def test_a_module_that_is_missing_is_70_and_named(
     twilio: Twilio, tmp_path: Path, missing: str, reported: str
@@ -84,6 +87,16 @@ def test_a_module_that_is_missing_is_70_and_named(
     assert f"twbuild: error: {reported.format(missing)}" in said
     assert ended.is_plain
     assert not shown(ended.stderr)
+
+
+@pytest.mark.parametrize("module", ["signals", "cli", "app", "watch.state"])
+def test_a_module_that_is_empty_is_70(twilio: Twilio, module: str) -> None:
+    empty = f"import sys, types\nsys.modules['twbuild.{module}'] = types.ModuleType('{module}')"
+    ended = twilio.run(*STATUS, first=empty)
+
+    assert (ended.code, ended.stdout) == (70, "")
+    assert ended.is_plain
+    assert "twbuild: error: " in ended.stderr
 
 
 FAULT = "import twbuild.app; twbuild.app.run = 0"

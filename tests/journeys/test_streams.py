@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import re
 import select
@@ -39,7 +38,7 @@ from tests.support.command import (
 from tests.support.moments import disk_full, fill, until, until_more
 from tests.support.secrets import shown
 from tests.support.shim import shim
-from tests.support.twilio import Twilio, error, held, status_body
+from tests.support.twilio import Twilio, error, held
 
 CRASH = f"""
 import threading
@@ -270,38 +269,6 @@ def test_a_full_stdout_delays_no_poll_of_other_builds(twilio: Twilio) -> None:
     assert finish(process).code == 0
 
 
-def test_a_stderr_read_in_time_gets_the_closing_lines(twilio: Twilio) -> None:
-    twilio.says(503)
-    twilio.says("building", build=OTHER_BUILD)
-    read_end, write_end = os.pipe()
-    fill(write_end)
-    env = {"GITHUB_ACTIONS": "true"}
-    process = twilio.start(*WAIT, OTHER_BUILD, "-v", "-t", "3s", env=env, stderr=write_end)
-    os.close(write_end)
-    until_more(twilio.polls, 3)
-    with open(read_end, encoding="ascii") as stderr:
-        last = stderr.read().splitlines()[-1]
-
-    assert finish(process).code == 124
-    assert last.startswith("::error ")
-    assert last.endswith(f"twbuild wait {SERVICE} {BUILD} {OTHER_BUILD}")
-
-
-def test_a_text_too_long_for_stderr_keeps_its_ends(twilio: Twilio) -> None:
-    for sid in SIDS:
-        twilio.says("building", build=sid)
-    words = ["wait", "-q", "-i", "1h", "-t", "4s", SERVICE, *SIDS]
-    ended = twilio.run(*words, env={"GITHUB_ACTIONS": "true"})
-
-    assert ended.code == 124
-    assert 20_000 < len(ended.stderr) < 100_000
-    first, *_, last, annotation = ended.stderr.splitlines()
-    assert re.match(rf"twbuild: ! building +{SIDS[0]}", first)
-    assert " more lines)" in ended.stderr
-    assert last.endswith(f"twbuild wait {SERVICE} {' '.join(SIDS)}")
-    assert annotation.startswith("::error ")
-
-
 FORCED = {"FORCE_COLOR": "1", "TTY_COMPATIBLE": "1", "TTY_INTERACTIVE": "1", "TERM": "xterm"}
 
 
@@ -389,16 +356,6 @@ def test_github_gets_one_annotation_of_an_ending_that_needs_attention(
     assert command.startswith("::error title=twbuild::")
     assert ("100%25 wrong" in command) == (code == 4)
     assert "\r" not in ended.stderr
-
-
-def test_json_tells_what_was_answered_and_the_error(twilio: Twilio) -> None:
-    twilio.says("building", 403)
-    ended = twilio.run(*WAIT, "--json", "-q")
-
-    (found,) = map(json.loads, ended.stdout.splitlines())
-    assert ended.code == 4
-    assert {name: found[name] for name in status_body()} == status_body(status="building")
-    assert (found["outcome"], found["error"]["http_status"]) == ("unauthorized", 403)
 
 
 @pytest.mark.parametrize("verbose", [False, True])
