@@ -215,33 +215,9 @@ while True:
 """
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGUSR1])
-def test_signals_are_forwarded_and_nothing_is_left_over(
-    base: dict[str, str], signum: signal.Signals
-) -> None:
-    words = [sys.executable, "-c", REMEMBER, str(int(signum))]
-    process = start("sandbox", *words, env=base, start_new_session=True)
-    assert process.stdout
-    _, pid, folder = process.stdout.readline().split()
-    assert os.path.isdir(folder)
-    assert folder.startswith(tempfile.gettempdir())
-    process.send_signal(signum)
-    ended = finish(process)
-
-    assert (ended.code, ended.stderr) == (-signum, SUPPLIED)
-    assert ended.stdout.split() == [str(int(signum))]
-    assert not os.path.exists(folder)
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(pid), 0)
-
-
 def test_a_command_that_handles_a_signal_keeps_its_own_code(base: dict[str, str]) -> None:
-    script = 'trap "exit 7" TERM; echo ready; while :; do sleep 0.05; done'
-    process = start("sandbox", "sh", "-c", script, env=base)
-    assert process.stdout
-    assert process.stdout.readline() == "ready\n"
-    process.send_signal(signal.SIGTERM)
-    assert finish(process).code == 7
+    script = 'trap "exit 7" TERM; kill -TERM $PPID; while :; do sleep 0.05; done'
+    assert run("sandbox", "sh", "-c", script, env=base).code == 7
 
 
 def counted(text: str, signum: int) -> int:
@@ -306,22 +282,32 @@ def test_each_signal_reaches_command_once_from_any_sender(
         os.kill(pid, 0)
 
 
-def test_a_signal_to_the_group_reaches_command_once(base: dict[str, str], tmp_path: Path) -> None:
-    """A signal to the group of a sandbox without a terminal reaches COMMAND once."""
+def test_without_a_terminal_signals_are_forwarded_and_nothing_is_left(
+    base: dict[str, str], tmp_path: Path
+) -> None:
+    """Each reaches COMMAND once, also one to the group."""
     words = [sys.executable, "-c", REMEMBER, "15"]
     env = {**base, "PYTHONPATH": shim(tmp_path, LATE)}
     with start("sandbox", *words, env=env, start_new_session=True) as process:
         assert process.stdout
-        assert process.stdout.readline().startswith("ready")
-        for signum in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
-            os.killpg(process.pid, signum)
-            assert process.stdout.readline() == f"{signum:d}\n"
-            process.send_signal(signal.SIGALRM)  # forwarded after any other
-            assert process.stdout.readline() == f"{signal.SIGALRM:d}\n"
+        _, pid, folder = process.stdout.readline().split()
+        assert os.path.isdir(folder)
+        assert folder.startswith(tempfile.gettempdir())
+        for send in (os.kill, os.killpg):
+            for signum in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1):
+                send(process.pid, signum)
+                assert process.stdout.readline() == f"{signum:d}\n"
+                process.send_signal(signal.SIGALRM)  # forwarded after any other
+                assert process.stdout.readline() == f"{signal.SIGALRM:d}\n"
         os.killpg(process.pid, signal.SIGTERM)
         assert process.stdout.readline() == f"{signal.SIGTERM:d}\n"
-        assert process.stdout.read() == ""
-    assert process.returncode == -signal.SIGTERM
+        ended = finish(process)
+
+    assert (ended.code, ended.stdout) == (-signal.SIGTERM, "")
+    assert ended.stderr == SUPPLIED
+    assert not os.path.exists(folder)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid), 0)
 
 
 def test_ctrl_c_ends_command_sandbox_and_the_script_around_them(base: dict[str, str]) -> None:

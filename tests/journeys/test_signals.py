@@ -39,17 +39,10 @@ from twbuild.output.live import ERASE
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT]
 resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+Begin = Callable[[Twilio], subprocess.Popen[str]]
 ONE = ("wait", SERVICE, BUILD)
 TYPED = f"twbuild {shlex.join(WAIT)}"
 RESUME = f"To wait again:\ntwbuild:     twbuild wait {SERVICE} {BUILD}\n"
-
-DNS_HANGS = """
-import os, socket, time
-def hang(*_, **__):
-    open(os.environ["LOOKING_UP"], "w").close()
-    time.sleep(60)
-socket.getaddrinfo = hang
-"""
 
 # Sends the process a signal when it asks for its MOMENT-th module after `signal`.
 AT_AN_IMPORT = """
@@ -96,7 +89,7 @@ def ended_by(process: subprocess.Popen[str], *signums: int) -> Ended:
     return finish(process)
 
 
-def in_a_sleep(twilio: Twilio, _: Path) -> subprocess.Popen[str]:
+def in_a_sleep(twilio: Twilio) -> subprocess.Popen[str]:
     twilio.says("building")
     process = twilio.start("wait", "-i", "1h", SERVICE, BUILD)
     assert process.stderr
@@ -105,34 +98,20 @@ def in_a_sleep(twilio: Twilio, _: Path) -> subprocess.Popen[str]:
     return process
 
 
-def in_a_request(twilio: Twilio, _: Path) -> subprocess.Popen[str]:
+def in_a_request(twilio: Twilio) -> subprocess.Popen[str]:
     twilio.says(held(threading.Event(), seconds=20))
     process = twilio.start(*ONE)
     until_more(twilio.polls, 1)
     return process
 
 
-def in_a_look_up(twilio: Twilio, folder: Path) -> subprocess.Popen[str]:
-    folder.mkdir()
-    env = {"LOOKING_UP": str(folder / "marker"), "TWBUILD_API_URL": "https://api.example.test"}
-    process = twilio.start(*ONE, env={**env, "PYTHONPATH": shim(folder, DNS_HANGS)})
-    until((folder / "marker").exists, "a look-up")
-    return process
-
-
-@pytest.mark.parametrize(
-    ("begin", "signums"),
-    [(in_a_sleep, SIGNALS), (in_a_request, SIGNALS[:2]), (in_a_look_up, SIGNALS[:2])],
-)
+@pytest.mark.parametrize(("begin", "signums"), [(in_a_sleep, SIGNALS), (in_a_request, SIGNALS[:2])])
 def test_a_signal_ends_it_within_a_moment_with_last_words(
-    twilio: Twilio,
-    tmp_path: Path,
-    begin: Callable[[Twilio, Path], subprocess.Popen[str]],
-    signums: list[signal.Signals],
+    twilio: Twilio, begin: Begin, signums: list[signal.Signals]
 ) -> None:
     seconds = []
     for signum in signums:
-        ended = ended_by(begin(twilio, tmp_path / signum.name), signum)
+        ended = ended_by(begin(twilio), signum)
         seconds.append(ended.seconds)
 
         assert (ended.code, ended.stdout) == (-signum, "")
