@@ -302,7 +302,7 @@ def test_a_build_is_deployed_only_where_it_is_completed(
     assert (f"{BUILD} is not deployed" in ended.stderr) == (bool(code) and pipeline == in_bash)
 
 
-def test_in_the_recipes_each_wait_has_a_build_and_no_option(
+def test_in_recipes_each_wait_has_a_build_and_no_option(
     twilio: Twilio, shell: dict[str, str]
 ) -> None:
     """Where a variable could be one, `--` stands before it."""
