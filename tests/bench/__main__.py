@@ -8,32 +8,31 @@ them. A busy machine makes the quartiles wide and the median hardly worse.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import signal
 import socket
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
-from importlib.util import find_spec
-from itertools import chain
 from pathlib import Path
-from shutil import which
 from typing import NamedTuple
 
-from tests.bench.api import ACCOUNT, BUILDS, SERVICE, TOKEN, Api
-from tests.bench.measure import Cost, Figure, figure, ratios, run, start
-from tests.bench.processes import drawn, soaked
+from tests.bench.api import BUILDS, Api
+from tests.bench.measure import Cost, Figure, drawn, figure, ratios, run, start
+from tests.support.command import ACCOUNT, SERVICE, TOKEN, TWBUILD
 
 HERE = Path(__file__).parent
 PYTHON = sys.executable
-TWBUILD = str(Path(PYTHON).parent / "twbuild")
 BUILD = BUILDS[0]
-STATUS = [TWBUILD, "status", "-q", SERVICE, BUILD]
 WAIT = [TWBUILD, "wait", "-i", "1s", SERVICE]
+# The most that `status` may take, as multiples of the bare script.
+GOALS = {"HTTP": (1.02, 1.02, 1.02), "TLS": (1.05, 1.05, 1.08)}
 
 
 class Runs(NamedTuple):
@@ -50,37 +49,26 @@ class Runs(NamedTuple):
 ALL = Runs(pairs=20, waits=20, polls=60, rounds=5, seconds=30, soak=10_000)
 FEWER = Runs(pairs=5, waits=4, polls=10, rounds=1, seconds=6, soak=1_500)
 
-MEASURED = ("wall", "processor", "memory")
-# The most that `status` may take, as multiples of the bare script.
-GOALS = {"HTTP": (1.02, 1.02, 1.02), "TLS": (1.05, 1.05, 1.08)}
-
 
 class Row(NamedTuple):
     """What was measured, in `unit`, and what it is not to exceed (or, `least`, to reach)."""
 
     what: str
-    found: Figure
+    found: Figure | float
     goal: float | None = None
     unit: str = "x"
     least: bool = False
 
     def __str__(self) -> str:
-        digits = 0 if self.unit == "" else 2
-        low, median, high = (
-            f"{value:.{digits}f}" for value in (self.found.low, self.found.median, self.found.high)
-        )
+        found = self.found if isinstance(self.found, Figure) else Figure(*[self.found] * 3)
+        low, median, high = (f"{value:.{2 if self.unit else 0}f}" for value in found)
         spread = f"({low} to {high})" if low != high else ""
-        figure = f"{f'{median} {self.unit}':<10} {spread}"
-        limit = "" if self.goal is None else f"{'>=' if self.least else '<='} {self.goal:g}"
-        return line(self.what, figure, f"{limit} {self.unit}" if limit else "", self.mark)
-
-    @property
-    def mark(self) -> str:
-        """Whether the goal is reached."""
-        if self.goal is None:
-            return ""
-        off = self.goal - self.found.median if self.least else self.found.median - self.goal
-        return "ok" if off <= 0 else "MISSED"
+        goal = mark = ""
+        if self.goal is not None:
+            goal = f"{'>=' if self.least else '<='} {self.goal:g} {self.unit}"
+            off = self.goal - found.median if self.least else found.median - self.goal
+            mark = "ok" if off <= 0 else "MISSED"
+        return line(self.what, f"{f'{median} {self.unit}':<10} {spread}", goal, mark)
 
 
 def line(what: str, figure: str, goal: str, ok: str) -> str:
@@ -115,64 +103,50 @@ class Bench:
 
     def of_requests(self) -> Iterator[Row]:
         """What is measured over HTTP and over TLS."""
-        rows = (
-            self.status(),
-            self.end_of_wait(),
-            self.beat(),
-            self.many_builds(),
-            self.interrupts(),
-        )
-        for row in chain.from_iterable(rows):
-            yield row._replace(what=f"{self.name}: {row.what}")
+        for measured in (self.status, self.ends, self.beat, self.many_builds, self.interrupts):
+            for row in measured():
+                yield row._replace(what=f"{self.name}: {row.what}")
 
     def of_the_rest(self) -> Iterator[Row]:
         """What is measured once."""
-        yield from self.typer()
-        yield from self.long_waits()
-        yield from self.many_polls()
-        yield from self.usual_ways()
+        for measured in (self.typer, self.long_waits, self.many_polls):
+            yield from measured()
 
     def status(self) -> Iterator[Row]:
         """`status` against a script of three lines."""
         self.api.begin(**{BUILD: 0.0})
-        bare = [PYTHON, str(HERE / "usual/look.py")]
+        ours, bare = [TWBUILD, "status", "-q", SERVICE, BUILD], [PYTHON, f"{HERE}/usual/look.py"]
         for trust, variables in self.trusts.items():
-            found = ratios(STATUS, bare, {**self.env, **variables}, self.runs.pairs)
-            for name, one, goal in zip(MEASURED, found, GOALS[self.name], strict=True):
+            found = ratios(ours, bare, {**self.env, **variables}, self.runs.pairs)
+            names = ("wall", "processor", "memory")
+            for name, one, goal in zip(names, found, GOALS[self.name], strict=True):
                 yield Row(f"status / bare script{trust}: {name}", one, goal)
 
     def typer(self) -> Iterator[Row]:
         """What needs no request, against an app of two empty commands."""
-        app = [PYTHON, str(HERE / "usual/typer_app.py")]
+        app = [PYTHON, f"{HERE}/usual/typer_app.py"]
         for option, other in (("--version", ["status", "a", "b"]), ("--help", ["--help"])):
-            words = [TWBUILD, option], [*app, *other]
-            found, _, _ = ratios(*words, self.env, self.runs.pairs)
+            found, *_ = ratios([TWBUILD, option], [*app, *other], self.env, self.runs.pairs)
             yield Row(f"{option} / bare typer app's {other[0]}", found, 1.1)
 
-    def end_of_wait(self) -> Iterator[Row]:
-        """From the API's change to the end of the process, and polls that none needed."""
-        late, surplus = [], []
-        waits = self.runs.waits
-        for number in range(waits):
-            late.append(self._late([*WAIT, BUILD], (number + self.random.random()) / waits) * 1000)
-            finished_at = self.api.finished_at[BUILD]
-            surplus.append(float(sum(poll >= finished_at for poll in self.api.polls) - 1))
-        yield Row("wait -i 1s: end of process after the API's change", figure(late), 515, "ms")
-        yield Row("  polls more than needed, at most", _one(max(surplus)), 0, "")
+    def ends(self) -> Iterator[Row]:
+        """From the API's change to the end of the process, and polls that none needed.
 
-    def _late(self, words: Sequence[str], phase: float) -> float:
-        """Seconds from the API's change, this far between two seconds, to the command's end.
-
-        The phases of several runs share the second evenly, for a median that is no lottery.
+        The changes share the second between two polls evenly, for a median that is no lottery.
         """
-        self.api.begin()
-        process = start(words, self.env)
-        while not self.api.polls:
-            time.sleep(0.002)
-        finished_at = self.api.polls[0] + 1 + phase
-        self.api.finished_at[BUILD] = finished_at
-        process.end()
-        return time.monotonic() - finished_at
+        late, surplus = [], []
+        for number in range(self.runs.waits):
+            self.api.begin()
+            process = start([*WAIT, BUILD], self.env)
+            while not self.api.polls:
+                time.sleep(0.002)
+            phase = (number + self.random.random()) / self.runs.waits
+            self.api.finished_at[BUILD] = changed = self.api.polls[0] + 1 + phase
+            process.end()
+            late.append((time.monotonic() - changed) * 1000)
+            surplus.append(sum(poll >= changed for poll in self.api.polls) - 1)
+        yield Row("wait -i 1s: end of process after the API's change", figure(late), 515, "ms")
+        yield Row("  polls more than needed, at most", max(surplus), 0, "")
 
     def beat(self) -> Iterator[Row]:
         """How far polls are off the beat, as they reach a server; the first one connects first."""
@@ -187,73 +161,63 @@ class Bench:
         beat = statistics.median(moment - round(moment) for moment in moments)
         off = [abs(moment - round(moment) - beat) * 1000 for moment in moments]
         yield Row(f"wait of {len(moments) + 1} polls: off the beat", figure(off), 10, "ms")
-        yield Row("  the worst poll", _one(max(off)), 10, "ms")
-        yield Row(
-            "  a loop that only sleeps beside it, at its worst", _one(max(asleep)), None, "ms"
-        )
-        yield Row("  connections, one for earlier builds", _one(self.api.connections), 2, "")
+        yield Row("  the worst poll", max(off), 10, "ms")
+        yield Row("  a loop that only sleeps beside it, at its worst", max(asleep), None, "ms")
+        yield Row("  connections, one for earlier builds", self.api.connections, 2, "")
 
     def long_waits(self) -> Iterator[Row]:
         """The processor's time of a wait that is watched, and of one in a log."""
-        seconds = self.runs.seconds
-        for name, goal, words in (("live", 0.50, ["--progress", "live"]), ("plain", 0.25, [])):
-            self.api.begin(**{BUILD: time.monotonic() + seconds})
-            cost, frames = drawn([*WAIT, *words, BUILD], self.env, terminal=name == "live")
-            goal_here = goal if self.runs is ALL else None
-            yield Row(
-                f"{seconds:g} s of {name} wait: processor", _one(cost.processor), goal_here, "s"
-            )
-            if frames:
-                yield Row("  frames a second", _one(frames / cost.wall), 8, "/s", least=True)
+        what = f"{self.runs.seconds:g} s of {{}} wait: processor"
+        goals = (0.50, 0.25) if self.runs is ALL else (None, None)
+        self.api.begin(**{BUILD: time.monotonic() + self.runs.seconds})
+        cost, frames = drawn([*WAIT, "--progress", "live", BUILD], self.env)
+        yield Row(what.format("live"), cost.processor, goals[0], "s")
+        yield Row("  frames a second", frames / cost.wall, 8, "/s", least=True)
+        self.api.begin(**{BUILD: time.monotonic() + self.runs.seconds})
+        yield Row(what.format("plain"), run([*WAIT, BUILD], self.env).processor, goals[1], "s")
 
     def many_builds(self) -> Iterator[Row]:
         """Ten and a hundred builds beside one, each completed within 2 to 4 s."""
-        one, ten, hundred, sent, late = [], [], [], [], []
+        processor, memory, sent, late = [], [], [], []
         for _ in range(self.runs.rounds):
-            one.append(self._wait_for(1))
-            ten.append(self._wait_for(10))
+            one, ten = self._wait_for(1), self._wait_for(10)
             since = time.monotonic()
-            hundred.append(self._wait_for(100))
+            hundred = self._wait_for(100)
             sent.append(max(self.api.first_polls.values()) - since)
             late.append(time.monotonic() - max(self.api.finished_at.values()))
-        processor = [a.processor / b.processor for a, b in zip(ten, one, strict=True)]
-        memory = [a.memory / b.memory for a, b in zip(hundred, one, strict=True)]
+            processor.append(ten.processor / one.processor)
+            memory.append(hundred.memory / one.memory)
         yield Row("wait for 10 builds / 1 build: processor", figure(processor), 1.9)
         yield Row("wait for 100 builds / 1 build: memory", figure(memory), 1.08)
         yield Row("  first polls of all sent, after the start", figure(sent), 1, "s")
         yield Row("  all verdicts out after the last change", figure(late), 2, "s")
-        yield Row("  connections, one for earlier builds", _one(self.api.connections), 11, "")
+        yield Row("  connections, one for earlier builds", self.api.connections, 11, "")
 
     def _wait_for(self, count: int) -> Cost:
-        now = time.monotonic()
-        builds = BUILDS[:count]
+        now, builds = time.monotonic(), BUILDS[:count]
         self.api.begin(**{sid: now + self.random.uniform(2, 4) for sid in builds})
         return run([*WAIT, *builds], self.env)
 
     def many_polls(self) -> Iterator[Row]:
         """What thousands of polls leave behind."""
         self.api.begin()
-        grown = soaked(self.api.url, self.runs.soak, self.env)
+        words = [PYTHON, "-m", "tests.bench.soak", self.api.url, str(self.runs.soak)]
+        grown = json.loads(subprocess.check_output(words, env=self.env))
         what = f"{self.runs.soak} polls, after the first 500: memory grown"
-        yield Row(what, _one(grown["memory"] / 2**20), 1, "MiB")
-        yield Row(
-            "  threads and descriptors grown", _one(grown["threads"] + grown["descriptors"]), 0, ""
-        )
+        yield Row(what, grown["memory"] / 2**20, 1, "MiB")
+        held = grown["threads"] + grown["descriptors"]
+        yield Row("  threads and descriptors grown", held, 0, "")
 
     def interrupts(self) -> Iterator[Row]:
         """From SIGINT to the end of the process."""
-        scheme = self.api.url.partition(":")[0]
         with socket.create_server(("127.0.0.1", 0)) as silent:  # never accepts, so never answers
-            hung = {"TWBUILD_API_URL": f"{scheme}://127.0.0.1:{silent.getsockname()[1]}"}
-            unresolved = {
-                "TWBUILD_API_URL": "https://api.example.test",
-                "PYTHONPATH": f"{HERE}/hanging",
-            }
+            here = f"127.0.0.1:{silent.getsockname()[1]}"
+            hung = {"TWBUILD_API_URL": f"{self.api.url.partition(':')[0]}://{here}"}
+            unresolved = {"TWBUILD_API_URL": "https://api.example.test"}
+            unresolved["PYTHONPATH"] = f"{HERE}/hanging"
             for name, env in (("a hung request", hung), ("DNS that hangs", unresolved)):
-                found = [
-                    self._interrupt({**self.env, **env}) * 1000 for _ in range(self.runs.pairs)
-                ]
-                yield Row(f"SIGINT to end, in {name}", figure(found), 60, "ms")
+                late = [self._interrupt({**self.env, **env}) for _ in range(self.runs.pairs)]
+                yield Row(f"SIGINT to end, in {name}", figure(late), 60, "ms")
 
     def _interrupt(self, env: Mapping[str, str]) -> float:
         process = start([*WAIT, BUILD], env)
@@ -261,45 +225,13 @@ class Bench:
         since = time.monotonic()
         os.kill(process.pid, signal.SIGINT)
         process.end()
-        return time.monotonic() - since
-
-    def usual_ways(self) -> Iterator[Row]:
-        """How else people look at a build, as multiples of `twbuild status`."""
-        self.api.begin(**{BUILD: 0.0})
-        ways = {"curl and sed": ["sh", str(HERE / "usual/look.sh")]}
-        if find_spec("twilio"):
-            ways["Twilio's Python client"] = [PYTHON, str(HERE / "usual/twilio_client.py")]
-        env = dict(self.env)
-        if which("twilio"):
-            env["NODE_OPTIONS"] = f"--require {HERE}/usual/loopback.cjs"
-            command = "api:serverless:v1:services:builds:status:fetch"
-            ways["twilio-cli"] = ["twilio", command, "--service-sid", SERVICE, "--sid", BUILD]
-        for name, words in ways.items():
-            wall, _, memory = ratios(words, STATUS, env, self.runs.pairs)
-            yield Row(f"{name} / twbuild status: wall", wall)
-            yield Row("  memory", memory)
-        late = []
-        waits = self.runs.waits
-        for number in range(waits):
-            words = ["sh", str(HERE / "usual/wait.sh")]
-            late.append(self._late(words, (number + self.random.random()) / waits) * 1000)
-        yield Row("curl loop, sleep 1: end after the API's change", figure(late), None, "ms")
+        return (time.monotonic() - since) * 1000
 
 
-def _one(value: float) -> Figure:
-    return Figure(value, value, value)
-
-
-def _versions() -> str:
+def _versions() -> Sequence[str]:
     names = ("twbuild", "typer", "requests", "urllib3", "rich")
     python = ".".join(map(str, sys.version_info[:3]))
-    return ", ".join([f"Python {python}", *(f"{name} {version(name)}" for name in names)])
-
-
-def _authority(folder: str) -> str:
-    """Make a test authority in `folder`; returns the bundle that contains it."""
-    run([PYTHON, "-m", "tests.bench.authority", folder], os.environ)
-    return f"{folder}/certifi/cacert.pem"
+    return [f"Python {python}", *(f"{name} {version(name)}" for name in names)]
 
 
 def main() -> None:
@@ -307,17 +239,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--fewer", action="store_true", help="in a minute, and less exact")
     runs = FEWER if parser.parse_args().fewer else ALL
-    print(_versions())
+    print(", ".join(_versions()))
     print(line("what", "figure (quartiles)", "goal", "ok"))
     with tempfile.TemporaryDirectory() as home, tempfile.TemporaryDirectory() as folder:
+        run([PYTHON, "-m", "tests.bench.authority", folder], os.environ)
         trusts = {
-            ", REQUESTS_CA_BUNDLE": {"REQUESTS_CA_BUNDLE": _authority(folder)},
+            ", REQUESTS_CA_BUNDLE": {"REQUESTS_CA_BUNDLE": f"{folder}/certifi/cacert.pem"},
             ", certifi": {"PYTHONPATH": folder, "REQUESTS_CA_BUNDLE": ""},
         }
         http = Bench(runs, "HTTP", Api(), home, {"": {}})
         tls = Bench(runs, "TLS", Api(f"{folder}/server.pem"), home, trusts)
-        for row in chain(http.of_requests(), tls.of_requests(), http.of_the_rest()):
-            print(row, flush=True)
+        for rows in (http.of_requests(), tls.of_requests(), http.of_the_rest()):
+            for row in rows:
+                print(row, flush=True)
 
 
 if __name__ == "__main__":

@@ -10,9 +10,8 @@ import ssl
 import threading
 import time
 
-ACCOUNT = "AC" + "b2" * 16
-TOKEN = "5ecre7" * 5 + "99"
-SERVICE = "ZS" + "a1" * 16
+from tests.support.command import ACCOUNT, SERVICE
+
 BUILDS = [f"ZB{number:032x}" for number in range(100)]
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import pty
+import select
 import signal
 import statistics
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
+
+FRAME = b"\x1b[?25l"  # each frame hides the cursor first
+UNIT = 1 if sys.platform == "darwin" else 1024  # of memory, in bytes
 
 
-@dataclass(frozen=True)
-class Cost:
+class Cost(NamedTuple):
     """What one process took: seconds on the clock and of the processor, and bytes at its peak."""
 
     wall: float
@@ -21,8 +25,7 @@ class Cost:
     code: int
 
 
-@dataclass(frozen=True)
-class Process:
+class Process(NamedTuple):
     """A process that was started and is to be reaped once."""
 
     pid: int
@@ -31,10 +34,8 @@ class Process:
     def end(self) -> Cost:
         """Wait for its end."""
         _, status, usage = os.wait4(self.pid, 0)
-        wall = time.monotonic() - self.since
-        unit = 1 if sys.platform == "darwin" else 1024
-        code = os.waitstatus_to_exitcode(status)
-        return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit, code)
+        wall, code = time.monotonic() - self.since, os.waitstatus_to_exitcode(status)
+        return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * UNIT, code)
 
 
 def start(words: Sequence[str], env: Mapping[str, str], terminal: str | None = None) -> Process:
@@ -65,24 +66,35 @@ def run(words: Sequence[str], env: Mapping[str, str]) -> Cost:
     return cost
 
 
-@dataclass(frozen=True)
-class Figure:
+def drawn(words: Sequence[str], env: Mapping[str, str]) -> tuple[Cost, int]:
+    """The cost of a command on a terminal, and how many frames it drew."""
+    ours, theirs = pty.openpty()
+    process = start(words, env, os.ttyname(theirs))
+    content = b""
+    while os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        if select.select([ours], [], [], 0.2)[0]:
+            content += os.read(ours, 1 << 16)
+    os.close(theirs)
+    os.close(ours)
+    return process.end(), content.count(FRAME)
+
+
+class Figure(NamedTuple):
     """The median of several values and the quartiles around it."""
 
-    median: float
     low: float
+    median: float
     high: float
 
 
 def figure(values: Sequence[float]) -> Figure:
     """The figure of one or more values."""
-    low, median, high = statistics.quantiles([*values, *values], n=4, method="inclusive")
-    return Figure(median, low, high)
+    return Figure(*statistics.quantiles([*values, *values], n=4, method="inclusive"))
 
 
 def ratios(
     one: Sequence[str], other: Sequence[str], env: Mapping[str, str], pairs: int
-) -> tuple[Figure, Figure, Figure]:
+) -> list[Figure]:
     """Wall, processor and memory of `one` as a multiple of the `other`'s, pair by pair.
 
     Both of a pair run under what the machine does at that moment; each goes first in turn.
@@ -90,11 +102,7 @@ def ratios(
     run(one, env), run(other, env)  # once for the caches
     found = []
     for number in range(pairs):
-        first, second = (one, other) if number % 2 else (other, one)
-        costs = {id(words): run(words, env) for words in (first, second)}
-        found.append((costs[id(one)], costs[id(other)]))
-    return (
-        figure([a.wall / b.wall for a, b in found]),
-        figure([a.processor / b.processor for a, b in found]),
-        figure([a.memory / b.memory for a, b in found]),
-    )
+        costs = [run(words, env) for words in ((one, other) if number % 2 else (other, one))]
+        ours, theirs = costs if number % 2 else costs[::-1]
+        found.append([a / b for a, b in zip(ours[:3], theirs[:3], strict=True)])
+    return [figure(column) for column in zip(*found, strict=True)]

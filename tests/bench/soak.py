@@ -10,7 +10,9 @@ import sys
 import threading
 import time
 
-from tests.bench.api import ACCOUNT, BUILDS, SERVICE, TOKEN
+from tests.bench.api import BUILDS
+from tests.bench.measure import UNIT
+from tests.support.command import ACCOUNT, SERVICE, TOKEN
 from twbuild.api import network
 from twbuild.api.fetcher import Fetcher
 from twbuild.config import settings
@@ -20,7 +22,6 @@ from twbuild.watch.runner import Runner
 from twbuild.watch.state import Policy, Watch
 
 WARM_UP = 500
-UNIT = 1 if sys.platform == "darwin" else 1024
 
 
 def holding() -> dict[str, int]:
@@ -40,8 +41,7 @@ def soak(url: str, polls: int) -> dict[str, int]:
     watch = Watch(BUILDS[0], Policy(interval_seconds=0.001), time.monotonic(), lambda: 1.0)
     beside = Background(details=False, earlier=False, deadline=math.inf)
     runner = Runner([watch], beside, lambda: Fetcher(found, way, SERVICE), frame_seconds=1.0)
-    requested = 0
-    before = holding()
+    requested, before = 0, {}
     for event in runner.run():
         requested += isinstance(event, RequestEnded)
         if requested == WARM_UP:

@@ -47,9 +47,7 @@ class Reason(NamedTuple):
 class Judgement(NamedTuple):
     """What is wrong with a wait, nothing if all is well; `late` in seconds."""
 
-    wrong: str
-    leaks: bool
-    traceback: bool
+    wrong: list[str]
     late: float
 
 
@@ -71,16 +69,17 @@ def judge(happened: Happened) -> Judgement:
             likely = [r for r in likely if r.code >= 0]
         likely = [later for r in likely for later in _unread(happened, r)]
     allowed = {r.code for r in likely}
-    wrong = _wrong_output(happened) if ended.code in allowed else f"{ended.code}, not {allowed}"
+    is_allowed = ended.code in allowed
+    wrong = {
+        _wrong_output(happened) if is_allowed else f"{ended.code}, not {allowed}": True,
+        "a secret leaked": any(secret in written for secret in SECRETS),
+        "a traceback": "Traceback" in written or "a bug in twbuild" in written,
+    }
     due = max(first.at, min((r.at for r in likely if r.code == ended.code), default=first.at))
     if asking and ended.code == first.code:
         due += DETAILS_SECONDS
-    return Judgement(
-        wrong=wrong,
-        leaks=any(secret in written for secret in SECRETS),
-        traceback="Traceback" in written or "a bug in twbuild" in written,
-        late=happened.end - _running(happened, due),
-    )
+    late = happened.end - _running(happened, due)
+    return Judgement([what for what, is_so in wrong.items() if what and is_so], late)
 
 
 def _reasons(happened: Happened) -> Iterator[Reason]:

@@ -53,31 +53,18 @@ PAIR = base64.b64encode(f"{ACCOUNT}:{TOKEN}".encode()).decode()
 REPEATS = f'{{"code": 20003, "message": "no {TOKEN} in Basic {PAIR}", "status": 503}}'.encode()
 
 # Bodies at 200 that say nothing of this build, however much they look like it.
+OTHER, KEY = OTHER_BUILD.encode(), TOKEN.encode()
 NONSENSE = (
-    b"",
-    b"null",
-    b"[]",
-    b'"completed"',
-    b"{}",
-    b"<html><body>completed</body></html>",
-    b'{"status": "COMPLETED"}',
-    b'{"status": "completed "}',
-    b'{"status": ["completed"]}',
-    b'{"status": null}',
-    b'{"status": "canceled"}',
-    b'{"status": "failed", "status": "completed"}',
-    b'{"status": "completed", "sid": NaN}',
-    b'{"status": "completed"',
-    b'{"status": "completed\xff"}',
-    b"[" * 100_000,
-    b'{"status": "completed", "sid": "%s"}' % OTHER_BUILD.encode(),
-    b'{"status": "failed", "sid": "%s"}' % OTHER_BUILD.encode(),
-    b'{"status": "completed", "sid": null, "url": "https://x/Builds/%s"}' % OTHER_BUILD.encode(),
-    b'{"status": "completed", "url": "https://x/Builds/%s"}' % OTHER_BUILD.lower().encode(),
-    b'{"status": "failed", "url": "https://x/Builds/%%5AB%s"}' % OTHER_BUILD[2:].encode(),
+    *(b"", b"null", b"[]", b'"completed"', b"{}", b"<html><body>completed</body></html>"),
+    *(b'{"status": "COMPLETED"}', b'{"status": ["completed"]}', b'{"status": "canceled"}'),
+    *(b'{"status": "failed", "status": "completed"}', b'{"status": "completed", "sid": NaN}'),
+    *(b'{"status": "completed"', b'{"status": "completed\xff"}', b"[" * 100_000),
+    b'{"status": "failed", "sid": "%s"}' % OTHER,
+    b'{"status": "completed", "sid": null, "url": "https://x/Builds/%s"}' % OTHER.lower(),
+    b'{"status": "failed", "url": "https://x/Builds/%%5AB%s"}' % OTHER[2:],
     b'{"status": "completed", "service_sid": "ZS%s"}' % (b"9" * 32),
-    b'{"status": "completed", "sid": "%s"}' % TOKEN.encode(),
-    b'{"status": "%s"}' % TOKEN.encode(),
+    b'{"status": "completed", "sid": "%s"}' % KEY,
+    b'{"status": "%s"}' % KEY,
     b'{"status": "completed"' + b" " * (1 << 20) + b"}",
     b'{"status": "completed", "more": [%s]}' % b",".join([b"{}"] * 300_000),
 )
@@ -85,7 +72,7 @@ NONSENSE = (
 LATE = (
     (200, b'{"status": "completed", "sid": null, "url": null}'),
     (200, b'{"status": "failed"}'),
-    (200, b'{"status": "completed", "sid": "%s"}' % OTHER_BUILD.encode()),
+    (200, b'{"status": "completed", "sid": "%s"}' % OTHER),
     (200, b'{"builds": [], "meta": {}}'),
     (401, b'{"code": 20003, "message": "Authenticate", "status": 401}'),
     (404, b'{"code": 20404, "message": "not found", "status": 404}'),
@@ -93,8 +80,16 @@ LATE = (
 )
 CHUNK_SIZES = (b"-1", b"+5", b"0x5", b"1_0", b"", b"five", b"f" * 40)
 INTERIM = (100, 102, 103, 199)
-SLOW = "a terminal that is read with 9600 baud"
 RETRY_AFTER = ("", "0", "1", "2", "0.493", "soon", "-5", "999999", "Thu, 01 Jan 1970 00:00:01 GMT")
+SLOW = "a terminal that is read with 9600 baud"
+HOWS = (
+    *("plain", "plain", "close", "hang up", "chunked", "gzip", "trickle", "late", "early"),
+    *("anonymous", "anonymous", "cookies", "extra", "half an extra", "late extra"),
+    "interim behind",
+)
+PROBLEMS = {"error": 4, "nonsense": 6} | dict.fromkeys(
+    ("missing", "reset", "cut", "short", "silence", "odd"), 2
+)
 
 
 class Step(NamedTuple):
@@ -148,17 +143,15 @@ def draw(seed: int, number: int) -> Plan:
     options = [o for o in ("--json", "-q", "-v") if chance.random() < 0.3]
     interval = chance.choice(("200ms", "300ms", "500ms", "1s"))
     builds = [BUILD] if chance.random() < 0.85 else []
-    words = ("wait", "-i", interval, "-t", f"{timeout}s", *options, SERVICE, *builds)
     steps = [_step(chance) for _ in range(chance.randrange(9))]
-    env = {"GITHUB_ACTIONS": "true"} if chance.random() < 0.2 else {}
     unread = chance.choices(("", "stderr", "stdout", SLOW), (8, 1, 1, 1))[0]
     return Plan(
-        words,
-        env,
-        timeout,
-        (*steps, _last(chance)),
-        _problem(chance),
-        _acts(chance),
+        arguments=("wait", "-i", interval, "-t", f"{timeout}s", *options, SERVICE, *builds),
+        env={"GITHUB_ACTIONS": "true"} if chance.random() < 0.2 else {},
+        timeout=timeout,
+        steps=(*steps, _last(chance)),
+        details=_problem(chance),
+        acts=_acts(chance),
         live=chance.random() < 0.25 or unread == SLOW,
         starving=chance.choice(("", "", "", "", *STARVING)),
         unread=unread,
@@ -170,42 +163,24 @@ def _step(chance: random.Random) -> Step:
 
 
 def _last(chance: random.Random) -> Step:
-    kind = chance.choices(("completed", "failed", "building", "problem", "fatal"), (6, 6, 3, 1, 2))[
-        0
-    ]
+    kinds = {"completed": 6, "failed": 6, "building": 3, "problem": 1, "fatal": 2}
+    kind = chance.choices(list(kinds), list(kinds.values()))[0]
     if kind == "problem":
         return _problem(chance)
     if kind == "fatal":
-        return Step(
-            "error",
-            http=chance.choice((400, 401, 403, 407, 302)),
-            body=chance.choice((b"", b"<p>no")),
-        )
+        status = chance.choice((400, 401, 403, 407, 302))
+        return Step("error", http=status, body=chance.choice((b"", b"<p>no")))
     return _good(chance, kind)
 
 
 def _good(chance: random.Random, status: str) -> Step:
-    hows = (
-        "plain",
-        "plain",
-        "close",
-        "hang up",
-        "chunked",
-        "gzip",
-        "trickle",
-        "late",
-        "early",
-        "anonymous",
-    )
-    behind = ("extra", "half an extra", "late extra", "interim behind")
-    how = chance.choice((*hows, "anonymous", "cookies", *behind))
     late = chance.choice(LATE) if chance.random() < 0.2 else None
-    return Step(how, status, chance.choice(INTERIM), seconds=chance.uniform(0.2, 2), late=late)
+    interim, seconds = chance.choice(INTERIM), chance.uniform(0.2, 2)
+    return Step(chance.choice(HOWS), status, interim, seconds=seconds, late=late)
 
 
 def _problem(chance: random.Random) -> Step:
-    kinds = ("error", "missing", "reset", "cut", "short", "silence", "nonsense", "odd")
-    how = chance.choices(kinds, (4, 2, 2, 2, 2, 2, 6, 2))[0]
+    how = chance.choices(list(PROBLEMS), list(PROBLEMS.values()))[0]
     bodies = {"nonsense": NONSENSE, "odd": CHUNK_SIZES}
     return Step(
         how,

@@ -14,7 +14,7 @@ import pytest
 
 from tests.bench import authority
 from tests.bench.api import Api
-from tests.bench.processes import drawn
+from tests.bench.measure import drawn
 from tests.support.command import BUILD, SERVICE, STATUS, TWBUILD, WAIT, run
 from tests.support.twilio import Twilio
 
@@ -176,9 +176,7 @@ def test_a_live_screen_draws_eight_to_ten_frames_a_second(
 ) -> None:
     seconds = 3
     api.begin(**{BUILD: time.monotonic() + seconds})
-    cost, frames = drawn(
-        [TWBUILD, "wait", SERVICE, BUILD], {**environ, "TERM": "xterm-256color"}, terminal=True
-    )
+    cost, frames = drawn([TWBUILD, "wait", SERVICE, BUILD], {**environ, "TERM": "xterm-256color"})
 
     assert cost.code == 0
     # What happens draws a frame of its own; a busy machine may miss some.

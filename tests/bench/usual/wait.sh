@@ -1,3 +1,0 @@
-while [ "$(sh "${0%/*}/look.sh")" = building ]; do
-    sleep 1
-done
