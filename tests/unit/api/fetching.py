@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from requests.structures import CaseInsensitiveDict
 
-from tests.support.command import ACCOUNT, BUILD, SERVICE, TOKEN
+from tests.support.command import BUILD, SERVICE
 from tests.support.fasttime import fetcher
-from tests.support.sockets import Server, http
-from tests.support.twilio import status_body
+from tests.support.sockets import http
+from tests.support.twilio import CREDENTIALS, status_body
 from twbuild.api.models import Request, Resource, Response
 from twbuild.api.redaction import Redactor, secrets
 from twbuild.api.sent_request import SentRequest
@@ -24,19 +24,19 @@ STATUS = Request(Resource.STATUS, BUILD)
 DETAILS = Request(Resource.BUILD, BUILD)
 PAGE = Request(Resource.PAGE)
 MIB = 1 << 20
+HOST = "api.example.test"
 PATH = f"/v1/Services/{SERVICE}/Builds/{BUILD}/Status"
 RQ = f"RQ{'d4' * 16}"
-TOKENS = {"TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": TOKEN}
 
 
 def sent_request(
     request: Request = STATUS,
-    environ: Mapping[str, str] = TOKENS,
+    environ: Mapping[str, str] = CREDENTIALS,
     service: str = SERVICE,
     proxy: str | None = None,
 ) -> SentRequest:
     """A request to Twilio, unless `environ` has another address."""
-    found = settings.load_settings({**TOKENS, **environ}, None)
+    found = settings.load_settings({**CREDENTIALS, **environ}, None)
     redacted = Redactor(*secrets(found.credentials, ())).redacted
     return SentRequest(request, service, PATH, found, proxy, redacted)
 
@@ -62,9 +62,10 @@ def anonymous(status: str, **fields: object) -> bytes:
     return http(json.dumps({"sid": None, "url": None, "status": status, **fields}).encode())
 
 
-def refusal(server: Server, question: Request = STATUS) -> FetchError:
+def refused_by(url: str, question: Request = STATUS, **environ: str) -> FetchError:
+    """What a request to a server, or through a proxy, comes to."""
     with pytest.raises(FetchError) as refused:
-        fetcher(server.url).fetch(question)
+        fetcher(url, environ).fetch(question)
     return refused.value
 
 
@@ -74,7 +75,7 @@ class Names:
     def __init__(self) -> None:
         self.addresses = ["127.0.0.1"]
         self.requested: list[str] = []
-        self.before: Callable[[str], None] = lambda _: None
+        self.before: Callable[[str], object] = lambda _: None
         self._real = socket.getaddrinfo
 
     def getaddrinfo(self, host: str, *more: Any, **named: Any) -> Any:

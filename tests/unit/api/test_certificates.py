@@ -16,14 +16,14 @@ import trustme
 from tests.support.authority import Authority, server_context
 from tests.support.fasttime import fetcher
 from tests.support.sockets import Server, answering, good, proxying
-from tests.unit.api.fetching import STATUS
+from tests.unit.api.fetching import HOST, STATUS, refused_by
 from twbuild.api import network
 from twbuild.api.http_errors import PORTAL
 from twbuild.errors import PermanentError, UsageError
 
 pytestmark = pytest.mark.usefixtures("names")
 
-HOST, PROXY = "api.example.test", "proxy.example.test"
+PROXY = "proxy.example.test"
 # The proxy's scheme in HTTPS_PROXY; "" for none.
 WAYS = ("", "http", "https")
 CLOCK = "Check this machine's clock: it says "
@@ -77,12 +77,6 @@ def servers(
         yield f"https://{HOST}:{api.port}", api, proxy
 
 
-def refused_by(url: str) -> PermanentError:
-    with pytest.raises(PermanentError) as refused:
-        fetcher(url).fetch(STATUS)
-    return refused.value
-
-
 @pytest.mark.parametrize("scheme", WAYS)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_faulty_certificate_of_the_api_is_refused_at_once(
@@ -93,6 +87,7 @@ def test_a_faulty_certificate_of_the_api_is_refused_at_once(
     with servers(environ, scheme, leaf, authority.leaf(PROXY)) as (url, api, _):
         refused = refused_by(url)
 
+        assert type(refused) is PermanentError
         assert refused.reason.startswith(f"the certificate of {HOST}:{api.port} does not verify: ")
         assert words in refused.reason
         assert [known[: len(hint)] for known in refused.hints] == [hint]

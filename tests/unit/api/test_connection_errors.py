@@ -14,8 +14,6 @@ from requests.exceptions import ConnectTimeout, InvalidProxyURL, ProxyError, Rea
 from urllib3.exceptions import IncompleteRead, ProtocolError
 
 from tests.support.authority import Authority
-from tests.support.command import ACCOUNT, SERVICE, TOKEN
-from tests.support.fasttime import fetcher
 from tests.support.secrets import PROXY_PASSWORD, shown
 from tests.support.sockets import (
     Connection,
@@ -27,18 +25,15 @@ from tests.support.sockets import (
     socks5,
     unused_port,
 )
-from tests.unit.api.fetching import STATUS, Names
+from tests.unit.api.fetching import HOST, Names, refused_by, sent_request
 from twbuild.api import connection_errors, network
 from twbuild.api.connector import Phase
 from twbuild.api.http_errors import PORTAL, PROXY_LOGIN
-from twbuild.api.sent_request import SentRequest
 from twbuild.api.transport import TransportError
-from twbuild.config import settings
 from twbuild.errors import FetchError, PermanentError, TransientError
 
 pytestmark = pytest.mark.usefixtures("trusted")
 
-HOST = "api.example.test"
 LOGIN = f"svc:{quote(PROXY_PASSWORD, safe='')}@"
 NEAR_MISS = "HTTP_PROXY is set, but has no effect here. Set HTTPS_PROXY to the same value."
 CHECK_NETWORK = "Check the network, and a VPN if you use one."
@@ -46,12 +41,6 @@ LET_IT_RESOLVE = "With socks5h:// or socks4a:// the proxy resolves it."
 CHECK_DNS = "Check the network or DNS."
 FIREWALL = "A firewall or sandbox on this machine may forbid the connection."
 FILES = "Raise the limit of open files (ulimit -n), or wait for fewer builds at once."
-
-
-def refused_by(url: str, **environ: str) -> FetchError:
-    with pytest.raises(FetchError) as refused:
-        fetcher(url, environ).fetch(STATUS)
-    return refused.value
 
 
 def greeting(content: bytes) -> Handler:
@@ -269,8 +258,7 @@ def from_exception(raised: Exception, phase: Phase) -> FetchError:
     error = TransportError()
     error.__cause__ = raised
     url = f"http://{API}"
-    given = {"TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": TOKEN, "TWBUILD_API_URL": url}
-    sent = SentRequest(STATUS, SERVICE, "/v1", settings.load_settings(given, None), None, str)
+    sent = sent_request(environ={"TWBUILD_API_URL": url})
     attempt = connection_errors.Attempt(sent, network.network_for(url), phase)
     return connection_errors.from_exception(attempt, error)
 

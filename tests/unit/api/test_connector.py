@@ -30,15 +30,13 @@ from tests.support.sockets import (
     socks5,
     unused_port,
 )
-from tests.unit.api.fetching import STATUS, Names, anonymous
+from tests.unit.api.fetching import HOST, STATUS, Names, anonymous
 from twbuild.api import connector
 from twbuild.api.models import BuildStatus, Status
 from twbuild.errors import FetchError, TransientError
 from twbuild.outcome import Outcome
 
 pytestmark = pytest.mark.usefixtures("trusted")
-
-HOST = "api.example.test"
 
 
 @pytest.fixture

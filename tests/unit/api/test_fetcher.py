@@ -12,7 +12,7 @@ from tests.support.command import ACCOUNT, BUILD, OTHER_BUILD, TOKEN
 from tests.support.fasttime import fetcher
 from tests.support.sockets import Connection, Server, answering, good, http
 from tests.support.twilio import build_body, page, status_body
-from tests.unit.api.fetching import DETAILS, MIB, PAGE, PATH, STATUS, anonymous, body, refusal
+from tests.unit.api.fetching import DETAILS, MIB, PAGE, PATH, STATUS, anonymous, body, refused_by
 from twbuild import __version__
 from twbuild.api.models import BuildPage, BuildStatus, Request, Resource, Status
 from twbuild.errors import FetchError, PermanentError, TransientError
@@ -41,7 +41,7 @@ def test_a_request_names_its_client_and_allows_no_cache() -> None:
 )
 def test_an_error_describes_the_request_that_was_sent(question: Request, tail: str) -> None:
     with Server(answering(http(b"", "503 Busy"))) as server:
-        refused = refusal(server, question)
+        refused = refused_by(server.url, question)
         path = PATH.partition(f"/{BUILD}")[0] + tail
 
         assert server.requests[0].startswith(f"GET {path} HTTP/1.1".encode())
@@ -57,7 +57,7 @@ def test_an_error_describes_the_request_that_was_sent(question: Request, tail: s
 def test_a_redirect_is_fatal_and_never_followed(location: bytes) -> None:
     head = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: " + location + b"\r\n\r\n"
     with Server(answering(head)) as server:
-        refused = refusal(server)
+        refused = refused_by(server.url)
 
         assert type(refused) is PermanentError
         assert len(server.requests) == 1
@@ -70,8 +70,11 @@ def test_no_answer_is_read_beyond_its_limit(question: Request, mib: int) -> None
     answers = [http(whole), http(whole + b" "), http(error, "500 No"), http(error + b" ", "500 No")]
     with Server(answering(*answers)) as server:
         assert fetcher(server.url).fetch(question)
-        assert refusal(server, question).reason == "the answer is larger than any that Twilio gives"
-        assert [refusal(server, question).code for _ in range(2)] == [20500, None]
+        assert (
+            refused_by(server.url, question).reason
+            == "the answer is larger than any that Twilio gives"
+        )
+        assert [refused_by(server.url, question).code for _ in range(2)] == [20500, None]
 
 
 @pytest.mark.parametrize(
@@ -186,7 +189,7 @@ def test_a_secret_cut_with_its_text_is_not_given_on(field: str, before: int) -> 
     text = f"{'x' * before} {TOKEN} and more"
     error = json_http({"code": 20404, "status": 404, "message": text}, "404 No")
     with Server(answering(error if field == "message" else http(body(**{field: text})))) as server:
-        refused = refusal(server)
+        refused = refused_by(server.url)
 
     given = refused.message + repr(vars(refused))
     assert "xxxxx" in given

@@ -9,7 +9,8 @@ import pytest
 
 from tests.support.command import ACCOUNT, BUILD, KEY, SECRET, SERVICE, TOKEN
 from tests.support.secrets import shown
-from tests.unit.api.fetching import PAGE, PATH, RQ, STATUS, TOKENS, response, sent_request
+from tests.support.twilio import CREDENTIALS
+from tests.unit.api.fetching import PAGE, PATH, RQ, STATUS, response, sent_request
 from twbuild.api import http_errors, parsing
 from twbuild.api.http_errors import PORTAL, PROXY_LOGIN
 from twbuild.api.models import Request
@@ -29,7 +30,7 @@ CUSTOM = {"TWBUILD_API_URL": "http://127.0.0.1:1"}
 def refused(
     status: int,
     body: object = b"",
-    environ: Mapping[str, str] = TOKENS,
+    environ: Mapping[str, str] = CREDENTIALS,
     request: Request = STATUS,
     proxy: str | None = None,
     **headers: str | None,
@@ -243,9 +244,9 @@ def test_twilios_codes_have_five_or_six_digits(code: object) -> None:
 @pytest.mark.parametrize(
     ("environ", "hint"),
     [
-        (TOKENS | {"TWILIO_ACCOUNT_SID": KEY}, "TWILIO_ACCOUNT_SID contains an API key (SK...)."),
-        (TOKENS | {"TWILIO_ACCOUNT_SID": TOKEN, "TWILIO_AUTH_TOKEN": KEY}, SWAPPED),
-        (PAIR | {"TWILIO_API_KEY": SECRET, "TWILIO_API_SECRET": KEY}, SWAPPED),
+        ({"TWILIO_ACCOUNT_SID": KEY}, "TWILIO_ACCOUNT_SID contains an API key (SK...)."),
+        ({"TWILIO_ACCOUNT_SID": TOKEN, "TWILIO_AUTH_TOKEN": KEY}, SWAPPED),
+        ({"TWILIO_API_KEY": SECRET, "TWILIO_API_SECRET": KEY}, SWAPPED),
     ],
 )
 def test_credentials_in_the_wrong_place_get_a_hint(environ: dict[str, str], hint: str) -> None:
@@ -261,7 +262,7 @@ def test_credentials_in_the_wrong_place_get_a_hint(environ: dict[str, str], hint
 
 @pytest.mark.parametrize("token", ["t", "code", "Authenticate"])
 def test_a_token_in_an_answer_by_chance_changes_no_verdict(token: str) -> None:
-    error = refused(401, twilio(20003, "Authenticate"), TOKENS | {"TWILIO_AUTH_TOKEN": token})
+    error = refused(401, twilio(20003, "Authenticate"), {"TWILIO_AUTH_TOKEN": token})
 
     assert (type(error), error.code) == (UnauthorizedError, 20003)
 

@@ -31,7 +31,7 @@ from tests.support.sockets import (
     resetting,
     socks5,
 )
-from tests.unit.api.fetching import MIB, STATUS, anonymous, body, refusal
+from tests.unit.api.fetching import MIB, STATUS, anonymous, body, refused_by
 from twbuild.api.connector import Connector
 from twbuild.api.fetcher import Fetcher
 from twbuild.api.models import BuildStatus, Status
@@ -90,7 +90,7 @@ def status_of(client: Fetcher) -> Status:
 )
 def test_an_answer_that_does_not_arrive_whole_is_transient(handler: Handler, reason: str) -> None:
     with Server(answering(handler)) as server:
-        refused = refusal(server)
+        refused = refused_by(server.url)
 
     assert type(refused) is TransientError
     assert refused.reason.startswith(reason)
@@ -268,7 +268,7 @@ def test_a_bad_chunk_size_is_refused_and_reading_stops(size: bytes) -> None:
     tracemalloc.start()
     try:
         with Server(endless(head, b" " * (1 << 16))) as server:
-            assert type(refusal(server)) is TransientError
+            assert type(refused_by(server.url)) is TransientError
         assert tracemalloc.get_traced_memory()[1] < 10 * MIB
     finally:
         tracemalloc.stop()

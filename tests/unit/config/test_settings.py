@@ -114,19 +114,31 @@ class TestRegionAndEdge:
         assert name in raised.value.message
 
     @pytest.mark.parametrize(
-        ("entry", "edge", "host"),
+        ("variable", "entry", "edge", "host"),
         [
-            ({"region": "ie1"}, None, "serverless.dublin.ie1.twilio.com"),
-            ({"region": "ie1", "edge": "ashburn"}, "tokyo", "serverless.ashburn.ie1.twilio.com"),
-            ({"region": " ", "edge": None}, "tokyo", "serverless.tokyo.us1.twilio.com"),
+            ("", {"region": "ie1"}, None, "dublin.ie1"),
+            ("", {"region": "ie1", "edge": "own"}, "top", "own.ie1"),
+            ("variable", {"region": "ie1", "edge": "own"}, "top", "variable.ie1"),
+            (" ", {"region": " ", "edge": None}, "top", "top.us1"),
+            ("variable", {}, "top", "variable.us1"),
         ],
     )
     def test_of_a_profile(
-        self, tmp_path: Path, entry: dict[str, object], edge: object, host: str
+        self, tmp_path: Path, variable: str, entry: dict[str, object], edge: object, host: str
     ) -> None:
-        environ = {**profile_in(tmp_path, entry, edge), "TWILIO_REGION": "au1"}
+        """Its region is its own, its edge is the variable's, its own, or the file's."""
+        more = {"TWILIO_REGION": "au1", "TWILIO_EDGE": variable}
+        environ = {**ENVIRON, **profile_in(tmp_path, entry, edge), **more}
 
-        assert settings.load_settings(environ, "dev").base_url == f"https://{host}"
+        url = settings.load_settings(environ, "dev").base_url
+        assert url == f"https://serverless.{host}.twilio.com"
+
+    def test_of_a_profile_never_go_with_credentials_of_the_environment(
+        self, tmp_path: Path
+    ) -> None:
+        found = loaded(**profile_in(tmp_path, {"region": "ie1", "edge": "own"}, "top"))
+
+        assert found.base_url == "https://serverless.twilio.com"
 
     @pytest.mark.parametrize(
         ("entry", "edge", "wanted"),
@@ -138,7 +150,7 @@ class TestRegionAndEdge:
             ),
             ({"region": ["ie1"]}, None, "the region of profile dev in {} is not valid: "),
             ({"region": True}, None, "the region of profile dev in {} is not valid: 'True'\nUse"),
-            ({"edge": 5}, None, "the edge of profile dev in {} is not valid: '5'\nUse lowercase"),
+            ({"edge": 5}, "top", "the edge of profile dev in {} is not valid: '5'\nUse lowercase"),
             ({}, "a.b", "the edge in {} is not valid: 'a.b'\nUse lowercase"),
         ],
     )
