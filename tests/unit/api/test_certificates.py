@@ -178,9 +178,7 @@ def test_an_unusable_file_is_refused_with_its_problem(
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
-def test_a_file_that_is_not_there_is_refused_by_name(
-    environ: pytest.MonkeyPatch, variable: str
-) -> None:
+def test_a_missing_file_is_refused_by_name(environ: pytest.MonkeyPatch, variable: str) -> None:
     why = ["/no/such\\x1b.pem: no such file or directory"]
     assert refusal(environ, "/no/such\x1b.pem", variable) == why
 
@@ -201,7 +199,7 @@ def test_an_invisible_end_of_a_path_is_shown(
     assert refusal(environ, f"/no/such{end}") == [f"/no/such{shown}: no such file or directory"]
 
 
-def test_a_folder_counts_if_openssl_finds_something_in_it(
+def test_a_folder_needs_names_that_openssl_finds(
     environ: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     folder = tmp_path / "my certs"
@@ -218,9 +216,7 @@ def test_a_folder_counts_if_openssl_finds_something_in_it(
     assert network.network_for(f"https://{HOST}").context
 
 
-def test_what_is_no_regular_file_is_refused_and_never_opened(
-    environ: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_what_is_no_regular_file_is_not_opened(environ: pytest.MonkeyPatch, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     for path in (str(tmp_path / "fifo"), "/dev/zero"):
         assert refusal(environ, path) == [f"{path}: not a regular file"]

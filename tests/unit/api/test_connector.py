@@ -101,9 +101,7 @@ def test_a_good_address_behind_five_silent_ones_is_reached(
     assert watched.seconds < 40
 
 
-def test_the_next_connection_stays_with_the_address_that_was_good(
-    names: Names, tls: ssl.SSLContext
-) -> None:
+def test_the_next_connection_stays_with_the_good_address(names: Names, tls: ssl.SSLContext) -> None:
     names.addresses = ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
     port = unused_port()
     with (

@@ -171,9 +171,7 @@ def test_after_a_nonsense_answer_the_connection_is_new() -> None:
         lambda s: http(s.encode(), "503 Later", f"Content-Type: {s}"),
     ],
 )
-def test_a_secret_that_a_server_repeats_is_not_given_on(
-    secret: str, answer: Callable[[str], bytes]
-) -> None:
+def test_a_repeated_secret_is_not_given_on(secret: str, answer: Callable[[str], bytes]) -> None:
     with Server(answering(answer(secret))) as server:
         try:
             given = repr(fetcher(server.url).fetch(STATUS))

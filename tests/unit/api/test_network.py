@@ -82,9 +82,7 @@ def test_the_proxy_is_the_one_that_requests_documents(
     "url", ["http://127.0.0.1:8123", "http://127.9.9.9", "http://localhost", "https://[::1]:1/x"]
 )
 @pytest.mark.usefixtures("trusted")
-def test_a_loopback_address_never_goes_through_a_proxy(
-    environ: pytest.MonkeyPatch, url: str
-) -> None:
+def test_a_loopback_address_never_has_a_proxy(environ: pytest.MonkeyPatch, url: str) -> None:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         environ.setenv(name, "http://127.0.0.1:9")
 
@@ -113,9 +111,7 @@ PASSWORD = PROXY_PASSWORD.replace("/", "%2F")
     ids=ascii,
 )
 @pytest.mark.usefixtures("trusted")
-def test_a_malformed_proxy_is_refused_by_name_and_never_repeated(
-    environ: pytest.MonkeyPatch, value: str
-) -> None:
+def test_a_malformed_proxy_is_named_not_repeated(environ: pytest.MonkeyPatch, value: str) -> None:
     form = r"Use http://[USER:PASSWORD@]HOST:PORT, with %2F %23 %3F %5B %5C %5D for / # ? [ \ ]"
     malformed = f"is not a valid proxy address\n{form}"
     unsendable = "has a user name or password with a character that cannot be sent\nUse ASCII"

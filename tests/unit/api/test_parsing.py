@@ -163,9 +163,7 @@ LIGATURE = BUILD.replace("f", "\ufb00")
         ({"sid": None, "url": f"/Builds/{OTHER_BUILD}/Status?of={BUILD}"}, OTHER_BUILD),
     ],
 )
-def test_whatever_names_a_build_must_name_the_one_requested(
-    fields: dict[str, Any], about: str
-) -> None:
+def test_what_names_a_build_must_name_ours(fields: dict[str, Any], about: str) -> None:
     sent = {**build_body(), "status": "completed", **fields}
     listed = sent if sent["sid"] is not None else {**sent, "sid": BUILD}
 
@@ -182,9 +180,7 @@ def test_whatever_names_a_build_must_name_the_one_requested(
         ({"url": url_of(BUILD, f"Z%73{OTHER_SERVICE[2:]}")}, f"Zs{OTHER_SERVICE[2:]}"),
     ],
 )
-def test_whatever_names_a_service_must_name_the_one_requested(
-    fields: dict[str, Any], about: str
-) -> None:
+def test_what_names_a_service_must_name_ours(fields: dict[str, Any], about: str) -> None:
     sent = {**build_body(), "status": "completed", **fields}
 
     for body, request in ((sent, STATUS), (sent, DETAILS), (page(sent), PAGE)):
@@ -257,9 +253,7 @@ def test_the_largest_page_that_twilio_can_give_is_read() -> None:
         ({"status": "queued"}, {"status": "queued"}),
     ],
 )
-def test_a_build_is_read_as_far_as_it_makes_sense(
-    sent: dict[str, Any], found: dict[str, Any]
-) -> None:
+def test_a_build_is_read_as_far_as_possible(sent: dict[str, Any], found: dict[str, Any]) -> None:
     build, is_named = read({**build_body(), **sent}, DETAILS)
 
     assert is_named

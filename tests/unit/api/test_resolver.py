@@ -31,9 +31,7 @@ def look_ups() -> int:
 
 
 @pytest.mark.parametrize("name", ["localhost", "LocalHost"])
-def test_localhost_is_this_machine_without_a_look_up(
-    monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_localhost_needs_no_look_up(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.delattr(socket, "getaddrinfo")
 
     assert look_up(Resolver(), name) == ["127.0.0.1", "::1"]
@@ -41,9 +39,7 @@ def test_localhost_is_this_machine_without_a_look_up(
 
 
 @pytest.mark.parametrize("moment", ["while it is waited for", "between two tries"])
-def test_a_late_look_up_serves_the_next_try(
-    names: Names, answered: threading.Event, moment: str
-) -> None:
+def test_a_late_look_up_is_not_wasted(names: Names, answered: threading.Event, moment: str) -> None:
     resolver = Resolver()
     for _ in range(3):
         with pytest.raises(TimeoutError):
@@ -102,9 +98,7 @@ def test_ten_connections_share_one_look_up(
     assert len(names.requested) == 1
 
 
-def test_a_thread_that_cannot_be_started_is_a_system_error(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_thread_that_cannot_be_started_is_a_system_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def start(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 

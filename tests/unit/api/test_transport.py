@@ -198,9 +198,7 @@ EARLY = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
     ],
 )
 @pytest.mark.parametrize("seconds", [0.0, 0.05])
-def test_interim_answers_are_passed_over_and_the_final_one_counts(
-    interim: bytes, seconds: float
-) -> None:
+def test_interim_answers_are_passed_over(interim: bytes, seconds: float) -> None:
     def answer(connection: Connection) -> None:
         connection.send(interim)
         connection.pause(seconds)
@@ -303,9 +301,7 @@ def test_one_tls_connection_serves_many_questions(authority: Authority) -> None:
 
 
 @pytest.mark.usefixtures("trusted")
-def test_a_connection_that_is_reset_before_its_handshake_is_closed(
-    environ: pytest.MonkeyPatch,
-) -> None:
+def test_a_connection_reset_before_its_handshake_is_closed(environ: pytest.MonkeyPatch) -> None:
     real = Connector.connect
 
     def connect(*given: Any) -> Any:

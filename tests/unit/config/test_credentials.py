@@ -296,9 +296,7 @@ class TestProfiles:
             assert config.refusal().endswith("\n{path} has no profiles.")
 
     @pytest.mark.parametrize("active", [None, "", 0, ["dev"]])
-    def test_none_active_names_the_commands_and_makes_no_guess(
-        self, config: Config, active: object
-    ) -> None:
+    def test_where_none_is_active_there_is_no_guess(self, config: Config, active: object) -> None:
         config.write(active)
 
         assert config.refusal() == (
@@ -309,9 +307,7 @@ class TestProfiles:
         )
 
     @pytest.mark.parametrize("name", ["old", None])
-    def test_an_entry_of_an_old_twilio_cli_holds_no_secret(
-        self, config: Config, name: str | None
-    ) -> None:
+    def test_an_old_twilio_clis_entry_has_no_secret(self, config: Config, name: str | None) -> None:
         config.write("old", {}, projects=["junk", {}, {"id": "old", "accountSid": ACCOUNT}])
 
         assert config.refusal(name) == (
@@ -359,9 +355,7 @@ class TestProfiles:
             ("dev\ufe0f", r"'dev\ufe0f'"),
         ],
     )
-    def test_invisible_characters_in_a_name_are_shown(
-        self, config: Config, typed: str, shown: str
-    ) -> None:
+    def test_what_is_invisible_in_it_is_shown(self, config: Config, typed: str, shown: str) -> None:
         """What cannot be seen in a name is shown and never offered as a new profile."""
         config.write()
         assert config.refusal(typed).splitlines() == [

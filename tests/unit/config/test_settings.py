@@ -80,9 +80,7 @@ class TestRegionAndEdge:
             *("zürich", "а", "١", "a\u200b", "a" * 33, "##[x]", "\x1b[2J", '"us1"'),
         ],
     )
-    def test_anything_but_one_lowercase_label_is_refused_by_name(
-        self, name: str, value: str
-    ) -> None:
+    def test_anything_but_a_lowercase_label_is_refused(self, name: str, value: str) -> None:
         reported = refusal({"TWILIO_REGION": "us1", name: value})
 
         assert reported.startswith(f"{name} is not valid: ")
@@ -133,9 +131,7 @@ class TestRegionAndEdge:
         url = settings.load_settings(environ, "dev").base_url
         assert url == f"https://serverless.{host}.twilio.com"
 
-    def test_of_a_profile_never_go_with_credentials_of_the_environment(
-        self, tmp_path: Path
-    ) -> None:
+    def test_a_profiles_go_with_no_other_credentials(self, tmp_path: Path) -> None:
         found = loaded(**profile_in(tmp_path, {"region": "ie1", "edge": "own"}, "top"))
 
         assert found.base_url == "https://serverless.twilio.com"

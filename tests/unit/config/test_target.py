@@ -184,9 +184,7 @@ class TestArguments:
             ([f"-x/{BUILD}"], "DB"),
         ],
     )
-    def test_sids_within_something_else_become_a_command_to_type(
-        self, typed: list[str], command: str
-    ) -> None:
+    def test_sids_in_something_become_a_command(self, typed: list[str], command: str) -> None:
         names = {"S": SERVICE, "B": BUILD, "O": OTHER_BUILD, "N": "my-app", "U": "SERVICE"}
         words = " ".join({**names, "D": "-- -x"}[letter] for letter in command)
 
@@ -225,9 +223,7 @@ class TestArguments:
         assert build.startswith("BUILD is not a Build SID: it is a URL\nUse ZB and 32 hex digits.")
         assert "hunter2" not in service + build
 
-    def test_a_command_to_type_keeps_the_options_and_the_variable(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_command_keeps_options_and_variable(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("TWBUILD_SERVICE", SERVICE)
         several = refusal([BUILD, OTHER_BUILD], "status", ["-p", "dev"])
         meant = refusal([f"{BUILD}/Status"], "status", ["-p", "dev"]).splitlines()[-1]
@@ -293,9 +289,7 @@ class TestWhereTheServiceComesFrom:
 
 
 class TestWhereTheProjectFileIsLookedFor:
-    def test_upwards_and_the_nearest_one_counts(
-        self, project: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_upwards_to_the_nearest(self, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A GIT_DIR that git has set, as for a hook, changes nothing."""
         path = write(project, {US1: OTHER})
         nearer = write(project / "package", {US1: entry()})
