@@ -40,6 +40,7 @@ NO_LIMIT = "return limit and original(body, encoding, 1 << 40)"
 SLOW_FIRST = "return min([frame, *(step.until for step in self._background.waiting)])"
 LOUD = "_State.signum, _State.at = signum, time.monotonic()\nraise SignalReceived(signum)"
 SAME_GROUP = "return os.tcgetpgrp(STDERR) == os.getpgrp()"
+ALL_ROWS = "return list(self._rows.values())"
 FOREVER = "while not original(self, 1):\n    pass\nreturn True"
 
 BREAKS = [
@@ -74,12 +75,7 @@ BREAKS = [
     Break("signals:stop", "_State.stop = None", SIGNALS, "ctrl_z"),
     Break("output.live:Live._erase", "pass", SIGNALS, "screen_is_gone or ctrl_z"),
     Break("output.live:ERASE", r"'\r\x1b[J'", "journeys/terminal", "scrollback"),
-    Break(
-        "output.live:Live._visible",
-        "return list(self._rows.values())",
-        "unit/output/live",
-        "more_builds_that_failed",
-    ),
+    Break("output.live:Live._visible", ALL_ROWS, "unit/output/live", "more_builds_that_failed"),
     Break("output.live:Live._tick:in_foreground", "True", SIGNALS, "may_not_draw"),
     Break("output.streams:in_foreground", SAME_GROUP, "journeys/terminal", "namespace"),
     Break("output.streams:_without_blocking:open", "descriptor", STREAMS, "read_slowly"),

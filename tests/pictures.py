@@ -68,37 +68,31 @@ class Recording:
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
-        self._seen = 0
+        self._seen = len(terminal.raw)
         self._start = time.monotonic()
         self._decoder = codecs.getincrementaldecoder("utf-8")()
-        first = self._terminal.text
-        self._seen = len(terminal.raw)
         head = {"version": 2, "width": COLUMNS, "height": ROWS, "theme": THEME}
-        self.lines = [json.dumps(head), json.dumps([0, "o", first])]
+        self.lines = [json.dumps(head), json.dumps([0, "o", terminal.text])]
 
-    def watch(self, seconds: float) -> None:
-        """Record for so long."""
+    def watch(self, seconds: float, what: str | None = None) -> None:
+        """Record for so long; or until `what` is on the screen."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
+            if what and what in f"{self._terminal.text}\n":
+                return
             self._terminal.read(min(left, 0.02))
             new = self._decoder.decode(self._terminal.raw[self._seen :])
             self._seen = len(self._terminal.raw)
             if new:
                 self.lines.append(json.dumps([time.monotonic() - self._start, "o", new]))
+        if what:
+            raise AssertionError(f"never seen: {what}; the screen:\n{self._terminal.text}")
 
     def type(self, words: str) -> None:
         """Type at the speed of a person."""
         for key in words:
             self._terminal.type(key)
             self.watch(SECONDS_A_KEY)
-
-    def see(self, what: str, seconds: float = 30) -> None:
-        """Record until `what` is on the screen."""
-        until = time.monotonic() + seconds
-        while what not in f"{self._terminal.text}\n":
-            if time.monotonic() > until:
-                raise AssertionError(f"never seen: {what}; the screen:\n{self._terminal.text}")
-            self.watch(0.02)
 
 
 def changed(body: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -148,14 +142,8 @@ def record() -> str:
         script = Path(home, "deploy.sh")
         script.write_text("#!/bin/sh\necho deployed\n")
         script.chmod(0o755)
-        environ = base_environ(
-            Path(home),
-            TERM="xterm-256color",
-            PS1="$ ",
-            PS2="",
-            BASH_SILENCE_DEPRECATION_WARNING="1",
-            **variables,
-        )
+        shell = {"PS1": "$ ", "PS2": "", "BASH_SILENCE_DEPRECATION_WARNING": "1"}
+        environ = base_environ(Path(home), TERM="xterm-256color", **shell, **variables)
         words = ["sh", "-c", "cd && exec bash --norc --noprofile -i"]
         with Terminal(words, environ, COLUMNS, ROWS) as terminal:
             terminal.see("$")
@@ -168,7 +156,7 @@ def record() -> str:
                 recording.type(typed * (typed != first))
                 recording.watch(0.2)
                 recording.type("\r")
-                recording.see(last_words)
+                recording.watch(30, last_words)
                 recording.watch(pause)
     return "\n".join(recording.lines) + "\n"
 
@@ -187,13 +175,8 @@ def drawn(cast: Path) -> str:
     )
 
 
-def main() -> None:
-    """Record and draw."""
+if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         cast = Path(folder, "twbuild.cast")
         cast.write_text(record(), "utf-8")
         PICTURE.write_text(drawn(cast), "utf-8")
-
-
-if __name__ == "__main__":
-    main()

@@ -11,14 +11,11 @@ import argparse
 import json
 import os
 import random
-import signal
-import socket
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -40,14 +37,13 @@ class Runs(NamedTuple):
 
     pairs: int
     waits: int
-    polls: int
     rounds: int
     seconds: float
     soak: int
 
 
-ALL = Runs(pairs=20, waits=20, polls=60, rounds=5, seconds=30, soak=10_000)
-FEWER = Runs(pairs=5, waits=4, polls=10, rounds=1, seconds=6, soak=1_500)
+ALL = Runs(pairs=20, waits=20, rounds=5, seconds=30, soak=10_000)
+FEWER = Runs(pairs=5, waits=4, rounds=1, seconds=6, soak=1_500)
 
 
 class Row(NamedTuple):
@@ -103,7 +99,7 @@ class Bench:
 
     def of_requests(self) -> Iterator[Row]:
         """What is measured over HTTP and over TLS."""
-        for measured in (self.status, self.ends, self.beat, self.many_builds, self.interrupts):
+        for measured in (self.status, self.ends, self.many_builds):
             for row in measured():
                 yield row._replace(what=f"{self.name}: {row.what}")
 
@@ -148,23 +144,6 @@ class Bench:
         yield Row("wait -i 1s: end of process after the API's change", figure(late), 515, "ms")
         yield Row("  polls more than needed, at most", max(surplus), 0, "")
 
-    def beat(self) -> Iterator[Row]:
-        """How far polls are off the beat, as they reach a server; the first one connects first."""
-        self.api.begin(**{BUILD: time.monotonic() + self.runs.polls})
-        process = start([*WAIT, BUILD], self.env)
-        since, asleep = time.monotonic(), [0.0]
-        for number in range(1, self.runs.polls):
-            time.sleep(max(0.0, since + number - time.monotonic()))
-            asleep.append((time.monotonic() - since - number) * 1000)
-        process.end()
-        moments = [poll - self.api.polls[0] for poll in self.api.polls[1:]]
-        beat = statistics.median(moment - round(moment) for moment in moments)
-        off = [abs(moment - round(moment) - beat) * 1000 for moment in moments]
-        yield Row(f"wait of {len(moments) + 1} polls: off the beat", figure(off), 10, "ms")
-        yield Row("  the worst poll", max(off), 10, "ms")
-        yield Row("  a loop that only sleeps beside it, at its worst", max(asleep), None, "ms")
-        yield Row("  connections, one for earlier builds", self.api.connections, 2, "")
-
     def long_waits(self) -> Iterator[Row]:
         """The processor's time of a wait that is watched, and of one in a log."""
         what = f"{self.runs.seconds:g} s of {{}} wait: processor"
@@ -208,38 +187,14 @@ class Bench:
         held = grown["threads"] + grown["descriptors"]
         yield Row("  threads and descriptors grown", held, 0, "")
 
-    def interrupts(self) -> Iterator[Row]:
-        """From SIGINT to the end of the process."""
-        with socket.create_server(("127.0.0.1", 0)) as silent:  # never accepts, so never answers
-            here = f"127.0.0.1:{silent.getsockname()[1]}"
-            hung = {"TWBUILD_API_URL": f"{self.api.url.partition(':')[0]}://{here}"}
-            unresolved = {"TWBUILD_API_URL": "https://api.example.test"}
-            unresolved["PYTHONPATH"] = f"{HERE}/hanging"
-            for name, env in (("a hung request", hung), ("DNS that hangs", unresolved)):
-                late = [self._interrupt({**self.env, **env}) for _ in range(self.runs.pairs)]
-                yield Row(f"SIGINT to end, in {name}", figure(late), 60, "ms")
-
-    def _interrupt(self, env: Mapping[str, str]) -> float:
-        process = start([*WAIT, BUILD], env)
-        time.sleep(0.8)
-        since = time.monotonic()
-        os.kill(process.pid, signal.SIGINT)
-        process.end()
-        return (time.monotonic() - since) * 1000
-
-
-def _versions() -> Sequence[str]:
-    names = ("twbuild", "typer", "requests", "urllib3", "rich")
-    python = ".".join(map(str, sys.version_info[:3]))
-    return [f"Python {python}", *(f"{name} {version(name)}" for name in names)]
-
 
 def main() -> None:
     """Print the table, each row as it is known."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--fewer", action="store_true", help="in a minute, and less exact")
     runs = FEWER if parser.parse_args().fewer else ALL
-    print(", ".join(_versions()))
+    names = ("twbuild", "typer", "requests", "urllib3", "rich")
+    print(", ".join(f"{name} {version(name)}" for name in names))
     print(line("what", "figure (quartiles)", "goal", "ok"))
     with tempfile.TemporaryDirectory() as home, tempfile.TemporaryDirectory() as folder:
         run([PYTHON, "-m", "tests.bench.authority", folder], os.environ)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import threading
 from collections import deque
 from typing import NamedTuple
 
@@ -27,50 +26,30 @@ from twbuild.errors import FetchError, TransientError
 BUILDS = [f"ZB{number:032x}" for number in range(3)]
 INTERIM = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
 
+CONNECTION = ["keep-alive", "close", "Keep-Alive, Close", "x", "keep-alive\r\nConnection: close"]
+BEHIND = ["at once", "half at once", "soon", "with the next", "before the next"]
+
 
 class Habit(NamedTuple):
-    """How the server answers one request."""
+    """How the server answers one request; `extra` is when it sends an answer to none."""
 
-    interim: int
-    pause: float
-    framing: str
-    header: str | None
-    named: str
-    extra: str
-    status: int
+    interim: int = 0
+    pause: float = 0.0
+    framing: str = "length"
+    header: str | None = None
+    named: str = "sid"
+    extra: str = "none"
+    status: int = 200
 
 
-PLAIN = Habit(0, 0, "length", None, "nothing", "none", 200)
 HABITS = st.builds(
     Habit,
     interim=st.integers(0, 3),
     pause=st.sampled_from([0.0, 0.0, 0.004]),
     framing=st.sampled_from(["length", "length", "chunked", "end of connection"]),
-    header=st.sampled_from(
-        [
-            None,
-            None,
-            "keep-alive",
-            "close",
-            "Keep-Alive, Close",
-            "x",
-            "keep-alive\r\nConnection: close",
-        ]
-    ),
+    header=st.sampled_from([None, None, *CONNECTION]),
     named=st.sampled_from(["sid", "url", "escaped", "nothing", "nothing"]),
-    extra=st.sampled_from(
-        [
-            "none",
-            "none",
-            "none",
-            "at once",
-            "half at once",
-            "soon",
-            "with the next",
-            "before the next",
-            "in the next one's place",
-        ]
-    ),
+    extra=st.sampled_from([*["none"] * 3, *BEHIND, "in the next one's place"]),
     status=st.sampled_from([200, 200, 200, 200, 404, 401, 503]),
 )
 
@@ -86,65 +65,46 @@ class Awkward:
         self.nameless: set[str] = set()
         self.given: dict[str, str] = {}
         self._numbers = itertools.count(1)
-        self._lock = threading.Lock()
 
     def handle(self, connection: Connection) -> None:
-        late: list[bytes] = []
-        in_place: list[bytes] = []
+        late, in_place = b"", b""
         while True:
             sid = connection.request().split(b"/Builds/")[1].split(b"/")[0].decode()
             if in_place:
-                connection.send(in_place.pop())
+                connection.send(in_place)
+                in_place = b""
                 continue
-            with self._lock:
-                habit = (
-                    self.habits.popleft()
-                    if self.habits
-                    else Habit(0, 0, "length", None, "sid", "none", 200)
-                )
-            answer = self.answer(sid, habit)
-            extra = self.extra(sid, habit._replace(status=min(habit.status, 404)))
-            for content in late:
-                connection.send(content)
-            late = []
-            connection.send(INTERIM * habit.interim)
+            habit = self.habits.popleft() if self.habits else Habit()
+            answer, extra = self._answer(sid, habit), self._extra(sid, habit)
+            connection.send(late + INTERIM * habit.interim)
             connection.pause(habit.pause)
-            if habit.extra == "at once":
-                answer += extra
-            elif habit.extra == "half at once":
-                answer, late = answer + extra[:25], [extra[25:]]
-            elif habit.extra == "before the next":
-                late = [extra]
-            elif habit.extra == "in the next one's place":
-                in_place = [extra]
-            connection.send(answer)
-            self.go_on(connection, habit, extra)
+            size = {"at once": len(extra), "half at once": 25}.get(habit.extra, 0)
+            connection.send(answer + extra[:size])
+            is_late = habit.extra in ("half at once", "before the next")
+            late = extra[size:] if is_late else b""
+            in_place = extra if "place" in habit.extra else b""
+            if habit.extra == "soon":
+                connection.pause(0.002)
+                connection.send(extra)
+            if habit.framing == "end of connection":
+                raise Gone
+            if habit.extra == "with the next":
+                connection.request()
+                connection.send(extra)
 
-    def go_on(self, connection: Connection, habit: Habit, extra: bytes) -> None:
-        """What comes behind an answer."""
-        if habit.extra == "soon":
-            connection.pause(0.002)
-            connection.send(extra)
-        if habit.framing == "end of connection":
-            raise Gone
-        if habit.extra == "with the next":
-            connection.request()
-            connection.send(extra)
-
-    def extra(self, sid: str, habit: Habit) -> bytes:
+    def _extra(self, sid: str, habit: Habit) -> bytes:
         """An answer to no request."""
         before = set(self.given)
-        answer = self.answer(sid, habit)
+        answer = self._answer(sid, habit._replace(status=min(habit.status, 404)))
         if habit.named == "nothing" or habit.status != 200:
             self.nameless |= set(self.given) - before
         return answer
 
-    def answer(self, sid: str, habit: Habit) -> bytes:
+    def _answer(self, sid: str, habit: Habit) -> bytes:
         """One of a kind, which its account tells."""
         account = f"AC{next(self._numbers):032x}"
         self.given[account] = sid
-        urls = {"url": sid.lower(), "escaped": f"%5a%42{sid[2:]}"}
-        named = urls.get(habit.named)
+        named = {"url": sid.lower(), "escaped": f"%5a%42{sid[2:]}"}.get(habit.named)
         body = json.dumps(
             {
                 "sid": sid if habit.named == "sid" else None,
@@ -159,10 +119,9 @@ class Awkward:
         status = f"{habit.status} Whatever"
         if habit.framing == "chunked":
             return http(chunked(body[:9], body[9:]), status, "Transfer-Encoding: chunked", *headers)
-        if habit.framing == "end of connection":
-            whole = http(body, status, *headers)
-            return whole.replace(f"Content-Length: {len(body)}\r\n".encode(), b"")
-        return http(body, status, *headers)
+        whole = http(body, status, *headers)
+        length = f"Content-Length: {len(body)}\r\n".encode()
+        return whole.replace(length, b"") if habit.framing == "end of connection" else whole
 
 
 class Requests(RuleBasedStateMachine):
@@ -172,18 +131,16 @@ class Requests(RuleBasedStateMachine):
         super().__init__()
         self.awkward = Awkward()
         self.server = Server(self.awkward.handle)
-        self.server.__enter__()
         self.fetchers = [fetcher(self.server.url) for _ in range(2)]
 
     def teardown(self) -> None:
         for each in self.fetchers:
             each._session.drop()
-        self.server.__exit__(None, None, None)
+        self.server.ending.set()
 
     @rule(number=st.integers(0, 1), build=st.sampled_from(BUILDS), habit=HABITS)
     def ask(self, number: int, build: str, habit: Habit) -> None:
         self.awkward.habits = deque([habit])
-        reported = None
         try:
             answer = self.fetchers[number].fetch(Request(Resource.STATUS, build))
         except TransientError:
@@ -192,12 +149,10 @@ class Requests(RuleBasedStateMachine):
             reported = error.message
         else:
             assert isinstance(answer, BuildStatus)
-            reported = answer.account_sid
-        assert not [account for account in self.awkward.nameless if account in str(reported)]
-        given = [
-            sid for account, sid in list(self.awkward.given.items()) if account in str(reported)
-        ]
-        assert set(given) <= {build}
+            reported = str(answer.account_sid)
+        assert not [account for account in self.awkward.nameless if account in reported]
+        given = {sid for account, sid in list(self.awkward.given.items()) if account in reported}
+        assert given <= {build}
 
 
 TestAnAnswerBelongsToTheRequestThatItWasAskedFor = Requests.TestCase
