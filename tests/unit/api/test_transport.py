@@ -11,13 +11,11 @@ import warnings
 import zlib
 from contextlib import suppress
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 
 from tests.support.authority import Authority
 from tests.support.fasttime import fetcher
-from tests.support.secrets import PROXY_PASSWORD
 from tests.support.sockets import (
     Connection,
     Handler,
@@ -320,27 +318,19 @@ def test_a_connection_reset_before_its_handshake_is_closed(environ: pytest.Monke
 
 
 @pytest.mark.parametrize(
-    ("scheme", "user", "requested"),
-    [
-        ("socks5h", (b"svc", PROXY_PASSWORD.encode()), b"api.example.test:443"),
-        ("socks5", None, b"\x7f\0\0\1:443"),
-    ],
+    ("scheme", "requested"),
+    [("socks5h", b"api.example.test:443"), ("socks5", b"\x7f\0\0\1:443")],
 )
 @pytest.mark.usefixtures("trusted", "names")
 def test_a_socks_proxy_leads_to_the_api(
-    environ: pytest.MonkeyPatch,
-    authority: Authority,
-    scheme: str,
-    user: tuple[bytes, bytes] | None,
-    requested: bytes,
+    environ: pytest.MonkeyPatch, authority: Authority, scheme: str, requested: bytes
 ) -> None:
     """A name is resolved by the proxy or here, as the scheme says."""
     with (
         Server(answering(good()), authority.context("api.example.test")) as api,
-        Server(socks5(("127.0.0.1", api.port), user=user)) as proxy,
+        Server(socks5(("127.0.0.1", api.port))) as proxy,
     ):
-        login = f"svc:{quote(PROXY_PASSWORD, safe='')}@" if user else ""
-        environ.setenv("ALL_PROXY", f"{scheme}://{login}{proxy.netloc}")
+        environ.setenv("ALL_PROXY", f"{scheme}://{proxy.netloc}")
         fetch = fetcher("https://api.example.test").fetch
         for _ in range(3):
             fetch(STATUS)
