@@ -24,8 +24,6 @@ from twbuild.errors import PermanentError, UsageError
 pytestmark = pytest.mark.usefixtures("names")
 
 PROXY = "proxy.example.test"
-# The proxy's scheme in HTTPS_PROXY; "" for none.
-WAYS = ("", "http", "https")
 CLOCK = "Check this machine's clock: it says "
 NOT_IN_IT = "REQUESTS_CA_BUNDLE ("
 
@@ -67,7 +65,7 @@ def servers(
     api_leaf: trustme.LeafCert,
     proxy_leaf: trustme.LeafCert,
 ) -> Iterator[tuple[str, Server, Server]]:
-    """The URL of an API, its server, and one for a proxy that leads there."""
+    """The URL of an API, its server, and a proxy's; `scheme` is in HTTPS_PROXY, "" for none."""
     with ExitStack() as stack:
         api = stack.enter_context(Server(answering(good()), server_context(api_leaf)))
         context = server_context(proxy_leaf) if scheme == "https" else None
@@ -77,38 +75,30 @@ def servers(
         yield f"https://{HOST}:{api.port}", api, proxy
 
 
-@pytest.mark.parametrize("scheme", WAYS)
+@pytest.mark.parametrize(
+    ("scheme", "whose"), [("", HOST), ("http", HOST), ("https", HOST), ("https", PROXY)]
+)
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_faulty_certificate_of_the_api_is_refused_at_once(
-    environ: pytest.MonkeyPatch, authority: Authority, fault: str, scheme: str
+def test_a_faulty_certificate_is_refused_at_once(
+    environ: pytest.MonkeyPatch, authority: Authority, fault: str, scheme: str, whose: str
 ) -> None:
     issue, words, hint = FAULTS[fault]
-    leaf = issue(authority, HOST)
-    with servers(environ, scheme, leaf, authority.leaf(PROXY)) as (url, api, _):
+    leaves = [
+        (issue if name == whose else Authority.leaf)(authority, name) for name in (HOST, PROXY)
+    ]
+    with servers(environ, scheme, *leaves) as (url, api, proxy):
         refused = refused_by(url)
 
+        is_api = whose == HOST
+        peer = f"{HOST}:{api.port}" if is_api else f"proxy {PROXY}:{proxy.port} (HTTPS_PROXY)"
         assert type(refused) is PermanentError
-        assert refused.reason.startswith(f"the certificate of {HOST}:{api.port} does not verify: ")
+        assert refused.reason.startswith(f"the certificate of {peer} does not verify: ")
         assert words in refused.reason
         assert [known[: len(hint)] for known in refused.hints] == [hint]
-        assert (api.accepted, api.requests) == (1, [])
+        assert ((api if is_api else proxy).accepted, api.requests) == (1, [])
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_faulty_certificate_of_a_proxy_is_refused_at_once(
-    environ: pytest.MonkeyPatch, authority: Authority, fault: str
-) -> None:
-    issue, words, _ = FAULTS[fault]
-    leaf = issue(authority, PROXY)
-    with servers(environ, "https", authority.leaf(HOST), leaf) as (url, api, proxy):
-        refused = refused_by(url)
-
-        assert refused.reason.startswith(f"the certificate of proxy {PROXY}:{proxy.port} (HTTPS_PR")
-        assert words in refused.reason
-        assert (proxy.requests, api.requests) == ([], [])
-
-
-@pytest.mark.parametrize("scheme", WAYS)
+@pytest.mark.parametrize("scheme", ["", "http", "https"])
 def test_certificates_are_read_before_the_first_connection_and_never_again(
     environ: pytest.MonkeyPatch, bundle: Path, authority: Authority, scheme: str
 ) -> None:
