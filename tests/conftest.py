@@ -6,7 +6,6 @@ import gc
 import os
 import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,7 +44,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     A test that needs a package registry gets the time for it.
     """
-    missing = {name for name in ("jq", "tmux", "unshare", "zsh") if not shutil.which(name)}
+    missing = {name for name in ("jq", "tmux", "zsh") if not shutil.which(name)}
     left_out = [item for item in items if missing & set(getattr(item, "fixturenames", ()))]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
@@ -102,15 +101,6 @@ def jq() -> str:
 def zsh() -> str:
     """The program zsh; see `pytest_collection_modifyitems`."""
     return "zsh"
-
-
-@pytest.fixture
-def unshare() -> list[str]:
-    """How to run a command in a network of its own; see `pytest_collection_modifyitems`."""
-    words = ["unshare", "--map-root-user", "--net", "--mount"]
-    tried = subprocess.run([*words, "true"], capture_output=True, text=True, check=False)
-    assert tried.returncode == 0, f"namespaces are not permitted here: {tried.stderr}"
-    return words
 
 
 @pytest.fixture

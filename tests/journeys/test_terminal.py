@@ -382,20 +382,3 @@ def test_sixty_builds_never_outgrow_the_window(twilio: Twilio) -> None:
         assert summary.startswith("60 builds: 60 completed (waited ")
         assert [line[: 13 + 34] for line in reported] == [f"✓ completed  {sid}" for sid in sids]
         assert not terminal.cursor_hidden
-
-
-def test_a_low_window_shows_builds_that_fit_and_a_count(twilio: Twilio) -> None:
-    sids = SIDS[:3]
-    for sid in sids:
-        twilio.says("building", build=sid)
-    with twilio.terminal(*WAIT[:-1], *sids, columns=80, rows=1) as terminal:
-        terminal.see("  0 of 3 finished")
-        for rows, shown in ((2, 0), (3, 1), (10, 3)):
-            terminal.resize(80, rows)
-            terminal.see_frames()
-            assert terminal.text.count(" building ") == shown
-            assert terminal.lines[-1].startswith("  0 of 3 finished")
-        for sid in sids:
-            twilio.says("completed", build=sid)
-        assert terminal.end() == 0
-        assert terminal.text.count("ready to deploy") == 3
