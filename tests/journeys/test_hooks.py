@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 import threading
@@ -17,11 +16,11 @@ import yaml
 
 from tests.support import readme
 from tests.support.command import ACCOUNT, BUILD, SERVICE, run, run_words
-from tests.support.repository import Repository
+from tests.support.readme import ROOT
+from tests.support.repository import Repository, copy_tracked
 from tests.support.terminal import Terminal
 from tests.support.twilio import Twilio, build_body, held, page
 
-ROOT = readme.README.parent
 HOOK, TRIAL = (block for block in readme.blocks("sh") if block.heading == "Git hooks")
 FAIL_SAFE = HOOK.file
 # As the README's sentence has it: without ` | 8` and the line `3 | 4 | 5)`.
@@ -192,7 +191,11 @@ def test_a_linked_worktree_never_takes_the_service_around_it(
 ) -> None:
     worktree = repository.folder / "trees" / "wt"  # inside the main one, which has its own file
     repository.git("worktree", "add", "--quiet", "-b", "topic", str(worktree))
-    two_services(twilio, repository.folder, worktree if own_file else None)
+    newest(twilio, "failed")
+    newest(twilio, "failed", service=OTHER_SERVICE)
+    project_file(repository.folder, OTHER_SERVICE)
+    if own_file:
+        project_file(worktree, SERVICE)
     repository.hook(FAIL_SAFE_UNNAMED)
 
     ended = repository.push(cwd=worktree / "functions")
@@ -203,15 +206,6 @@ def test_a_linked_worktree_never_takes_the_service_around_it(
     assert ("no service given" in ended.stderr) == (not own_file)
     assert not repository.pushed("topic")
     assert polled(twilio) == ({SERVICE} if own_file else set())
-
-
-def two_services(twilio: Twilio, around: Path, within: Path | None) -> None:
-    """Project files of two services, both of whose newest builds have failed."""
-    newest(twilio, "failed")
-    newest(twilio, "failed", service=OTHER_SERVICE)
-    project_file(around, OTHER_SERVICE)
-    if within:
-        project_file(within, SERVICE)
 
 
 def polled(twilio: Twilio) -> set[str]:
@@ -243,10 +237,7 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """This repository as a clone has it: what git would commit, in a commit."""
     folder = tmp_path_factory.mktemp("product") / "twbuild"
     mine = Repository(folder, dict(os.environ))
-    listed = subprocess.check_output(["git", "ls-files", "-z"], cwd=ROOT, text=True)
-    for name in filter(None, listed.split("\0")):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, folder / name)
+    copy_tracked(folder)
     mine.commit()
     return folder
 
@@ -290,15 +281,11 @@ def test_pre_commit_stops_a_push_as_the_hook_promises(
     if not usage_error:
         newest(twilio, answer)
     (config,) = (b.text for b in readme.blocks("yaml") if b.heading == "Git hooks")
-    reported = yaml.safe_load(config)
-    reported["repos"][0] |= {
-        "repo": str(product),
-        "rev": repository.git("rev-parse", "HEAD", cwd=product).strip(),
-    }
-    reported["repos"][0]["hooks"] = [
-        {"id": hook, "args": ["my.service" if usage_error else SERVICE]}
-    ]
-    repository.write(".pre-commit-config.yaml", yaml.safe_dump(reported))
+    shown = yaml.safe_load(config)
+    commit = repository.git("rev-parse", "HEAD", cwd=product).strip()
+    hooks = [{"id": hook, "args": ["my.service" if usage_error else SERVICE]}]
+    shown["repos"][0] |= {"repo": str(product), "rev": commit, "hooks": hooks}
+    repository.write(".pre-commit-config.yaml", yaml.safe_dump(shown))
     repository.commit()
     registry = {k: v for k, v in os.environ.items() if k.startswith(("PIP_", "HTTPS_", "SSL_"))}
     repository.env |= {**registry, "PRE_COMMIT_HOME": str(pre_commit_home)}

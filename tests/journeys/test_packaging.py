@@ -20,21 +20,17 @@ import yaml
 import twbuild
 from tests.support import action, readme
 from tests.support.command import BUILD, SERVICE, TWBUILD, Ended, run, run_words
-from tests.support.repository import Repository
+from tests.support.readme import ROOT
+from tests.support.repository import Repository, copy_tracked, tracked
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-ROOT = readme.README.parent
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 PROJECT: dict[str, Any] = PYPROJECT["project"]
-TRACKED = [
-    name
-    for name in subprocess.check_output(["git", "ls-files", "-z"], cwd=ROOT, text=True).split("\0")
-    if name and (ROOT / name).exists()
-]
+TRACKED = tracked()
 
 
 def test_the_top_level_is_exactly_what_it_is() -> None:
@@ -72,12 +68,8 @@ def test_the_promised_pythons_and_systems_are_tried_by_ci() -> None:
 
 
 def test_actions_are_pinned_by_commit_with_their_version_beside_it() -> None:
-    used = [
-        line.strip().removeprefix("- ")
-        for path in sorted((ROOT / ".github").rglob("*.yml"))
-        for line in path.read_text("utf-8").splitlines()
-        if line.strip().removeprefix("- ").startswith("uses:")
-    ]
+    files = (path.read_text("utf-8") for path in (ROOT / ".github").rglob("*.yml"))
+    used = re.findall(r"^ *(?:- )?(uses: .*)$", "\n".join(files), re.MULTILINE)
 
     assert len(used) >= 2
     for line in used:
@@ -130,11 +122,7 @@ REGISTRY = {
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The repository as git would commit it, without anything that lies about."""
     folder = tmp_path_factory.mktemp("source") / "twbuild"
-    for name in TRACKED:
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes((ROOT / name).read_bytes())
-        path.chmod((ROOT / name).stat().st_mode)
+    copy_tracked(folder)
     return folder
 
 
@@ -209,10 +197,10 @@ def test_the_wheel_runs_in_an_empty_environment(
 
 
 @pytest.fixture
-def repository(source: Path, tmp_path: Path, base: dict[str, str]) -> str:
+def repository(tmp_path: Path, base: dict[str, str]) -> str:
     """The address of a repository, to set as REPO."""
     mine = Repository(tmp_path / "repository", base)
-    shutil.copytree(source, mine.folder, dirs_exist_ok=True)
+    copy_tracked(mine.folder)
     mine.commit()
     return f"file://{mine.folder}"
 

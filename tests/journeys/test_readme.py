@@ -14,10 +14,10 @@ import yaml
 
 from tests.support import action, readme
 from tests.support.command import BUILD, OTHER_BUILD, SERVICE, STATUS, TWBUILD, Ended, run_words
+from tests.support.readme import ROOT
 from tests.support.terminal import Terminal
 from tests.support.twilio import Twilio
 
-ROOT = readme.README.parent
 MAX_LINES = 260
 # What runs the blocks of each heading, or compares them with what the command prints.
 CHECKED_BY = {

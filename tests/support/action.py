@@ -10,9 +10,9 @@ from typing import Any
 import yaml
 
 from tests.support.command import TWBUILD
-from tests.support.readme import README
+from tests.support.readme import ROOT
 
-FOLDER = README.parent / ".github" / "actions" / "wait"
+FOLDER = ROOT / ".github" / "actions" / "wait"
 ACTION: dict[str, Any] = yaml.safe_load((FOLDER / "action.yml").read_text())
 INSTALL, WAIT = ACTION["runs"]["steps"]
 

@@ -12,7 +12,8 @@ from typing import NamedTuple
 from tests.support.command import TWBUILD, base_environ
 from twbuild.outcome import ExitCode
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
 COLUMNS = 100  # as wide as help ever is
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 from tests.support.command import Ended, run_words
+from tests.support.readme import ROOT
 
 AUTHOR = {
     f"GIT_{who}_{what}": value
@@ -18,6 +20,19 @@ SETTINGS = {
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_TERMINAL_PROMPT": "0",
 }
+
+
+def tracked() -> list[str]:
+    """The files of this repository."""
+    listed = subprocess.check_output(["git", "ls-files", "-z"], cwd=ROOT, text=True)
+    return [name for name in listed.split("\0") if name and (ROOT / name).exists()]
+
+
+def copy_tracked(folder: Path) -> None:
+    """Copy them, without anything that lies about."""
+    for name in tracked():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
 
 
 class Repository:
