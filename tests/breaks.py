@@ -83,7 +83,7 @@ BREAKS = [
     Break("output.stderr:_CLOSING_SECONDS", "3.0", "unit/output/stderr", "budget"),
     Break("output.stderr:Stderr.begin_closing:drop", "None", "unit/output/stderr", "closing"),
     Break("output.stdout:Stdout.flush", FOREVER, STREAMS, "full_stdout"),
-    Break("app:_watch:enable", "None", "journeys/frugality", "nothing_is_drawn"),
+    Break("app:_watch:enable", "None", "journeys/frugality", "nothing_is_loaded"),
 ]
 
 

@@ -36,40 +36,31 @@ def test_a_signal_ends_it_though_an_error_comes_on_top(twilio: Twilio) -> None:
     assert ended.seconds < 15
 
 
-BROKEN = "installation is broken: {} is missing"
+BROKEN = "twbuild's installation is broken: {} is missing"
 LACKING = "this Python lacks its module {}, or a part of it\ntwbuild:   Install the"
+MISSING, EMPTY = "None", "type(sys)('empty')"
 
 
 @pytest.mark.parametrize(
-    ("missing", "reported"),
+    ("module", "found", "reported"),
     [
-        *((name, BROKEN) for name in ("twbuild.errors", "twbuild.signals", "requests")),
-        *((name, LACKING) for name in ("_ssl", "_socket")),
+        *((name, MISSING, BROKEN) for name in ("twbuild.errors", "twbuild.signals", "requests")),
+        *((name, MISSING, LACKING) for name in ("_ssl", "_socket")),
+        *((f"twbuild.{name}", EMPTY, "") for name in ("signals", "cli", "app", "watch.state")),
     ],
 )
-def test_a_module_that_is_missing_is_70_and_named(
-    twilio: Twilio, tmp_path: Path, missing: str, reported: str
+def test_a_module_that_is_missing_or_empty_is_70_and_named(
+    twilio: Twilio, tmp_path: Path, module: str, found: str, reported: str
 ) -> None:
     # Measuring coverage would import sockets before the command does.
     env = {name: value for name, value in twilio.environ.items() if "COVERAGE" not in name}
-    env["PYTHONPATH"] = shim(tmp_path, f"import sys\nsys.modules[{missing!r}] = None")
+    env["PYTHONPATH"] = shim(tmp_path, f"import sys\nsys.modules[{module!r}] = {found}")
     ended = run(*STATUS, env=env)
 
     assert (ended.code, ended.stdout) == (70, "")
-    said = ended.stderr.replace("twbuild's ", "")
-    assert f"twbuild: error: {reported.format(missing)}" in said
+    assert f"twbuild: error: {reported.format(module)}" in ended.stderr
     assert ended.is_plain
     assert not shown(ended.stderr)
-
-
-@pytest.mark.parametrize("module", ["signals", "cli", "app", "watch.state"])
-def test_a_module_that_is_empty_is_70(twilio: Twilio, module: str) -> None:
-    empty = f"import sys, types\nsys.modules['twbuild.{module}'] = types.ModuleType('{module}')"
-    ended = twilio.run(*STATUS, first=empty)
-
-    assert (ended.code, ended.stdout) == (70, "")
-    assert ended.is_plain
-    assert "twbuild: error: " in ended.stderr
 
 
 FAULT = "import twbuild.app; twbuild.app.run = 0"
