@@ -49,7 +49,7 @@ MISSING, EMPTY = "None", "type(sys)('empty')"
         *((f"twbuild.{name}", EMPTY, "") for name in ("signals", "cli", "app", "watch.state")),
     ],
 )
-def test_a_module_that_is_missing_or_empty_is_70_and_named(
+def test_a_missing_or_empty_module_is_70_and_named(
     twilio: Twilio, tmp_path: Path, module: str, found: str, reported: str
 ) -> None:
     # Measuring coverage would import sockets before the command does.
