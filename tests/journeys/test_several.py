@@ -38,8 +38,7 @@ def test_the_code_is_the_most_urgent_of_all_builds(
 
 
 def test_each_verdict_is_in_the_pipe_when_its_build_ends(twilio: Twilio) -> None:
-    for sid in (A, B, C):
-        twilio.says("building", build=sid)
+    twilio.says("building", build=(A, B, C))
     twilio.describes("failed", build=B)
     process = twilio.start(*ALL)
     assert process.stdout
@@ -70,8 +69,7 @@ def test_one_deadline_for_all_and_only_running_builds_are_resumed(twilio: Twilio
 
 
 def test_at_a_terminal_verdicts_come_last_in_the_order_given(twilio: Twilio) -> None:
-    for sid in (A, B, C):
-        twilio.says("building", build=sid)
+    twilio.says("building", build=(A, B, C))
     with twilio.terminal(*WAIT[:-1], C, A, B) as terminal:
         terminal.see_that(lambda: terminal.text.count(" building ") == 3, "three rows")
         rows = [line[19:] for line in terminal.lines[1:-1]]
@@ -124,8 +122,7 @@ def test_a_long_annotation_says_what_matters_below_the_plain_lines(twilio: Twili
     for sid in failed:
         twilio.says("failed", build=sid)
         twilio.describes("failed", build=sid)
-    for sid in building:
-        twilio.says("building", build=sid)
+    twilio.says("building", build=building)
     words = ("wait", "-i", "1h", "-t", "5s", SERVICE, *SIDS[:60])  # no polls beside the details
     ended = twilio.run(*words, env={"GITHUB_ACTIONS": "true"})
 
@@ -161,8 +158,7 @@ def test_jq_reads_each_build_on_a_line_of_its_own(twilio: Twilio) -> None:
 def test_a_failed_builds_json_comes_within_its_5_seconds(twilio: Twilio) -> None:
     """Also where no request can start."""
     finished = threading.Event()
-    for sid in SIDS[1:12]:
-        twilio.says(held(finished), build=sid)
+    twilio.says(held(finished), build=SIDS[1:12])
     twilio.says("failed", build=A)
     twilio.describes("failed", build=A)
     process = twilio.start("wait", "--json", "-t", "7s", SERVICE, *SIDS[:12])

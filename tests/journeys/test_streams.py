@@ -9,11 +9,10 @@ import select
 import shlex
 import socket
 import struct
-import subprocess
 import termios
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -34,6 +33,7 @@ from tests.support.command import (
     Ended,
     finish,
     run_words,
+    start_words,
 )
 from tests.support.moments import disk_full, fill, until, until_more
 from tests.support.secrets import shown
@@ -152,17 +152,8 @@ BAUD_9600 = 960  # bytes a second
 class Unread:
     """A stream that is full from the start, or that is read with 9600 baud."""
 
-    STARTS: Mapping[str, Sequence[str]] = {
-        "pipe": [],
-        "terminal": [],
-        "another user's terminal": AS_OTHERS,
-        "terminal without a name": MOUNTED_OVER,
-        "slow terminal": [],
-        "another user's slow terminal": AS_OTHERS,
-    }
-
     def __init__(self, kind: str) -> None:
-        self.start = self.STARTS[kind]
+        self.start: list[str] = MOUNTED_OVER if "without a name" in kind else []
         self.content = b""
         self.rate = BAUD_9600 if "slow" in kind else 0
         self._since = time.monotonic()
@@ -173,6 +164,7 @@ class Unread:
             fcntl.ioctl(self.end, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
         if "another user" in kind:
             os.fchmod(self.end, 0)
+            self.start = AS_OTHERS
         if not self.rate:
             fill(self.end, 4096 if kind == "pipe" else 64)
 
@@ -213,15 +205,12 @@ def test_a_stream_not_read_or_read_slowly_delays_nothing(
     twilio: Twilio, tmp_path: Path, kind: str, moment: str
 ) -> None:
     sids = SIDS[:10]
-    for sid in sids:
-        twilio.says("building", build=sid)
+    twilio.says("building", build=sids)
     limit = 4.0 if moment == "deadline" else 60.0
     words = [TWBUILD, "wait", "-i", "500ms", "-t", f"{limit}s", SERVICE, *sids]
     env = {**twilio.environ, "TERM": "xterm"}
     with closing(Unread(kind)) as stream, (tmp_path / "reported").open("wb") as stdout:
-        process = subprocess.Popen(
-            [*stream.start, *words], env=env, stdout=stdout, stderr=stream.end
-        )
+        process = start_words([*stream.start, *words], env=env, stdout=stdout, stderr=stream.end)
         for _ in range(5):  # a start, and frames, for which there is never space enough
             more = len(twilio.times) + 10
             stream.until(lambda: len(twilio.times) >= more, "polls")  # noqa: B023
@@ -231,8 +220,7 @@ def test_a_stream_not_read_or_read_slowly_delays_nothing(
             due = time.monotonic()
         if moment == "signal":
             process.terminate()
-        for sid in sids if moment == "verdict" else ():
-            twilio.says("completed", build=sid)
+        twilio.says("completed", build=sids if moment == "verdict" else ())
         stream.until(lambda: process.poll() is not None, "the end")
         seconds, at_the_end = time.monotonic() - due, len(stream.content)
         for _ in range(9):

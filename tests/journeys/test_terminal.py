@@ -196,8 +196,7 @@ def test_a_terminal_of_unknown_kind_gets_no_escape_code(twilio: Twilio) -> None:
 def test_where_both_streams_are_terminals_the_result_is_reported_once(
     twilio: Twilio, option: str
 ) -> None:
-    for sid in SIDS[:3]:
-        twilio.says("building", "completed", build=sid)
+    twilio.says("building", "completed", build=SIDS[:3])
     with twilio.terminal(*WAIT[:-1], option, *SIDS[:3], columns=400) as terminal:
         assert terminal.end() == 0
     verdicts = [line for line in terminal.lines if "completed" in line and "3 builds" not in line]
@@ -360,22 +359,19 @@ def test_a_crash_gives_the_cursor_back_and_tells_no_secret(twilio: Twilio, tmp_p
 def test_sixty_builds_never_outgrow_the_window(twilio: Twilio) -> None:
     """What is not read for a while is whole again, and no frame made the screen scroll."""
     sids = SIDS[:60]
-    for sid in sids:
-        twilio.says("building", build=sid)
+    twilio.says("building", build=sids)
     script = f"seq 50; exec twbuild wait -i 1s {SERVICE} {' '.join(sids)}"
     with twilio.terminal(script=script, columns=90, rows=40) as terminal:
         terminal.see("0 of 60")
         terminal.see(" building ", 38)
         history = len(terminal.screen.gone)
         for first, last, rows in ((0, 20, 38), (20, 50, 10)):
-            for sid in sids[first:last]:
-                twilio.says("completed", build=sid)
+            twilio.says("completed", build=sids[first:last])
             terminal.see(f"{last} of 60")
             terminal.see_that(lambda: terminal.text.count(" building ") == rows, "rows")  # noqa: B023
             assert len(terminal.screen.gone) == history
         time.sleep(4)  # more frames than the kernel keeps for a terminal
-        for sid in sids[50:]:
-            twilio.says("completed", build=sid)
+        twilio.says("completed", build=sids[50:])
         assert terminal.end() == 0
         assert terminal.everything[:51] == [*map(str, range(1, 51)), twilio.notice]
         *reported, summary = terminal.everything[51:]

@@ -6,7 +6,7 @@ import json
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,9 +72,12 @@ class Twilio:
         words = ("bash", "-c", script) if script else (TWBUILD, *words)
         return Terminal([*words], {**self.environ, **(env or {})}, columns, rows)
 
-    def says(self, *answers: Answer, build: str = BUILD, service: str = SERVICE) -> None:
-        """What the Status of `build` is, in order."""
-        self._script(f"/v1/Services/{service}/Builds/{build}/Status", answers)
+    def says(
+        self, *answers: Answer, build: str | Sequence[str] = BUILD, service: str = SERVICE
+    ) -> None:
+        """What the Status of `build`, or of each of several, is, in order."""
+        for sid in [build] if isinstance(build, str) else build:
+            self._script(f"/v1/Services/{service}/Builds/{sid}/Status", answers)
 
     def describes(self, *answers: Answer, build: str = BUILD, service: str = SERVICE) -> None:
         """What the Build resource tells, in order."""
