@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
 import sys
 import time
@@ -31,8 +30,7 @@ from tests.support.twilio import CREDENTIALS, build_body, page, status_body
 pytestmark = pytest.mark.measured
 
 MIB = 1 << 20
-TEN_SIDS = SIDS[:10]
-Make = Callable[[str], bytes]
+OBJECTS = (b'{"a":1}', b",")
 
 # A child counts what its parent had at the fork: so the command's parent is a small process.
 PEAK = """
@@ -55,12 +53,8 @@ def filled(resource: Mapping[str, Any], size: int, unit: bytes, between: bytes =
 
 def large_page() -> dict[str, Any]:
     """Twenty builds of a thousand assets."""
-    version = {"sid": "", "path": "/asset", "visibility": "public", "asset_sid": ACCOUNT}
-    version |= {
-        "account_sid": ACCOUNT,
-        "service_sid": SERVICE,
-        "date_created": "2026-11-24T14:02:11Z",
-    }
+    names = ("path", "visibility", "asset_sid", "account_sid", "service_sid", "date_created")
+    version = dict.fromkeys(names, ACCOUNT)
     builds = []
     for day in range(20):
         dated = {"sid": SIDS[day], "date_created": f"2026-11-{day + 1:02d}T14:02:11Z"}
@@ -69,34 +63,27 @@ def large_page() -> dict[str, Any]:
     return page(*builds)
 
 
-def each(make: Make, *headers: str) -> Handler:
-    """Gives each Status and Build what `make` makes of its SID."""
+def serving(make: Callable[[str, str], bytes], *headers: str) -> Handler:
+    """Gives each request what `make` makes of the SID in its path, and of what follows that."""
 
     def handle(connection: Connection) -> None:
         while True:
-            path = connection.request().split(b" ")[1].decode()
-            sid = re.sub(r".*/Builds/?|/Status", "", path.partition("?")[0])
-            connection.send(http(make(sid), "200 OK", *headers))
+            path = connection.request().split(b" ")[1].decode().partition("?")[0]
+            sid, _, resource = path.partition("/Builds/")[2].partition("/")
+            connection.send(http(make(sid, resource), "200 OK", *headers))
 
     return handle
 
 
-def failed(make: Callable[[dict[str, Any]], bytes]) -> Handler:
-    """Every build has failed, and has these details."""
-
-    def handle(connection: Connection) -> None:
-        while True:
-            path = connection.request().split(b" ")[1].decode()
-            sid = path.partition("/Builds/")[2].partition("/")[0]
-            found = status_body(sid, "failed") if "/Status" in path else page()
-            is_build = bool(sid) and "/Status" not in path
-            connection.send(http(make(build_body(sid)) if is_build else json.dumps(found).encode()))
-
-    return handle
-
-
-def as_json(sid: str) -> bytes:
+def completed(sid: str, _: str) -> bytes:
     return json.dumps(status_body(sid, "completed")).encode()
+
+
+def failed(sid: str, resource: str) -> bytes:
+    """Every build has failed, and has details full of objects."""
+    if sid and not resource:
+        return filled(build_body(sid), 2 * MIB, *OBJECTS)
+    return json.dumps(status_body(sid, "failed") if resource else page()).encode()
 
 
 class Row(NamedTuple):
@@ -107,9 +94,9 @@ class Row(NamedTuple):
     limit: int
 
 
-ONE, TEN, NEWEST = (BUILD,), TEN_SIDS, ()
+ONE, TEN = [BUILD], SIDS[:10]
+NEWEST: list[str] = []
 LISTED = page(build_body(status="completed"))
-OBJECTS = (b'{"a":1}', b",")
 WIDE = b"a" * 999
 LINES = [f"Twilio-Request-Id: {'%a' * 30_000}"] * 90
 COOKIES = "Set-Cookie2: " + "a=b; " * 12_000
@@ -117,28 +104,29 @@ COOKIES = "Set-Cookie2: " + "a=b; " * 12_000
 
 def listed(*unit: bytes) -> Row:
     """A page of Builds that is filled with `unit`."""
-    return Row(each(lambda _: filled(LISTED, 8 * MIB, *unit)), NEWEST, 8 * MIB)
+    return Row(serving(lambda *_: filled(LISTED, 8 * MIB, *unit)), NEWEST, 8 * MIB)
 
 
+def of_objects(sid: str, _: str) -> bytes:
+    return filled(status_body(sid, "completed"), MIB, *OBJECTS)
+
+
+def url_of_escapes(sid: str, _: str) -> bytes:
+    return json.dumps({**status_body(sid), "url": "%5a" * 340_000}).encode()
+
+
+LARGE = json.dumps(large_page()).encode()
 ROWS: Mapping[str, Row] = {
     "a page of escapes": listed(b"%a"),
     "a page of objects": listed(*OBJECTS),
     "a page of wide characters": listed(WIDE + "\U0001f600".encode()),
     "a page of wide escapes": listed(WIDE + b"\\ud83d\\ude00"),
-    "all that a page may list": Row(
-        each(lambda _: json.dumps(large_page()).encode()), NEWEST, 8 * MIB
-    ),
-    "details of objects": Row(failed(lambda b: filled(b, 2 * MIB, *OBJECTS)), TEN, 20 * MIB),
-    "a url of escapes": Row(
-        each(lambda sid: json.dumps({**status_body(sid), "url": "%5a" * 340_000}).encode()),
-        ONE,
-        MIB,
-    ),
-    "ten of objects": Row(
-        each(lambda sid: filled(status_body(sid, "completed"), MIB, *OBJECTS)), TEN, 10 * MIB
-    ),
-    "a head of 5 MB": Row(each(as_json, *LINES), ONE, MIB),
-    "a line of cookies": Row(each(as_json, COOKIES), ONE, MIB),
+    "all that a page may list": Row(serving(lambda *_: LARGE), NEWEST, 8 * MIB),
+    "details of objects": Row(serving(failed), TEN, 20 * MIB),
+    "a url of escapes": Row(serving(url_of_escapes), ONE, MIB),
+    "ten of objects": Row(serving(of_objects), TEN, 10 * MIB),
+    "a head of 5 MB": Row(serving(completed, *LINES), ONE, MIB),
+    "a line of cookies": Row(serving(completed, COOKIES), ONE, MIB),
 }
 
 
@@ -160,12 +148,15 @@ def environ(home: Path, server: Server) -> dict[str, str]:
 
 UNITS = [(b"%a",), (b'{"a":1}', b","), (b"[[]]", b","), (b"\\\\",)]
 WITH_MORE = json.dumps({**large_page(), "meta": {"next_page_url": "/x?Page=1"}}).encode()
+
+
+def of_units(sid: str, _: str) -> bytes:
+    return filled(status_body(sid), MIB, *UNITS[int(sid[-1:] or 0) % 4])
+
+
 HEAVY: Mapping[str, tuple[Handler, list[str]]] = {
-    "ten builds": (
-        each(lambda sid: filled(status_body(sid), MIB, *UNITS[int(sid[-1:] or 0) % 4])),
-        ["-i200ms", SERVICE, *TEN_SIDS],
-    ),
-    "page after page": (each(lambda _: WITH_MORE), [SERVICE]),
+    "ten builds": (serving(of_units), ["-i200ms", SERVICE, *TEN]),
+    "page after page": (serving(lambda *_: WITH_MORE), [SERVICE]),
 }
 
 
