@@ -16,7 +16,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.support.copies import ROOT, copy_tree, run_tests
+from tests.support.copies import copy_tree, run_tests
+from tests.support.readme import ROOT
 
 
 class Break(NamedTuple):

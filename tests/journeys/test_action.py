@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.support import action
-from tests.support.command import BUILD, OTHER_BUILD, SERVICE, TWBUILD, Ended, run_words
+from tests.support.command import BUILD, OTHER_BUILD, SERVICE, TWBUILD, Ended, Env, run_words
 
 Wait = Callable[..., tuple[Ended, dict[str, str]]]
 
 
 @pytest.fixture
-def wait(base: dict[str, str], tmp_path: Path) -> Wait:
+def wait(base: Env, tmp_path: Path) -> Wait:
     """Runs the wait step in the sandbox: how it ended, and the action's outputs."""
     env = {**base, **action.installed(tmp_path), "GITHUB_ACTIONS": "true", "CI": "true"}
 
@@ -77,7 +77,7 @@ STAND_INS = {
 
 @pytest.mark.parametrize("programs", [("pipx", "python3"), ("pipx",), ("python3",), ()], ids=str)
 def test_it_is_installed_with_pipx_or_in_an_environment(
-    base: dict[str, str], tmp_path: Path, programs: tuple[str, ...]
+    base: Env, tmp_path: Path, programs: tuple[str, ...]
 ) -> None:
     for name in ("bash", "rm", "mkdir", "chmod"):
         (tmp_path / name).symlink_to(shutil.which(name) or "")
@@ -94,7 +94,7 @@ def test_it_is_installed_with_pipx_or_in_an_environment(
     assert ended.stderr.count("::error title=twbuild::twbuild could not") == (not programs)
 
 
-def test_the_default_timeout_is_that_of_the_command(base: dict[str, str]) -> None:
+def test_the_default_timeout_is_that_of_the_command(base: Env) -> None:
     reported = run_words([TWBUILD, "wait", "--help"], env=base).stdout
 
     assert f"Default: {action.ACTION['inputs']['timeout']['default']}." in reported

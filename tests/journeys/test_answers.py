@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.support import secrets
-from tests.support.command import ACCOUNT, BUILD, SERVICE, STATUS, TOKEN, WAIT, run
+from tests.support.command import ACCOUNT, BUILD, SERVICE, STATUS, TOKEN, WAIT, Env, run
 from tests.support.sockets import Connection, Server, answering, good, http, silent
 from tests.support.twilio import CREDENTIALS
 
@@ -35,7 +35,7 @@ ROWS = {
 
 @pytest.mark.parametrize(("answer", "code", "printed", "said"), ROWS.values(), ids=ROWS)
 def test_every_answer_has_its_code_time_and_words_without_secrets(
-    base: dict[str, str], answer: bytes, code: int, printed: str, said: str
+    base: Env, answer: bytes, code: int, printed: str, said: str
 ) -> None:
     with Server(answering(answer)) as server:
         ended = run(*STATUS, "-v", env={**base, **CREDENTIALS, "TWBUILD_API_URL": server.url})
@@ -58,7 +58,7 @@ FOREIGN = (
 )
 
 
-def test_foreign_text_is_shown_and_does_nothing(base: dict[str, str]) -> None:
+def test_foreign_text_is_shown_and_does_nothing(base: Env) -> None:
     headers = ("Twilio-Request-Id: RQ\x9b1m##[x]", "Content-Type: \x1b[1m")
     answers = [twilio_error(401, 20003, FOREIGN, headers[0]), http(b"", "400 Nope", *headers)]
     for answer in answers:
@@ -76,7 +76,7 @@ def test_foreign_text_is_shown_and_does_nothing(base: dict[str, str]) -> None:
         assert ended.stdout.count("\n") == 1
 
 
-def test_a_failed_build_without_details_exits_1_within_5_seconds(base: dict[str, str]) -> None:
+def test_a_failed_build_without_details_exits_1_within_5_seconds(base: Env) -> None:
     with Server(answering(good("failed"), silent)) as server:
         ended = run(*WAIT, env={**base, **CREDENTIALS, "TWBUILD_API_URL": server.url})
 
@@ -85,7 +85,7 @@ def test_a_failed_build_without_details_exits_1_within_5_seconds(base: dict[str,
     assert "Twilio gives no reason" in ended.stderr
 
 
-def test_what_passes_is_ridden_out_until_the_credentials_die(base: dict[str, str]) -> None:
+def test_what_passes_is_ridden_out_until_the_credentials_die(base: Env) -> None:
     passing = [http(b"", "404 Nope"), http(b"", "429 Busy", "Retry-After: 0.493")]
     refused = twilio_error(401, 20003, "Authenticate")
     with Server(answering(*passing, good(), good(), refused)) as server:
@@ -101,7 +101,7 @@ def test_what_passes_is_ridden_out_until_the_credentials_die(base: dict[str, str
     assert secrets.shown(ended.stderr) == []
 
 
-def test_credentials_that_a_server_repeats_are_not_shown(base: dict[str, str]) -> None:
+def test_credentials_that_a_server_repeats_are_not_shown(base: Env) -> None:
     def echo(connection: Connection) -> None:
         head = connection.server.requests[-1].decode()
         basic = next(line for line in head.split("\r\n") if line.startswith("Authorization"))

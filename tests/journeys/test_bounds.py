@@ -161,9 +161,7 @@ HEAVY: Mapping[str, tuple[Handler, list[str]]] = {
 
 
 @pytest.mark.parametrize("name", HEAVY)
-def test_the_deadline_and_signals_are_on_time_whatever_the_answers(
-    tmp_path: Path, name: str
-) -> None:
+def test_deadline_and_signals_are_on_time_whatever_the_answers(tmp_path: Path, name: str) -> None:
     handler, arguments = HEAVY[name]
     late = []
     with Server(handler) as server:

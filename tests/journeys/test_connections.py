@@ -23,6 +23,7 @@ from tests.support.command import (
     TOKEN,
     WAIT,
     Ended,
+    Env,
     finish,
     run,
     start,
@@ -59,7 +60,7 @@ def check(env: Mapping[str, str]) -> tuple[Ended, list[str]]:
     return ended, [line.removeprefix("twbuild:").strip() for line in (found + error).splitlines()]
 
 
-def test_a_refused_connection_gets_three_tries(base: dict[str, str]) -> None:
+def test_a_refused_connection_gets_three_tries(base: Env) -> None:
     netloc = f"127.0.0.1:{unused_port()}"
     ended, (first, hint, request) = check(environ(base, f"http://{netloc}"))
 
@@ -70,9 +71,7 @@ def test_a_refused_connection_gets_three_tries(base: dict[str, str]) -> None:
     assert request.endswith(f"/Status at {netloc}")
 
 
-def test_an_unknown_authority_is_fatal_and_nothing_is_sent(
-    base: dict[str, str], authority: Authority
-) -> None:
+def test_an_unknown_authority_is_fatal_and_nothing_is_sent(base: Env, authority: Authority) -> None:
     with Server(answering(good("completed")), authority.context("localhost")) as server:
         ended, (first, hint, *_) = check(environ(base, f"https://localhost:{server.port}"))
 
@@ -85,7 +84,7 @@ def test_an_unknown_authority_is_fatal_and_nothing_is_sent(
 
 @pytest.mark.parametrize("scheme", ["http", "socks5h"])
 def test_a_proxy_leads_to_the_api_and_sees_no_credentials(
-    base: dict[str, str], authority: Authority, scheme: str
+    base: Env, authority: Authority, scheme: str
 ) -> None:
     with Server(answering(good("completed")), authority.context(HOST)) as api:
         to, user = ("127.0.0.1", api.port), (b"svc", PROXY_PASSWORD.encode())
@@ -104,7 +103,7 @@ def test_a_proxy_leads_to_the_api_and_sees_no_credentials(
 
 
 @pytest.mark.parametrize("scheme", ["http", "socks5h"])
-def test_a_proxy_that_refuses_the_login_is_tried_once(base: dict[str, str], scheme: str) -> None:
+def test_a_proxy_that_refuses_the_login_is_tried_once(base: Env, scheme: str) -> None:
     """It is named without its password."""
     refusing = answering(http(b"<html>Log in</html>", "407 Login"))
     with Server(refusing if scheme == "http" else socks5(("127.0.0.1", 9), user=(b"", b""))) as s:
@@ -122,9 +121,7 @@ def test_a_proxy_that_refuses_the_login_is_tried_once(base: dict[str, str], sche
     ("variable", "value"),
     [("HTTPS_PROXY", f"http://{PROXY_USER}@127.0.0.1:port"), ("CURL_CA_BUNDLE", "/no/such.pem")],
 )
-def test_an_unusable_setting_exits_2_and_is_named(
-    base: dict[str, str], variable: str, value: str
-) -> None:
+def test_an_unusable_setting_exits_2_and_is_named(base: Env, variable: str, value: str) -> None:
     ended, (first, *_) = check({**environ(base, URL), variable: value})
 
     assert (ended.code, ended.stdout) == (2, "")
@@ -147,7 +144,7 @@ def region(base: Mapping[str, str], source: str) -> tuple[dict[str, str], str]:
 
 @pytest.mark.parametrize(("source", "number", "code"), [("environment", 401, 4), ("file", 404, 5)])
 def test_a_hosts_refusal_names_the_region_and_edge_behind_it(
-    base: dict[str, str], authority: Authority, source: str, number: int, code: int
+    base: Env, authority: Authority, source: str, number: int, code: int
 ) -> None:
     env, made_from = region(base, source)
     body = json.dumps({"code": 20000 + number, "message": "No", "status": number}).encode()
@@ -166,7 +163,7 @@ def test_a_hosts_refusal_names_the_region_and_edge_behind_it(
 
 
 def test_a_proxys_password_within_other_texts_changes_none_of_them(
-    base: dict[str, str], authority: Authority
+    base: Env, authority: Authority
 ) -> None:
     listed = json.dumps(page(build_body(status="building"))).encode()
     answers = [http(listed), good("building"), good("completed")]
@@ -193,7 +190,7 @@ sys.addaudithook(hook)
 
 @pytest.mark.parametrize("url", ["http://LocalHost", "https://localhost"])
 def test_localhost_is_this_machine_whatever_the_hosts_file_says(
-    base: dict[str, str], authority: Authority, url: str
+    base: Env, authority: Authority, url: str
 ) -> None:
     context = authority.context("localhost") if url.startswith("https") else None
     with Server(answering(good("completed")), context) as server:
@@ -202,7 +199,7 @@ def test_localhost_is_this_machine_whatever_the_hosts_file_says(
         assert run(*STATUS, env=env, first=NO_LOOK_UP).code == 0
 
 
-def test_a_process_that_was_stopped_continues_without_a_burst(base: dict[str, str]) -> None:
+def test_a_process_that_was_stopped_continues_without_a_burst(base: Env) -> None:
     with Server(answering(*[good()] * 6, good("completed"))) as server:
         process = start(*WAIT, env=environ(base, server.url))
         until(lambda: len(server.requests) >= 2, "polls")
@@ -218,7 +215,7 @@ def test_a_process_that_was_stopped_continues_without_a_burst(base: dict[str, st
     assert min(gaps) > 0.1, "missed beats are skipped, not made up"
 
 
-def test_a_connection_reset_during_a_stop_is_one_problem(base: dict[str, str]) -> None:
+def test_a_connection_reset_during_a_stop_is_one_problem(base: Env) -> None:
     resumed: list[float] = []
 
     def handle(connection: Connection) -> None:
@@ -243,7 +240,7 @@ def test_a_connection_reset_during_a_stop_is_one_problem(base: dict[str, str]) -
     assert ended.stderr.count("GET") - ended.stderr.count("  200  ") <= 1
 
 
-def test_a_netrc_never_replaces_the_credentials(base: dict[str, str]) -> None:
+def test_a_netrc_never_replaces_the_credentials(base: Env) -> None:
     netrc = Path(base["HOME"]) / ".netrc"
     netrc.write_text("machine 127.0.0.1 login else password else\ndefault login a password b\n")
     netrc.chmod(0o600)

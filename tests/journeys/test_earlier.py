@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.support.command import BUILD, SERVICE, SIDS, STATUS, TWBUILD, WAIT
+from tests.support.command import BUILD, SERVICE, SIDS, STATUS, TWBUILD, WAIT, Env
 from tests.support.terminal import Terminal
 from tests.support.twilio import Twilio, build_body, page
 
@@ -86,7 +86,7 @@ def test_what_a_failed_build_changed_is_annotated_and_in_json(twilio: Twilio) ->
     assert (last["sid"], last["runtime"], last["functions"]) == (SIDS[21], "node16", 12)
 
 
-def test_the_sandbox_shows_a_usual_time_and_changes(base: dict[str, str]) -> None:
+def test_the_sandbox_shows_a_usual_time_and_changes(base: Env) -> None:
     """There is a bar beside the whole SID in a window of 80 columns."""
     words = [TWBUILD, "sandbox", "--outcome", "failed", "--build-time", "3s"]
     with Terminal(words, {**base, "LC_ALL": "C.UTF-8"}, 80) as terminal:

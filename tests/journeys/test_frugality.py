@@ -15,7 +15,7 @@ import pytest
 from tests.bench import authority
 from tests.bench.api import Api
 from tests.bench.measure import drawn
-from tests.support.command import BUILD, SERVICE, STATUS, TWBUILD, WAIT, run
+from tests.support.command import BUILD, SERVICE, STATUS, TWBUILD, WAIT, Env, run
 from tests.support.twilio import Twilio
 
 pytestmark = pytest.mark.measured
@@ -82,7 +82,7 @@ def environ(twilio: Twilio, tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def report(environ: dict[str, str]) -> Callable[..., Report]:
+def report(environ: Env) -> Callable[..., Report]:
     """Runs a command, or reads what the last one reported."""
 
     def read(*words: str, code: int = 0) -> Report:
@@ -95,7 +95,7 @@ def report(environ: dict[str, str]) -> Callable[..., Report]:
 
 
 @pytest.fixture
-def api(environ: dict[str, str]) -> Iterator[Api]:
+def api(environ: Env) -> Iterator[Api]:
     """An API that counts, and `environ` led to it."""
     with Api() as api:
         environ["TWBUILD_API_URL"] = api.url
@@ -111,7 +111,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def tls_api(environ: dict[str, str], certificates: Path) -> Iterator[Api]:
+def tls_api(environ: Env, certificates: Path) -> Iterator[Api]:
     """An API over TLS that counts, and `environ` led to it."""
     with Api(str(certificates / "server.pem")) as api:
         bundle = str(certificates / "certifi" / "cacert.pem")
@@ -149,7 +149,7 @@ def test_nothing_is_loaded_that_is_not_needed(
 
 
 def test_only_a_live_wait_loads_what_draws(
-    twilio: Twilio, environ: dict[str, str], report: Callable[..., Report]
+    twilio: Twilio, environ: Env, report: Callable[..., Report]
 ) -> None:
     twilio.says("building", "completed")
     with twilio.terminal(*WAIT, env=environ) as terminal:
@@ -160,7 +160,7 @@ def test_only_a_live_wait_loads_what_draws(
 
 
 def test_a_wait_uses_one_connection_and_one_request_a_poll(
-    api: Api, environ: dict[str, str], report: Callable[..., Report]
+    api: Api, environ: Env, report: Callable[..., Report]
 ) -> None:
     api.begin(**{BUILD: time.monotonic() + 2})
     polls = json.loads(run(*WAIT, "--json", env=environ).stdout)["polls"]
@@ -171,9 +171,7 @@ def test_a_wait_uses_one_connection_and_one_request_a_poll(
     assert report().threads <= 2  # the one that waits, and the last request's
 
 
-def test_a_live_screen_draws_eight_to_ten_frames_a_second(
-    api: Api, environ: dict[str, str]
-) -> None:
+def test_a_live_screen_draws_eight_to_ten_frames_a_second(api: Api, environ: Env) -> None:
     seconds = 3
     api.begin(**{BUILD: time.monotonic() + seconds})
     cost, frames = drawn([TWBUILD, "wait", SERVICE, BUILD], {**environ, "TERM": "xterm-256color"})
@@ -193,7 +191,7 @@ def test_a_wait_over_tls_reads_once_and_keeps_its_connection(
 
 
 def test_a_status_over_tls_opens_modules_alone_each_once(
-    api: Api, environ: dict[str, str], tls_api: Api, report: Callable[..., Report]
+    api: Api, environ: Env, tls_api: Api, report: Callable[..., Report]
 ) -> None:
     """It reads certificates once, connects once, and loads no more than over HTTP."""
     found = report(*STATUS, code=8)

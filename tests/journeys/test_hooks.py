@@ -132,9 +132,7 @@ def test_a_mistake_in_the_hook_itself_stops_the_push(
     assert STOPPED.format(NOT_FOUND if "old" in becomes else 2) in ended.stderr
 
 
-def test_a_push_goes_past_the_hook_as_its_message_says(
-    twilio: Twilio, repository: Repository
-) -> None:
+def test_a_push_passes_the_hook_as_its_message_says(twilio: Twilio, repository: Repository) -> None:
     newest(twilio, "failed", service=NAMED)
     repository.hook(FAIL_SAFE)
     stopped = repository.push()

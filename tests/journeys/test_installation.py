@@ -24,6 +24,7 @@ from tests.support.command import (
     STATUS,
     TWBUILD,
     WAIT,
+    Env,
     finish,
     run_words,
     start_words,
@@ -73,7 +74,7 @@ def test_a_file_in_a_modules_place_is_70_and_named(
     [("--help", "rich"), ("--version", "typer"), ("--show-completion", "shellingham")],
 )
 def test_help_fails_with_a_file_in_a_modules_place(
-    base: dict[str, str], tmp_path: Path, option: str, name: str
+    base: Env, tmp_path: Path, option: str, name: str
 ) -> None:
     (tmp_path / f"{name}.py").write_text("import sys\nsys.exit(0)")
     env = {**base, "PYTHONPATH": str(tmp_path)}
@@ -169,9 +170,7 @@ def ending(words: list[str], env: Mapping[str, str], code: int, *, on_terminal: 
 
 @pytest.mark.measured
 @pytest.mark.parametrize("number", range(len(ENDINGS)))
-def test_files_replaced_during_a_wait_change_no_ending(
-    twilio: Twilio, home: Path, number: int
-) -> None:
+def test_files_replaced_in_a_wait_change_no_ending(twilio: Twilio, home: Path, number: int) -> None:
     code, answers, typed = ENDINGS[number]
     words = [sys._base_executable, "-S", "-c", STARTED, *typed]  # type: ignore[attr-defined]
     env = {**twilio.environ, "PYTHONHOME": str(home / "now")}
@@ -192,7 +191,7 @@ def test_files_replaced_during_a_wait_change_no_ending(
 
 
 def test_a_zipapp_runs_and_leaves_nothing_in_the_temporary_folder(
-    base: dict[str, str], tmp_path: Path
+    base: Env, tmp_path: Path
 ) -> None:
     lib, pyz = tmp_path / "lib", tmp_path / "twbuild.pyz"
     for found in (PACKAGE, *(INSTALLED / name for name in LIBRARIES)):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import SERVICE, SIDS, STATUS, WAIT, run, run_words
+from tests.support.command import SERVICE, SIDS, STATUS, WAIT, Env, run, run_words
 from tests.support.moments import fill
 from tests.support.secrets import shown
 from tests.support.shim import shim
@@ -76,7 +76,7 @@ FAULT = "import twbuild.app; twbuild.app.run = 0"
     ids=str,
 )
 def test_a_bug_is_traced_where_the_parser_read_verbose(
-    base: dict[str, str], words: list[str], traced: bool
+    base: Env, words: list[str], traced: bool
 ) -> None:
     ended = run(*words, env=base, first=FAULT)
 
@@ -86,9 +86,7 @@ def test_a_bug_is_traced_where_the_parser_read_verbose(
 
 
 @pytest.mark.parametrize("when", ["import sys\nsys.modules['twbuild.signals'] = None\n", ""])
-def test_a_path_is_never_a_command_to_a_ci_system(
-    base: dict[str, str], tmp_path: Path, when: str
-) -> None:
+def test_a_path_is_never_a_command_to_a_ci_system(base: Env, tmp_path: Path, when: str) -> None:
     folder = tmp_path / "##vso[task.complete]\x1b100%"
     folder.mkdir()
     (folder / "typer.py").write_text("raise SystemExit(0)")
@@ -103,7 +101,7 @@ def test_a_path_is_never_a_command_to_a_ci_system(
         assert "# #vso[task.complete]\\x1b100%" in ended.stderr.replace("%25", "%")
 
 
-def test_a_stderr_that_is_not_read_delays_no_bug_report(base: dict[str, str]) -> None:
+def test_a_stderr_that_is_not_read_delays_no_bug_report(base: Env) -> None:
     read_end, write_end = os.pipe()
     fill(write_end)
     assert run("status", env=base, first=FAULT, stderr=write_end, timeout=20).code == 70
@@ -111,9 +109,7 @@ def test_a_stderr_that_is_not_read_delays_no_bug_report(base: dict[str, str]) ->
     os.close(write_end)
 
 
-def test_a_folder_named_twbuild_is_no_part_of_the_command(
-    base: dict[str, str], tmp_path: Path
-) -> None:
+def test_a_folder_named_twbuild_is_no_part_of_the_command(base: Env, tmp_path: Path) -> None:
     (tmp_path / "twbuild.py").write_text("raise SystemExit(1)")
     (tmp_path / "requests.py").write_text("raise SystemExit(1)")
 
@@ -134,9 +130,7 @@ sys.addaudithook(hook)
 """
 
 
-def test_signals_are_handled_before_the_imports_that_take_time(
-    base: dict[str, str], tmp_path: Path
-) -> None:
+def test_signals_are_handled_before_the_slow_imports(base: Env, tmp_path: Path) -> None:
     """Process 1 of a container does not die of a signal's default action: it is lost."""
     reported = tmp_path / "reported"
     env = {**base, "PYTHONPATH": shim(tmp_path, HANDLED), "TELL": str(reported)}
@@ -159,9 +153,7 @@ os.environ = Memory()
 
 
 @pytest.mark.parametrize("closed", ["", " 2>&-"])
-def test_an_error_while_explaining_an_error_is_70(
-    base: dict[str, str], tmp_path: Path, closed: str
-) -> None:
+def test_an_error_while_explaining_an_error_is_70(base: Env, tmp_path: Path, closed: str) -> None:
     env = {**base, "PYTHONPATH": shim(tmp_path, NOTHING_CAN_BE_EXPLAINED)}
     ended = run_words(["sh", "-c", f"twbuild status{closed}"], env=env)
 

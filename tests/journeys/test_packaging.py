@@ -19,7 +19,7 @@ import yaml
 
 import twbuild
 from tests.support import action, readme
-from tests.support.command import BUILD, SERVICE, TWBUILD, Ended, run, run_words
+from tests.support.command import BUILD, SERVICE, TWBUILD, Ended, Env, run, run_words
 from tests.support.readme import ROOT
 from tests.support.repository import Repository, copy_tracked, tracked
 
@@ -45,7 +45,7 @@ def test_three_libraries_are_enough_and_what_requests_is_built_on() -> None:
     assert names == {"requests", "rich", "typer", "urllib3"}
 
 
-def test_the_version_is_in_one_place(base: dict[str, str]) -> None:
+def test_the_version_is_in_one_place(base: Env) -> None:
     telling = re.compile(rf"(?<![\d.]){re.escape(twbuild.__version__)}(?![\d.])")
     tracked = [name for name in TRACKED if name.endswith((".py", ".toml")) or "." not in name]
     where = [name for name in tracked if telling.search((ROOT / name).read_text("utf-8"))]
@@ -148,7 +148,7 @@ def empty(tmp_path: Path) -> Path:
     return tmp_path / "venv" / "bin"
 
 
-def try_it(twbuild_command: Path, base: dict[str, str]) -> Ended:
+def try_it(twbuild_command: Path, base: Env) -> Ended:
     """Watch a build in the sandbox, with no more on the PATH than a new machine has."""
     words = [str(twbuild_command), "sandbox", "--build-time", "0s"]
     return run_words(words, env={**base, "PATH": "/usr/bin:/bin"})
@@ -182,7 +182,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
 @pytest.mark.registry
 @pytest.mark.parametrize("oldest", [False, True], ids=["newest", "oldest libraries allowed"])
 def test_the_wheel_runs_in_an_empty_environment(
-    wheel: Path, empty: Path, base: dict[str, str], oldest: bool
+    wheel: Path, empty: Path, base: Env, oldest: bool
 ) -> None:
     lowest = [re.sub(r">=([\d.]+).*", r"==\1", line) for line in PROJECT["dependencies"]]
     words = [str(empty / "pip"), "install", "--quiet", str(wheel), *lowest * oldest]
@@ -197,7 +197,7 @@ def test_the_wheel_runs_in_an_empty_environment(
 
 
 @pytest.fixture
-def repository(tmp_path: Path, base: dict[str, str]) -> str:
+def repository(tmp_path: Path, base: Env) -> str:
     """The address of a repository, to set as REPO."""
     mine = Repository(tmp_path / "repository", base)
     copy_tracked(mine.folder)
@@ -205,7 +205,7 @@ def repository(tmp_path: Path, base: dict[str, str]) -> str:
     return f"file://{mine.folder}"
 
 
-def pasted(words: str, tools: Path, env: dict[str, str], **more: str) -> Ended:
+def pasted(words: str, tools: Path, env: Env, **more: str) -> Ended:
     """Paste words of the README where `tools` come first."""
     env = {**env, **REGISTRY, **more, "PATH": f"{tools}:/usr/bin:/bin"}
     return run_words(["bash", "-c", words], env=env, cwd=env["HOME"], timeout=250)
@@ -217,7 +217,7 @@ def pasted(words: str, tools: Path, env: dict[str, str], **more: str) -> Ended:
     [("pipx", ".local/bin"), ("uv", ".local/bin"), ("python3", "twbuild-venv/bin")],
 )
 def test_the_readmes_ways_to_install_give_a_working_command(
-    empty: Path, base: dict[str, str], repository: str, tool: str, folder: str
+    empty: Path, base: Env, repository: str, tool: str, folder: str
 ) -> None:
     blocks = [b.text for b in readme.blocks("sh") if b.heading == "Install"]
     (typed,) = (text for text in blocks if text.startswith(tool))
@@ -232,9 +232,7 @@ def test_the_readmes_ways_to_install_give_a_working_command(
 
 
 @pytest.mark.registry
-def test_the_readmes_way_to_make_a_wheel_makes_one(
-    empty: Path, base: dict[str, str], repository: str
-) -> None:
+def test_the_readmes_way_to_make_a_wheel_makes_one(empty: Path, base: Env, repository: str) -> None:
     (typed,) = re.findall(r"`(python3 -m pip wheel .*?)`", readme.prose())
 
     ended = pasted(typed, empty, base, REPO=repository)
@@ -247,7 +245,7 @@ def test_the_readmes_way_to_make_a_wheel_makes_one(
 @pytest.mark.registry
 @pytest.mark.parametrize("tool", ["uv", "pipx"])
 def test_the_readmes_way_without_a_clone_runs_the_sandbox(
-    empty: Path, base: dict[str, str], repository: str, tool: str
+    empty: Path, base: Env, repository: str, tool: str
 ) -> None:
     subprocess.run([str(empty / "pip"), "install", "--quiet", tool], check=True, timeout=200)
     (typed,) = re.findall(rf"(?m)(?:^|`)({tool}x? (?:--from|run) .*?)(?:$|`)", readme.text())
@@ -259,7 +257,7 @@ def test_the_readmes_way_without_a_clone_runs_the_sandbox(
 
 @pytest.mark.registry
 def test_the_action_installs_and_runs_its_own_checkout(
-    source: Path, empty: Path, base: dict[str, str], tmp_path: Path
+    source: Path, empty: Path, base: Env, tmp_path: Path
 ) -> None:
     subprocess.run([str(empty / "pip"), "install", "--quiet", "pipx"], check=True, timeout=200)
     checkout = tmp_path / "actions checkout"

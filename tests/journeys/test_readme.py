@@ -13,7 +13,16 @@ import pytest
 import yaml
 
 from tests.support import action, readme
-from tests.support.command import BUILD, OTHER_BUILD, SERVICE, STATUS, TWBUILD, Ended, run_words
+from tests.support.command import (
+    BUILD,
+    OTHER_BUILD,
+    SERVICE,
+    STATUS,
+    TWBUILD,
+    Ended,
+    Env,
+    run_words,
+)
 from tests.support.readme import ROOT
 from tests.support.terminal import Terminal
 from tests.support.twilio import Twilio
@@ -138,9 +147,7 @@ def test_the_json_object_has_the_fields_of_the_real_one(twilio: Twilio) -> None:
 
 
 @pytest.mark.parametrize(("outcome", "code"), [("completed", 0), ("failed", 1)])
-def test_the_first_examples_print_what_is_shown(
-    base: dict[str, str], outcome: str, code: int
-) -> None:
+def test_the_first_examples_print_what_is_shown(base: Env, outcome: str, code: int) -> None:
     """Only a completed build is deployed."""
     write_script(Path(base["HOME"], "deploy.sh"), "#!/bin/sh\necho deployed\n")
     shown = block("console", "twbuild")
@@ -171,7 +178,7 @@ def alike(line: str) -> str:
 CREDENTIALS, WAITS = (b.text for b in readme.blocks("sh") if b.heading == "Quick start")
 
 
-def test_quick_start(base: dict[str, str]) -> None:
+def test_quick_start(base: Env) -> None:
     for time, *printed in (
         ("1s", "completed", f"{BUILD} completed", f"{OTHER_BUILD} completed", "completed"),
         ("1h", "building"),
@@ -182,7 +189,7 @@ def test_quick_start(base: dict[str, str]) -> None:
         assert ended.stdout.splitlines() == printed
 
 
-def test_try_your_own_script(base: dict[str, str]) -> None:
+def test_try_your_own_script(base: Env) -> None:
     typed = block("bash", "Bash") + block("sh", "Try your own script")
     (sentence,) = re.findall(r"^The exit codes are (.*)\.$", readme.prose(), re.MULTILINE)
     at_once = r'twbuild sandbox --build-time 0s \1\necho "exit code $?"'
@@ -202,15 +209,15 @@ INSTALLERS = ("git", "make", "pipx", "python3", "uv", "uvx", "twbuild-venv/bin/p
 PASTED = [b.text for b in readme.blocks("sh", "bash") if b.text != CREDENTIALS]
 
 
-def test_each_block_can_be_pasted_into_bash(base: dict[str, str], tmp_path: Path) -> None:
+def test_each_block_can_be_pasted_into_bash(base: Env, tmp_path: Path) -> None:
     paste(["bash", "--norc", "--noprofile", "-i"], base, tmp_path)
 
 
-def test_each_block_can_be_pasted_into_zsh(zsh: str, base: dict[str, str], tmp_path: Path) -> None:
+def test_each_block_can_be_pasted_into_zsh(zsh: str, base: Env, tmp_path: Path) -> None:
     paste([zsh, "-f", "-i"], base, tmp_path)
 
 
-def paste(shell: list[str], base: dict[str, str], tmp_path: Path) -> None:
+def paste(shell: list[str], base: Env, tmp_path: Path) -> None:
     """Each line succeeds at the prompt, in the sandbox; a comment would be a word."""
     home, tools, log = Path(base["HOME"]), tmp_path / "tools", tmp_path / "log"
     for name in INSTALLERS:
@@ -233,11 +240,11 @@ def paste(shell: list[str], base: dict[str, str], tmp_path: Path) -> None:
     assert "#" not in log.read_text()
 
 
-def in_bash(shell: dict[str, str], _: Path) -> Ended:
+def in_bash(shell: Env, _: Path) -> Ended:
     return bash(RELEASE, shell)
 
 
-def on_github(shell: dict[str, str], folder: Path, *, by_action: bool = False) -> Ended:
+def on_github(shell: Env, folder: Path, *, by_action: bool = False) -> Ended:
     workflow, alternative = github()
     file = Path(shell["HOME"], "github-env")
     shell |= {"GITHUB_ACTIONS": "true", "GITHUB_ENV": str(file), **action.installed(folder)}
@@ -256,11 +263,11 @@ def on_github(shell: dict[str, str], folder: Path, *, by_action: bool = False) -
     return ended
 
 
-def by_the_action(shell: dict[str, str], folder: Path) -> Ended:
+def by_the_action(shell: Env, folder: Path) -> Ended:
     return on_github(shell, folder, by_action=True)
 
 
-def on_gitlab(shell: dict[str, str], _: Path) -> Ended:
+def on_gitlab(shell: Env, _: Path) -> Ended:
     jobs: dict[str, Any] = yaml.safe_load(block("yaml", "GitLab"))
     stages = ["build", "test", "deploy"]  # each waits for the one before
     assert [job["stage"] for job in jobs.values()] == stages
@@ -285,7 +292,7 @@ def on_gitlab(shell: dict[str, str], _: Path) -> Ended:
 @pytest.mark.parametrize("pipeline", [in_bash, on_github, by_the_action, on_gitlab])
 def test_a_build_is_deployed_only_where_it_is_completed(
     twilio: Twilio,
-    shell: dict[str, str],
+    shell: Env,
     tmp_path: Path,
     pipeline: Callable[[dict[str, str], Path], Ended],
     answer: str | int,
@@ -302,9 +309,7 @@ def test_a_build_is_deployed_only_where_it_is_completed(
     assert (f"{BUILD} is not deployed" in ended.stderr) == (bool(code) and pipeline == in_bash)
 
 
-def test_in_recipes_each_wait_has_a_build_and_no_option(
-    twilio: Twilio, shell: dict[str, str]
-) -> None:
+def test_in_recipes_each_wait_has_a_build_and_no_option(twilio: Twilio, shell: Env) -> None:
     """Where a variable could be one, `--` stands before it."""
     recipes = "\n".join(b.text for b in readme.blocks("console", "sh", "bash", "yaml"))
     waits = re.findall(r"twbuild wait.*", recipes)
@@ -319,9 +324,7 @@ def test_in_recipes_each_wait_has_a_build_and_no_option(
 
 
 @pytest.mark.parametrize("pipeline", ["GitHub Actions", "GitLab"])
-def test_a_pipeline_stops_where_no_build_could_be_created(
-    shell: dict[str, str], pipeline: str
-) -> None:
+def test_a_pipeline_stops_where_no_build_could_be_created(shell: Env, pipeline: str) -> None:
     write_script(Path(shell["HOME"], "create-build.sh"), "#!/bin/sh\nexit 7\n")
     text = next(b.text for b in readme.blocks("yaml") if b.heading == pipeline)
     (typed,) = re.findall(r"(?:run|script): (build=.*)$", text, re.MULTILINE)

@@ -23,6 +23,7 @@ from tests.support.command import (
     SERVICE,
     STATUS,
     TWBUILD,
+    Env,
     finish,
     run,
     run_words,
@@ -45,9 +46,7 @@ def sandbox() -> Iterator[Sandbox]:
         server.shutdown()
 
 
-def test_twilios_own_client_reads_the_same_as_twbuild(
-    sandbox: Sandbox, base: dict[str, str]
-) -> None:
+def test_twilios_own_client_reads_the_same_as_twbuild(sandbox: Sandbox, base: Env) -> None:
     credentials = {"TWILIO_ACCOUNT_SID": sandbox.account, "TWILIO_AUTH_TOKEN": sandbox.token}
     env = {**base, **credentials, "TWBUILD_API_URL": sandbox.url}
     client = Client(sandbox.account, sandbox.token)
@@ -96,7 +95,7 @@ REFUSING = "http://127.0.0.1:9"
     ids=["script", "no executable", "launcher", "wrapper"],
 )
 def test_the_default_command_starts_no_process(
-    base: dict[str, str], tmp_path: Path, words: list[str], first: str
+    base: Env, tmp_path: Path, words: list[str], first: str
 ) -> None:
     """It needs no proxy, and what it says to try next can be pasted."""
     env = {**base, "PATH": "/usr/bin:/bin", "HTTP_PROXY": REFUSING, "http_proxy": REFUSING}
@@ -114,7 +113,7 @@ def test_the_default_command_starts_no_process(
 
 
 def test_silent_connections_neither_fill_the_sandbox_nor_keep_command_out(
-    base: dict[str, str], tmp_path: Path
+    base: Env, tmp_path: Path
 ) -> None:
     silent = """if True:
         import os, socket, subprocess, sys
@@ -135,7 +134,7 @@ def test_silent_connections_neither_fill_the_sandbox_nor_keep_command_out(
 PRINT_ENVIRON = "import json, os, sys; print(json.dumps([dict(os.environ), sys.argv[1:]]))"
 
 
-def test_command_sees_the_sandbox_in_place_of_the_callers_settings(base: dict[str, str]) -> None:
+def test_command_sees_the_sandbox_in_place_of_the_callers_settings(base: Env) -> None:
     """What stands after COMMAND is COMMAND's, and nothing is left of the sandbox."""
     words = [sys.executable, "-c", PRINT_ENVIRON, "-v", "--outcome", "failed", "-h", "--", "a b"]
     env = {**base, "TWILIO_API_KEY": "mine", "TWBUILD_SERVICE": "mine", "OTHER": "kept"}
@@ -156,7 +155,7 @@ def test_command_sees_the_sandbox_in_place_of_the_callers_settings(base: dict[st
     [(["sh", "-c", "kill -TERM $$"], 143), (["no-such-command"], 127), (["/etc"], 126)],
     ids=str,
 )
-def test_it_ends_with_commands_code(base: dict[str, str], words: list[str], code: int) -> None:
+def test_it_ends_with_commands_code(base: Env, words: list[str], code: int) -> None:
     ended = run("sandbox", "--", *words, env=base)
 
     assert (ended.code, ended.stdout) == (code, "")
@@ -164,7 +163,7 @@ def test_it_ends_with_commands_code(base: dict[str, str], words: list[str], code
     assert ("twbuild: error: " in ended.stderr) is (code in (126, 127))
 
 
-def test_stdin_and_stdout_are_commands(base: dict[str, str]) -> None:
+def test_stdin_and_stdout_are_commands(base: Env) -> None:
     command = "cat; echo reported >&2; exit 3"
     script = f"printf 'refs/heads/main\\n' | {TWBUILD} sandbox sh -c '{command}'"
     ended = run_words(["sh", "-c", script], env=base)
@@ -188,7 +187,7 @@ while True:
 """
 
 
-def test_a_command_that_handles_a_signal_keeps_its_own_code(base: dict[str, str]) -> None:
+def test_a_command_that_handles_a_signal_keeps_its_own_code(base: Env) -> None:
     script = 'trap "exit 7" TERM; kill -TERM $PPID; while :; do sleep 0.05; done'
     assert run("sandbox", "sh", "-c", script, env=base).code == 7
 
@@ -209,7 +208,7 @@ for name in ("kill", "killpg"):
 """
 
 
-def remembering(base: dict[str, str], around: str) -> Terminal:
+def remembering(base: Env, around: str) -> Terminal:
     """The sandbox at a terminal, with a COMMAND that prints each signal, once it is ready."""
     words = [TWBUILD, "sandbox", sys.executable, "-c", REMEMBER, "15"]
     words = ["sh", "-c", f'{around} "$@"', "sh", *words]
@@ -234,7 +233,7 @@ WITHOUT_TTY = "exec unshare -m sh -c 'mount --bind /dev/null /dev/tty && exec \"
 
 @pytest.mark.parametrize("around", ["exec", WITHOUT_TTY], ids=["", "no /dev/tty"])
 def test_each_signal_reaches_command_once_from_any_sender(
-    base: dict[str, str], tmp_path: Path, around: str
+    base: Env, tmp_path: Path, around: str
 ) -> None:
     env = {**base, "PYTHONPATH": shim(tmp_path, LATE)}
     with remembering(env, around) as terminal:
@@ -256,7 +255,7 @@ def test_each_signal_reaches_command_once_from_any_sender(
 
 
 def test_without_a_terminal_signals_are_forwarded_and_nothing_is_left(
-    base: dict[str, str], tmp_path: Path
+    base: Env, tmp_path: Path
 ) -> None:
     """Each reaches COMMAND once, also one to the group."""
     words = [sys.executable, "-c", REMEMBER, "15"]
@@ -289,7 +288,7 @@ def test_without_a_terminal_signals_are_forwarded_and_nothing_is_left(
     [("sh -c 'echo begun; exec sleep 60'", "begun"), ("--build-time 1h", " building ")],
 )
 def test_ctrl_c_ends_command_sandbox_and_the_script_around_them(
-    base: dict[str, str], words: str, seen: str
+    base: Env, words: str, seen: str
 ) -> None:
     script = f"{TWBUILD} sandbox {words}; echo went on"
     with Terminal(["bash", "-c", script], base) as terminal:
@@ -301,7 +300,7 @@ def test_ctrl_c_ends_command_sandbox_and_the_script_around_them(
         assert not terminal.cursor_hidden
 
 
-def test_ctrl_z_stops_command_and_fg_continues_it(base: dict[str, str]) -> None:
+def test_ctrl_z_stops_command_and_fg_continues_it(base: Env) -> None:
     with Shell(base) as shell:
         command = "sh -c 'while read typed; do echo got $typed; done'"
         shell.type(f"{TWBUILD} sandbox {command}\n")
@@ -323,7 +322,7 @@ def test_ctrl_z_stops_command_and_fg_continues_it(base: dict[str, str]) -> None:
         assert shell.end() == 3
 
 
-def test_a_pager_has_the_terminal_until_command_reads_it(base: dict[str, str]) -> None:
+def test_a_pager_has_the_terminal_until_command_reads_it(base: Env) -> None:
     pager = "sh -c 'read typed < /dev/tty; echo the pager has $typed; cat'"
     script = f"{TWBUILD} sandbox sh -c 'sleep 1; read typed; echo COMMAND has $typed' | {pager}"
     with Terminal(["bash", "-c", script], base) as terminal:
@@ -334,7 +333,7 @@ def test_a_pager_has_the_terminal_until_command_reads_it(base: dict[str, str]) -
         assert terminal.end() == 0
 
 
-def test_a_machine_without_space_for_a_sandbox_is_reported(base: dict[str, str]) -> None:
+def test_a_machine_without_space_for_a_sandbox_is_reported(base: Env) -> None:
     code = "import tempfile\ndef none():\n    raise FileNotFoundError(2, 'no')\n"
     code += "tempfile._get_default_tempdir = none"
     ended = run("sandbox", "true", env=base, first=code)
@@ -343,7 +342,7 @@ def test_a_machine_without_space_for_a_sandbox_is_reported(base: dict[str, str])
     assert "the sandbox needs a port on 127.0.0.1, a thread and a temporary folder" in ended.stderr
 
 
-def test_a_caller_that_ignores_sigchld_changes_no_code(base: dict[str, str]) -> None:
+def test_a_caller_that_ignores_sigchld_changes_no_code(base: Env) -> None:
     ignoring = "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); "
     ignoring += "os.execv(sys.argv[1], sys.argv[1:])"
     words = [sys.executable, "-c", ignoring, TWBUILD, "sandbox"]
@@ -352,9 +351,7 @@ def test_a_caller_that_ignores_sigchld_changes_no_code(base: dict[str, str]) -> 
     assert run_words([*words, "sh", "-c", "kill -TERM $$"], env=base).code == 143
 
 
-def test_a_script_without_interpreter_line_runs_as_in_a_shell(
-    base: dict[str, str], tmp_path: Path
-) -> None:
+def test_a_script_without_interpreter_line_runs_as_in_a_shell(base: Env, tmp_path: Path) -> None:
     path, binary = tmp_path / "hook", tmp_path / "binary"
     path.write_text('echo "$0: $2"; exit 9\n')
     binary.write_bytes(b"\x7fELF\0\0 of another machine")
@@ -379,9 +376,7 @@ tempfile.mkdtemp = mkdtemp
 """
 
 
-def test_a_signal_right_after_the_folder_was_made_leaves_none(
-    base: dict[str, str], tmp_path: Path
-) -> None:
+def test_a_signal_right_after_the_folder_was_made_leaves_none(base: Env, tmp_path: Path) -> None:
     (tmp_path / "tmp").mkdir()
     env = {**base, "TMPDIR": str(tmp_path / "tmp")}
     ended = run("sandbox", "echo", "started", env=env, first=AT_THE_FOLDER)
@@ -390,15 +385,13 @@ def test_a_signal_right_after_the_folder_was_made_leaves_none(
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
-def test_what_command_makes_of_the_folder_changes_no_code(
-    base: dict[str, str], tmp_path: Path
-) -> None:
+def test_what_command_makes_of_the_folder_changes_no_code(base: Env, tmp_path: Path) -> None:
     for does in ('echo > "$1/file"', 'rmdir "$1"', 'rmdir "$1"; echo > "$1"'):
         words = ["sh", "-c", f'set -- "$TWILIO_CONFIG_DIR"; {does}; exit 5']
         assert run("sandbox", *words, env={**base, "TMPDIR": str(tmp_path)}).code == 5
 
 
-def test_nothing_is_offered_that_ends_with_the_sandbox(base: dict[str, str]) -> None:
+def test_nothing_is_offered_that_ends_with_the_sandbox(base: Env) -> None:
     timeout = run(*["sandbox", "twbuild", "wait", "-t", "300ms", "demo"], BUILD, env=base)
     failed = run(*["sandbox", "--outcome", "failed", "--build-time", "0s"], env=base)
 
@@ -408,7 +401,7 @@ def test_nothing_is_offered_that_ends_with_the_sandbox(base: dict[str, str]) -> 
     assert "RQ" not in failed.stderr
 
 
-def test_a_shell_in_the_sandbox_begins_with_what_to_type(base: dict[str, str]) -> None:
+def test_a_shell_in_the_sandbox_begins_with_what_to_type(base: Env) -> None:
     with Terminal([TWBUILD, "sandbox", "sh"], base, 120) as terminal:
         terminal.see("  (exit leaves the sandbox)")
         assert "Try: twbuild wait demo ZB" in terminal.text

@@ -175,9 +175,7 @@ def test_an_unread_stdout_delays_the_deadline_by_1_second(
     assert ended.seconds < 5
 
 
-def test_a_signal_acts_after_the_result_that_is_waiting(
-    twilio: Twilio, unread: tuple[int, int]
-) -> None:
+def test_a_signal_acts_after_the_result_that_waits(twilio: Twilio, unread: tuple[int, int]) -> None:
     read_end, write_end = unread
     twilio.says({"status": "completed", "url": "x" * 6000})  # more than one page of the pipe
     process = twilio.start(*ONE, "--json", stdout=write_end)
@@ -265,9 +263,7 @@ def test_the_screen_is_gone_before_the_last_words(twilio: Twilio, signum: int) -
 
 
 @pytest.mark.parametrize(("ignoring", "code"), [("", -signal.SIGHUP), ("trap '' HUP;", 0)])
-def test_a_terminal_that_is_taken_away_hangs_it_up(
-    twilio: Twilio, ignoring: str, code: int
-) -> None:
+def test_a_terminal_taken_away_hangs_it_up(twilio: Twilio, ignoring: str, code: int) -> None:
     twilio.says("building")
     with twilio.terminal(script=f"{ignoring} exec {TYPED}") as window:
         window.see("building")

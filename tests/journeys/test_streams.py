@@ -31,6 +31,7 @@ from tests.support.command import (
     TWBUILD,
     WAIT,
     Ended,
+    Env,
     finish,
     run_words,
     start_words,
@@ -126,7 +127,7 @@ def test_a_result_that_cannot_be_written_is_3(twilio: Twilio) -> None:
 
 @pytest.mark.parametrize(("words", "code"), [("--version", 0), ("", 2), ("--show-completion", 0)])
 def test_help_and_version_cope_with_a_closed_or_full_stream(
-    base: dict[str, str], words: str, code: int
+    base: Env, words: str, code: int
 ) -> None:
     def ended(**streams: Any) -> Ended:
         # The completion looks for a shell that is its parent.
@@ -269,9 +270,7 @@ FORCED = {"FORCE_COLOR": "1", "TTY_COMPATIBLE": "1", "TTY_INTERACTIVE": "1", "TE
     ],
     ids=str,
 )
-def test_pythons_own_switches_change_no_code_and_no_line(
-    twilio: Twilio, env: dict[str, str]
-) -> None:
+def test_pythons_own_switches_change_no_code_and_no_line(twilio: Twilio, env: Env) -> None:
     twilio.says("building", "completed")
     ended = twilio.run(*WAIT, env=env)
 
@@ -332,9 +331,7 @@ def test_verbose_tells_each_request_and_the_source_of_the_credentials(
 
 
 @pytest.mark.parametrize("code", [4, 70])
-def test_github_gets_one_annotation_of_an_ending_that_needs_attention(
-    twilio: Twilio, code: int
-) -> None:
+def test_github_gets_one_annotation_of_an_urgent_ending(twilio: Twilio, code: int) -> None:
     twilio.says(error(401, "Authenticate\n::add-mask::building\r\n::warning::100% wrong"))
     env = {"GITHUB_ACTIONS": "true", "CI": "true"}
     ended = twilio.run(*WAIT, "-q", env=env, first=CRASH if code == 70 else "")

@@ -22,6 +22,7 @@ from tests.support.command import (
     TOKEN,
     TWBUILD,
     WAIT,
+    Env,
 )
 from tests.support.moments import until
 from tests.support.shim import shim
@@ -133,9 +134,7 @@ def test_a_request_without_an_answer_for_5_seconds_shows(twilio: Twilio) -> None
         (["--progress", "live"], {"NO_COLOR": "1", "CI": "1", "TERM": "dumb"}),
     ],
 )
-def test_live_progress_is_a_row_that_vanishes(
-    twilio: Twilio, options: list[str], env: dict[str, str]
-) -> None:
+def test_live_progress_is_a_row_that_vanishes(twilio: Twilio, options: list[str], env: Env) -> None:
     twilio.says("building", "building", "completed")
     with twilio.terminal(*WAIT, *options, env=env) as terminal:
         assert terminal.end() == 0
@@ -149,9 +148,7 @@ def test_live_progress_is_a_row_that_vanishes(
 
 
 @pytest.mark.parametrize("env", [{"CLAUDECODE": "1"}, {"CI": "1", "TTY_INTERACTIVE": "1"}])
-def test_plain_progress_is_lines_without_an_escape_code(
-    twilio: Twilio, env: dict[str, str]
-) -> None:
+def test_plain_progress_is_lines_without_an_escape_code(twilio: Twilio, env: Env) -> None:
     twilio.says("building", "building", "completed")
     # stdout goes elsewhere, so that the screen shows stderr alone
     script, forced = f"twbuild {shlex.join(WAIT)} | cat >&2", {"FORCE_COLOR": "1"}
@@ -169,9 +166,7 @@ def test_plain_progress_is_lines_without_an_escape_code(
     assert re.fullmatch(f"twbuild: {VERDICT}", last)
 
 
-def test_stdout_gets_a_human_readable_line_beside_a_stderr_file(
-    twilio: Twilio, tmp_path: Path
-) -> None:
+def test_stdout_gets_a_human_readable_line_beside_a_file(twilio: Twilio, tmp_path: Path) -> None:
     twilio.says("building", "building", "completed")
     script = f"cd {tmp_path}; twbuild {shlex.join(WAIT)} 2>kept"
     with twilio.terminal(script=script) as terminal:
@@ -193,9 +188,7 @@ def test_a_terminal_of_unknown_kind_gets_no_escape_code(twilio: Twilio) -> None:
 
 
 @pytest.mark.parametrize("option", ["--progress=plain", "--json"])
-def test_where_both_streams_are_terminals_the_result_is_reported_once(
-    twilio: Twilio, option: str
-) -> None:
+def test_where_both_are_terminals_the_result_is_reported_once(twilio: Twilio, option: str) -> None:
     twilio.says("building", "completed", build=SIDS[:3])
     with twilio.terminal(*WAIT[:-1], option, *SIDS[:3], columns=400) as terminal:
         assert terminal.end() == 0
@@ -307,7 +300,7 @@ def test_marks_and_frames_are_what_the_encoding_has(twilio: Twilio) -> None:
 
 @pytest.mark.parametrize(("option", "first"), [("plain", "twbuild: error: "), ("live", "error: ")])
 def test_an_error_is_reported_as_progress_would_have_been(
-    base: dict[str, str], option: str, first: str
+    base: Env, option: str, first: str
 ) -> None:
     env = {**base, "CI": "true", "GITHUB_ACTIONS": "true" if option == "live" else ""}
     with Terminal([TWBUILD, *WAIT, "--progress", option], env) as terminal:

@@ -24,6 +24,7 @@ from tests.support.command import (
     TOKEN,
     TWBUILD,
     WAIT,
+    Env,
     run,
     run_words,
 )
@@ -49,7 +50,7 @@ from twbuild.outcome import ExitCode
     ids=str,
 )
 def test_a_mistake_has_its_code_and_lines_on_stderr(
-    twilio: Twilio, words: list[str], env: dict[str, str], code: int, reported: str
+    twilio: Twilio, words: list[str], env: Env, code: int, reported: str
 ) -> None:
     ended = twilio.run(*words, env=env)
 
@@ -139,7 +140,7 @@ def test_a_command_from_a_message_can_be_pasted(
     assert (again.code, again.stdout) == (0, "completed\n"), again.stderr
 
 
-def test_help_in_a_pipe_is_plain_text_with_codes(base: dict[str, str]) -> None:
+def test_help_in_a_pipe_is_plain_text_with_codes(base: Env) -> None:
     plain = run("--help", env=base).stdout
     listed = re.findall(r"^ +([0-9]+)  [a-z]", plain, re.MULTILINE)
     assert listed == [str(code.value) for code in ExitCode]
@@ -153,9 +154,7 @@ def test_help_in_a_pipe_is_plain_text_with_codes(base: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("window", "more", "most"), [(50, {"COLUMNS": "200", "TERM": "dumb"}, 50), (200, {}, 100)]
 )
-def test_help_is_as_wide_as_the_window(
-    base: dict[str, str], window: int, more: dict[str, str], most: int
-) -> None:
+def test_help_is_as_wide_as_the_window(base: Env, window: int, more: Env, most: int) -> None:
     """It is coloured for a terminal that is known."""
     with Terminal([TWBUILD, "--help"], {**base, "FORCE_COLOR": "1", **more}, window) as terminal:
         assert terminal.end() == 0
@@ -164,7 +163,7 @@ def test_help_is_as_wide_as_the_window(
     assert (b"\x1b" in terminal.raw) is (not more)
 
 
-def test_a_window_of_60_columns_has_each_option_whole(base: dict[str, str]) -> None:
+def test_a_window_of_60_columns_has_each_option_whole(base: Env) -> None:
     group: Any = typer.main.get_command(cli.app)
     for command in ("wait", "status", "sandbox"):
         options = [name for option in group.commands[command].params for name in option.opts]
@@ -189,9 +188,7 @@ os.rename("part", "reported")
 """
 
 
-def test_completion_without_a_shell_is_2_and_a_sentence(
-    base: dict[str, str], tmp_path: Path
-) -> None:
+def test_completion_without_a_shell_is_2_and_a_sentence(base: Env, tmp_path: Path) -> None:
     words = [sys.executable, "-c", ORPHAN, TWBUILD, "--install-completion"]
     processes.adopt_orphans(adopt=False)  # among our own parents there may be a shell
     try:
@@ -205,7 +202,7 @@ def test_completion_without_a_shell_is_2_and_a_sentence(
     assert stderr.startswith("twbuild: error: no shell")
 
 
-def test_words_after_a_completion_option_are_2(base: dict[str, str]) -> None:
+def test_words_after_a_completion_option_are_2(base: Env) -> None:
     ended = run_words(["bash", "-c", "twbuild --show-completion zsh; exit $?"], env=base)
 
     assert (ended.code, ended.stdout) == (2, "")
@@ -235,7 +232,7 @@ p._iter_process_parents = none
     ],
 )
 def test_completion_that_cannot_be_installed_is_2(
-    base: dict[str, str], tmp_path: Path, home: str, in_the_way: str, first: str, reported: str
+    base: Env, tmp_path: Path, home: str, in_the_way: str, first: str, reported: str
 ) -> None:
     """Nothing is written then."""
     (tmp_path / "it's").mkdir()
@@ -262,7 +259,7 @@ def test_completion_that_cannot_be_installed_is_2(
     assert written() == before
 
 
-def test_completion_is_shown_and_installed_for_the_shell_around_it(base: dict[str, str]) -> None:
+def test_completion_is_shown_and_installed_for_the_shell_around_it(base: Env) -> None:
     shown_ = run_words(["bash", "-c", "twbuild --show-completion; exit $?"], env=base)
     installed = run_words(INSTALL, env=base)
 
@@ -284,7 +281,7 @@ def test_completion_offers_words_and_profiles_without_a_request(twilio: Twilio) 
 
 
 @pytest.mark.parametrize("kind", ["complete_bash", "nonsense"])
-def test_completion_that_goes_wrong_is_silent_and_never_1(base: dict[str, str], kind: str) -> None:
+def test_completion_that_goes_wrong_is_silent_and_never_1(base: Env, kind: str) -> None:
     ended = run(
         env={**base, "_TWBUILD_COMPLETE": kind, "COMP_WORDS": "twbuild '", "COMP_CWORD": "x"}
     )

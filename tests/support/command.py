@@ -17,6 +17,7 @@ from tests.support.shim import shim
 SCRIPTS = sysconfig.get_path("scripts")
 TWBUILD = str(Path(SCRIPTS) / "twbuild")
 
+Env = dict[str, str]
 STREAMS = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
 
 SERVICE = "ZS" + "a1" * 16

@@ -5,23 +5,16 @@ from __future__ import annotations
 import subprocess
 import venv
 from pathlib import Path
-from shutil import copyfile
 
 import pytest
 
-import twbuild
 from tests.support.command import TWBUILD
-
-ROOT = Path(twbuild.__file__).parents[1]
+from tests.support.repository import copy_tracked
 
 
 def copy_tree(copy: Path) -> None:
     """Copy the tree, with an environment that imports twbuild from the copy."""
-    words = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    for name in subprocess.check_output(words, cwd=ROOT, text=True).splitlines():
-        if (ROOT / name).exists():
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            copyfile(ROOT / name, copy / name)
+    copy_tracked(copy, "--cached", "--others", "--exclude-standard")
     venv.create(copy / ".venv", symlinks=True)
     (libraries,) = (copy / ".venv/lib").glob("python*/site-packages")
     original = Path(pytest.__file__).parents[1]

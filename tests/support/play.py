@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 from tests.support.command import BUILD
 from twbuild.api.models import Answer, BuildStatus, Request, Status
@@ -31,24 +32,11 @@ def passing(retry_after: float = 0, reason: str = "HTTP 503") -> TransientError:
     return TransientError(reason, reason, retry_after=retry_after)
 
 
-def missing() -> NotFoundError:
-    """A 404."""
-    return NotFoundError("HTTP 404", "HTTP 404", http_status=404)
-
-
-def fatal() -> PermanentError:
-    """A permanent error."""
-    return PermanentError("HTTP 400", "HTTP 400", http_status=400)
-
-
-def unauthorized() -> UnauthorizedError:
-    """Credentials that Twilio refused."""
-    return UnauthorizedError("HTTP 401", "HTTP 401", http_status=401)
-
-
-def silence() -> TransientError:
-    """What the runner makes of a request that was not answered in time."""
-    return TransientError("no answer", "no answer")
+missing = partial(NotFoundError, "HTTP 404", "HTTP 404", http_status=404)
+fatal = partial(PermanentError, "HTTP 400", "HTTP 400", http_status=400)
+unauthorized = partial(UnauthorizedError, "HTTP 401", "HTTP 401", http_status=401)
+# What the runner makes of a request that was not answered in time.
+silence = partial(TransientError, "no answer", "no answer")
 
 
 @dataclass

@@ -22,15 +22,16 @@ SETTINGS = {
 }
 
 
-def tracked() -> list[str]:
-    """The files of this repository."""
-    listed = subprocess.check_output(["git", "ls-files", "-z"], cwd=ROOT, text=True)
-    return [name for name in listed.split("\0") if name and (ROOT / name).exists()]
+def tracked(*options: str) -> list[str]:
+    """The files of this repository; `options` of `git ls-files` choose others."""
+    words = ["git", "ls-files", "-z", *options]
+    listed = subprocess.check_output(words, cwd=ROOT, text=True).split("\0")
+    return [name for name in listed if name and (ROOT / name).exists()]
 
 
-def copy_tracked(folder: Path) -> None:
+def copy_tracked(folder: Path, *options: str) -> None:
     """Copy them, without anything that lies about."""
-    for name in tracked():
+    for name in tracked(*options):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
 
