@@ -73,7 +73,7 @@ LATE = (
     (200, b'{"status": "completed", "sid": null, "url": null}'),
     (200, b'{"status": "failed"}'),
     (200, b'{"status": "completed", "sid": "%s"}' % OTHER),
-    (200, b'{"builds": [], "meta": {}}'),
+    (200, b'{"builds": [], "meta": {"next_page_url": null}}'),
     (401, b'{"code": 20003, "message": "Authenticate", "status": 401}'),
     (404, b'{"code": 20404, "message": "not found", "status": 404}'),
     (400, b""),

@@ -37,6 +37,9 @@ _OF_A_PAGE = ("builds", "function_versions", "asset_versions", "meta", "next_pag
 _OF_AN_ERROR = ("code", "message", "more_info", "moreInfo", "type", "title", "detail")
 _NAMES = frozenset((*_OF_A_STATUS, *_OF_A_BUILD, *_OF_A_PAGE, *_OF_AN_ERROR))
 
+# Twilio's have about 200 characters. What is sent to it and redacted with each request is short.
+MAX_NEXT_URL = 2_000
+
 _SIDS_IN_URL = re.compile("Z[BS][0-9a-f]{32,}", re.ASCII | re.IGNORECASE)
 _TIME = re.compile(
     "([0-9]{4})-?([0-9]{2})-?([0-9]{2})T([0-9]{2}):?([0-9]{2})(?::?([0-9]{2})(?:[.,]([0-9]+))?)?"
@@ -103,30 +106,28 @@ def names_build(sent: SentRequest, found: dict[str, Any], sid: str) -> bool:
     Raises ValueError where anything in it names another build or, where the service was given as
     a SID, another service.
     """
-    url, service = found.get("url"), found.get("service_sid")
-    in_url = _sids_in(url) if isinstance(url, str) else []
+    own, service, url = named = [found.get(key) for key in ("sid", "service_sid", "url")]
+    if not all(isinstance(value, str | None) for value in named):
+        raise ValueError("the answer has a sid, service_sid or url that is neither null nor text")
+    if url and len(url) > MAX_TEXT:
+        raise ValueError(f"the answer has a URL of over {MAX_TEXT:,} characters")
+    in_url = _SIDS_IN_URL.findall(unquote(unquote(url or "")))
     builds = [name for name in in_url if name[1] in "Bb"]
-    if found.get("sid") is not None:
-        builds.append(found["sid"])
+    if own is not None:
+        builds.append(own)
     _check(sent, "", builds, sid)
     services = [name for name in in_url if name[1] in "Ss"]
-    if isinstance(service, str):
+    if service is not None:
         services.append(service)
     if SERVICE_SID.fullmatch(sent.service):
         _check(sent, "service ", services, sent.service)
     return bool(builds)
 
 
-def _sids_in(url: str) -> list[str]:
-    if len(url) > MAX_TEXT:
-        raise ValueError(f"the answer has a URL of over {MAX_TEXT:,} characters")
-    return _SIDS_IN_URL.findall(unquote(url))
-
-
-def _check(sent: SentRequest, kind: str, names: list[Any], asked: str) -> None:
+def _check(sent: SentRequest, kind: str, names: list[str], asked: str) -> None:
     for name in names:
-        if not isinstance(name, str) or not name.isascii() or name.lower() != asked.lower():
-            raise ValueError(f"the answer is about {kind}{sent.shown(str(name))}, not {asked}")
+        if not name.isascii() or name.lower() != asked.lower():
+            raise ValueError(f"the answer is about {kind}{sent.shown(name)}, not {asked}")
 
 
 def _page(sent: SentRequest, found: dict[str, Any], date: datetime) -> BuildPage:
@@ -137,13 +138,14 @@ def _page(sent: SentRequest, found: dict[str, Any], date: datetime) -> BuildPage
         if not isinstance(build, dict) or not _is_listed(sent, build):
             raise ValueError("the answer lists a Build without its SID or status")
         names_build(sent, build, build["sid"])
-    next_url = meta.get("next_page_url")
+    next_url = meta.get("next_page_url", "")  # only null says that this page is the last
     query = None
     if next_url is not None:
-        path, _, query = str(next_url).partition("#")[0].partition("?")
-        if not isinstance(next_url, str) or not query:
-            raise ValueError("the answer's next_page_url is not a URL with a query")
-        names_build(sent, {"url": path[:MAX_TEXT]}, "")
+        is_short = isinstance(next_url, str) and len(next_url) <= MAX_NEXT_URL
+        path, _, query = next_url.partition("#")[0].partition("?") if is_short else ("", "", "")
+        if not query:
+            raise ValueError("the answer's next_page_url is neither null nor a URL with a query")
+        names_build(sent, {"url": path}, "")
     listed = tuple(_build(sent, build) for build in builds)
     return BuildPage(listed, query, date, None, sent.service, sent.identity)
 

@@ -96,7 +96,7 @@ def test_a_status_is_read_with_its_five_fields_as_sent(fields: dict[str, Any]) -
 
 
 @pytest.mark.parametrize(
-    "fields", [{}, {"sid": None, "url": None}, {"account_sid": 7, "url": [], "service_sid": {}}]
+    "fields", [{}, {"account_sid": 7}, {"sid": None, "url": None, "service_sid": None}]
 )
 def test_what_is_no_text_is_null_and_names_no_build(fields: dict[str, Any]) -> None:
     answer, is_named = read({"status": "failed", **fields}, Twilio_Request_Id="")
@@ -152,13 +152,12 @@ LIGATURE = BUILD.replace("f", "\ufb00")
     [
         ({"sid": OTHER_BUILD, "url": url_of(BUILD)}, OTHER_BUILD),
         ({"sid": ""}, ""),
-        ({"sid": False}, "False"),
-        ({"sid": {"sid": BUILD}}, f"{{'sid': '{BUILD}'}}"),
         ({"sid": LIGATURE}, LIGATURE),
         ({"sid": None, "url": url_of(OTHER_BUILD)}, OTHER_BUILD),
         ({"sid": None, "url": url_of(f"zB{ZB}")}, f"zB{ZB}"),
         ({"sid": None, "url": url_of(f"%5ab{ZB}")}, f"Zb{ZB}"),
         ({"url": url_of(OTHER_BUILD)}, OTHER_BUILD),
+        ({"sid": None, "url": url_of(f"%255A%2542{ZB}")}, OTHER_BUILD),
         ({"sid": None, "url": url_of(f"{BUILD}0")}, f"{BUILD}0"),
         ({"sid": None, "url": f"/Builds/{OTHER_BUILD}/Status?of={BUILD}"}, OTHER_BUILD),
     ],
@@ -188,6 +187,14 @@ def test_what_names_a_service_must_name_ours(fields: dict[str, Any], about: str)
         assert read(body, request, service="requested-by-name")
 
 
+@pytest.mark.parametrize("name", ["sid", "service_sid", "url"])
+@pytest.mark.parametrize("value", [7, False, [url_of(OTHER_BUILD)], {"sid": OTHER_SERVICE}])
+def test_what_names_a_build_or_service_is_text(name: str, value: object) -> None:
+    assert refused({**status_body(), name: value}) == (
+        "the answer has a sid, service_sid or url that is neither null nor text",
+    )
+
+
 def test_the_next_page_is_one_of_the_same_list() -> None:
     path = f"/v1/Services/{OTHER_SERVICE}/Builds"
     assert refused(page(next_page_url=f"{path}?Page=1"), PAGE) == (
@@ -197,6 +204,7 @@ def test_the_next_page_is_one_of_the_same_list() -> None:
         f"the answer is about {BUILD}, not ",
     )
     assert read(page(next_page_url=f"/x?of={path}"), PAGE)[0].next_query == f"of={path}"
+    assert read(page(next_page_url="/x?".ljust(2000, "a")), PAGE)[0].next_query == "a" * 1997
 
 
 def test_a_url_is_read_up_to_10_000_characters() -> None:
@@ -289,7 +297,7 @@ def test_a_page_has_builds_next_query_and_the_servers_date() -> None:
 
 NOT_A_PAGE = "the answer is not a page of Builds"
 NOT_LISTED = "the answer lists a Build without its SID or status"
-NO_QUERY = "the answer's next_page_url is not a URL with a query"
+NO_QUERY = "the answer's next_page_url is neither null nor a URL with a query"
 
 
 @pytest.mark.parametrize(
@@ -301,7 +309,9 @@ NO_QUERY = "the answer's next_page_url is not a URL with a query"
         ({"builds": [{"sid": 7, "status": "building"}]}, NOT_LISTED),
         ({"builds": [{"sid": f"{BUILD}0", "status": "building"}]}, NOT_LISTED),
         ({"builds": [{"sid": BUILD}]}, NOT_LISTED),
+        ({"meta": {}}, NO_QUERY),
         ({"meta": {"next_page_url": ""}}, NO_QUERY),
+        ({"meta": {"next_page_url": f"/x?{'%a' * 1000}"}}, NO_QUERY),
         ({"meta": {"next_page_url": 7}}, NO_QUERY),
         ({"meta": {"next_page_url": ["?a"]}}, NO_QUERY),
         ({"meta": {"next_page_url": "https://serverless.twilio.com/v1/Services#?a"}}, NO_QUERY),
