@@ -14,9 +14,13 @@ SHORT, BEGINNING = 6, 8  # characters of a secret
 
 
 def secrets(credentials: Credentials, of_proxy: Iterable[str]) -> list[str]:
-    """All that is secret in a run: the credentials' secret, their Basic form, the proxy's."""
-    pair = f"{credentials.username}:{credentials.password}"
-    return [credentials.password, base64.b64encode(pair.encode()).decode(), *of_proxy]
+    """All that is secret in a run: the credentials' secret, their Basic form, the proxy's.
+
+    A user name that is not a SID may be the secret in the wrong place.
+    """
+    name, password = credentials.username, credentials.password
+    basic = base64.b64encode(f"{name}:{password}".encode()).decode()
+    return [password, basic, *([] if credentials.shown_name == name else [name]), *of_proxy]
 
 
 class Redactor:
@@ -34,8 +38,9 @@ class Redactor:
 def _any_of(*secrets: str) -> re.Pattern[str]:
     """Any of these texts, also as a URL has them; Base64 with its padding or without.
 
-    Of a long one its beginning is enough, as a server may have cut it. A short one counts as a
-    word only: it is a part of many others, which would show it by what is missing in them.
+    In any case of letters, as a host's may change. Of a long one its beginning is enough, as a
+    server may have cut it. A short one counts as a word only: it is a part of many others, which
+    would show it by what is missing in them.
     """
     forms = {form for secret in secrets for form in (secret, quote(secret, safe=""))}
     stripped = {form.removesuffix("%3D%3D").removesuffix("%3D").rstrip("=") for form in forms}
@@ -50,7 +55,7 @@ def _any_of(*secrets: str) -> re.Pattern[str]:
         for form in longest_first
         if len(form) >= 2 * BEGINNING
     ]
-    return re.compile("|".join([*whole, *begun]))
+    return re.compile("|".join([*whole, *begun]), re.IGNORECASE)
 
 
 def _readings(text: str) -> Iterator[str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from urllib.parse import quote
 
 import pytest
 
+from tests.support.command import ACCOUNT, TOKEN
 from twbuild.api.redaction import REDACTED, Redactor, secrets
 from twbuild.config.credentials import Credentials
 
@@ -29,6 +31,8 @@ def escaped(form: str) -> str:
         (quote(quote(quote(SECRET, safe=""), safe=""), safe=""), REDACTED),
         (escaped("%{:02x}"), REDACTED),
         (escaped("%25{:02X}"), REDACTED),
+        (SECRET.upper(), f"at {REDACTED} refused"),
+        (quote(SECRET.upper(), safe="").lower(), f"at {REDACTED} refused"),
         (SECRET.replace("/", "_").replace("+", "-"), REDACTED),
     ],
 )
@@ -64,7 +68,13 @@ def test_of_two_secrets_the_longer_is_removed_whole() -> None:
     assert Redactor("secret", "secret-and-more").redacted("secret-and-more") == REDACTED
 
 
-def test_secret_are_the_password_its_basic_form_and_the_proxys() -> None:
-    found = Credentials("AC1", "token", source="")
+@pytest.mark.parametrize(
+    ("name", "basic", "of_name"),
+    [(ACCOUNT, f"{ACCOUNT}:token", []), (TOKEN, f"{TOKEN}:token", [TOKEN])],
+)
+def test_secret_are_password_basic_form_proxys_and_no_sid(
+    name: str, basic: str, of_name: list[str]
+) -> None:
+    found = secrets(Credentials(name, "token", source=""), ["proxy's"])
 
-    assert secrets(found, ["proxy's"]) == ["token", "QUMxOnRva2Vu", "proxy's"]
+    assert found == ["token", b64encode(basic.encode()).decode(), *of_name, "proxy's"]
