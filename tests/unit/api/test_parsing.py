@@ -144,7 +144,6 @@ def url_of(build: str, service: str = SERVICE) -> str:
 
 
 ZB = OTHER_BUILD[2:]
-LIGATURE = BUILD.replace("f", "\ufb00")
 
 
 @pytest.mark.parametrize(
@@ -152,7 +151,7 @@ LIGATURE = BUILD.replace("f", "\ufb00")
     [
         ({"sid": OTHER_BUILD, "url": url_of(BUILD)}, OTHER_BUILD),
         ({"sid": ""}, ""),
-        ({"sid": LIGATURE}, LIGATURE),
+        ({"sid": BUILD.replace("Z", "\uff3a")}, BUILD.replace("Z", "\uff3a")),
         ({"sid": None, "url": url_of(OTHER_BUILD)}, OTHER_BUILD),
         ({"sid": None, "url": url_of(f"zB{ZB}")}, f"zB{ZB}"),
         ({"sid": None, "url": url_of(f"%5ab{ZB}")}, f"Zb{ZB}"),
@@ -168,6 +167,14 @@ def test_what_names_a_build_must_name_ours(fields: dict[str, Any], about: str) -
 
     assert refused(sent) == refused(sent, DETAILS) == (f"the answer is about {about}, not {BUILD}",)
     assert refused(page(listed), PAGE)[0].startswith(("the answer is about ", "the answer lists "))
+
+
+def test_a_sid_that_is_alike_in_unicode_only_is_anothers() -> None:
+    own, folded = f"ZB{'ff' * 16}", f"ZB\ufb00{'ff' * 15}"
+    assert (own.upper(), own.casefold()) == (folded.upper(), folded.casefold())
+
+    why = refused({"sid": folded, "status": "completed"}, Request(Resource.STATUS, own))
+    assert why == (f"the answer is about {folded}, not {own}",)
 
 
 @pytest.mark.parametrize(
