@@ -61,7 +61,7 @@ BREAKS = [
     Break("api.framing:MAX_HEAD_BYTES", "9 << 20", "journeys/bounds", "head"),
     Break("api.framing:Answer.begin", "super().begin()", TRANSPORT, "interim"),
     Break("api.transport:Session.cancel", "pass", CONNECTOR, "all_the_time"),
-    Break("api.transport:_decompressed", NO_LIMIT, TRANSPORT, "memory"),
+    Break("api.transport:_decompressed", NO_LIMIT, TRANSPORT, "not_whole"),
     Break("api.transport:_with_context", "return options", TRANSPORT, "one_tls"),
     Break("api.transport:IDLE_SECONDS", "1e9", CONNECTOR, "idle"),
     Break("api.connector:Connector.cancel:shutdown", "None", CONNECTOR, "all_the_time"),

@@ -33,10 +33,11 @@ BOTH_OF_PAIR = "Set both TWILIO_API_KEY and TWILIO_API_SECRET."
 MISNAMED = "is set, but its name should be"
 NEAR_MISS = f"TWILIO_API_KEY_SECRET {MISNAMED} {API_SECRET}."
 BOTH_TOKENS = "Set both TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN."
-FROM_PAIR = (KEY, SECRET, "TWILIO_API_KEY and TWILIO_API_SECRET")
-FROM_TOKENS = (ACCOUNT, TOKEN, "TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN")
-FROM_ACTIVE = (PROFILE_KEY, PROFILE_SECRET, "the active profile dev in {path}")
-FROM_NAMED = (PROFILE_KEY, PROFILE_SECRET, "profile dev in {path}")
+# User name, password, where they came from, and whose entry of a project file is meant.
+FROM_PAIR = (KEY, SECRET, "TWILIO_API_KEY and TWILIO_API_SECRET", None)
+FROM_TOKENS = (ACCOUNT, TOKEN, "TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN", ACCOUNT)
+FROM_ACTIVE = (PROFILE_KEY, PROFILE_SECRET, "the active profile dev in {path}", ACCOUNT)
+FROM_NAMED = (PROFILE_KEY, PROFILE_SECRET, "profile dev in {path}", ACCOUNT)
 
 
 class Config:
@@ -96,7 +97,9 @@ class TestSources:
         [
             (PAIR, None, FROM_PAIR),
             (TOKENS, None, FROM_TOKENS),
-            (TOKENS | PAIR, None, FROM_PAIR),
+            (TOKENS | PAIR, None, (*FROM_PAIR[:3], ACCOUNT)),
+            (PAIR | {ACCOUNT_SID: f"{ACCOUNT}\n"}, None, (*FROM_PAIR[:3], ACCOUNT)),
+            (TOKENS | {ACCOUNT_SID: KEY}, None, (KEY, *FROM_TOKENS[1:3], None)),
             (TOKENS | NO_PAIR, None, FROM_TOKENS),
             (PAIR | NO_TOKENS, None, FROM_PAIR),
             (TOKENS | PAIR, "dev", FROM_NAMED),
@@ -106,12 +109,12 @@ class TestSources:
         ],
     )
     def test_profile_then_key_then_token_then_active_profile(
-        self, config: Config, environ: dict[str, str], name: str | None, found: tuple[str, str, str]
+        self, config: Config, environ: dict[str, str], name: str | None, found: tuple[str, ...]
     ) -> None:
         config.write()
 
-        username, password, source, *_ = config.find(name, **environ)
-        assert (username, password, source.replace(str(config.path), "{path}")) == found
+        username, password, source, account, *_ = config.find(name, **environ)
+        assert (username, password, source.replace(str(config.path), "{path}"), account) == found
 
     @pytest.mark.parametrize(
         ("environ", "wanted"),
@@ -256,30 +259,14 @@ def test_user_name_and_secret_swapped_work_with_a_hint() -> None:
     assert credentials.find(PAIR, None).hint is credentials.find(TOKENS, None).hint is None
 
 
-class TestAccount:
-    """Whose entry of a project file is meant."""
+@pytest.mark.parametrize(
+    ("sid", "account"),
+    [(f"{ACCOUNT} ", ACCOUNT), (None, None), (KEY, None), ("", None), ([ACCOUNT], None)],
+)
+def test_a_profiles_account_is_its_own(config: Config, sid: object, account: str | None) -> None:
+    config.write(entries={"dev": profile(accountSid=sid)})
 
-    @pytest.mark.parametrize(
-        ("environ", "account"),
-        [
-            (TOKENS, ACCOUNT),
-            (PAIR, None),
-            (PAIR | {ACCOUNT_SID: f"{ACCOUNT}\n"}, ACCOUNT),
-            (PAIR | {ACCOUNT_SID: ""}, None),
-            ({ACCOUNT_SID: KEY, AUTH_TOKEN: SECRET}, None),
-        ],
-    )
-    def test_of_the_environment(self, environ: dict[str, str], account: str | None) -> None:
-        assert credentials.find(environ, None).account == account
-
-    @pytest.mark.parametrize(
-        ("sid", "account"),
-        [(f"{ACCOUNT} ", ACCOUNT), (None, None), (KEY, None), ("", None), ([ACCOUNT], None)],
-    )
-    def test_of_a_profile(self, config: Config, sid: object, account: str | None) -> None:
-        config.write(entries={"dev": profile(accountSid=sid)})
-
-        assert config.find(**{ACCOUNT_SID: "AC1"}).account == account
+    assert config.find(**{ACCOUNT_SID: "AC1"}).account == account
 
 
 class TestProfiles:

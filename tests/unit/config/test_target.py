@@ -231,6 +231,7 @@ class TestArguments:
         command = f"twbuild wait -p dev {BUILD} {OTHER_BUILD}"
         assert several == f"status checks one build\nFor several: {command}"
         assert meant == f"Did you mean: twbuild status -p dev {BUILD}"
+        assert target.parse([BUILD], "status").builds == (BUILD,)
 
     @pytest.mark.parametrize("typed", ["\x1b]0;x\x07", "##[x]", "\u202e", "ZB##", "ZS\n::error::"])
     def test_a_hostile_argument_is_shown_and_does_nothing(self, typed: str) -> None:
@@ -288,48 +289,47 @@ class TestWhereTheServiceComesFrom:
         monkeypatch.undo()
 
 
-class TestWhereTheProjectFileIsLookedFor:
-    def test_upwards_to_the_nearest(self, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A GIT_DIR that git has set, as for a hook, changes nothing."""
-        path = write(project, {US1: OTHER})
-        nearer = write(project / "package", {US1: entry()})
-        (project / "functions" / "deep").mkdir(parents=True)
-        monkeypatch.setenv("GIT_DIR", "/elsewhere")
-
-        monkeypatch.chdir(project / "functions" / "deep")
-        assert located() == (OTHER_SERVICE, (), path)
-        monkeypatch.chdir(project / "package")
-        assert located() == (SERVICE, (), nearer)
-
-    @pytest.mark.parametrize("kind", ["folder", "file of a worktree", "dangling link"])
-    def test_never_above_the_nearest_git(
-        self, project: Path, monkeypatch: pytest.MonkeyPatch, kind: str
-    ) -> None:
-        write(project, {US1: OTHER})
-        (project / "inner" / "functions").mkdir(parents=True)
-        git = project / "inner" / ".git"
-        if kind == "folder":
-            git.mkdir()
-        elif kind == "dangling link":
-            git.symlink_to("nowhere")
+@pytest.mark.parametrize(
+    ("gits", "files", "here", "found"),
+    [
+        (["a/.git/"], ["a"], "a/b/c", "a"),
+        (["a/.git/"], ["a", "a/b"], "a/b", "a/b"),
+        (["a/.git/"], ["a", "a/b/c"], "a/b", "a"),
+        (["a/.git/", "a/b/.git/"], ["a"], "a/b/c", None),
+        (["a/.git/", "a/b/.git/"], ["a", "a/b"], "a/b/c", "a/b"),
+        # A file, as in a linked worktree; a link that leads nowhere
+        (["a/.git/", "a/b/.git"], ["a"], "a/b/c", None),
+        (["a/.git/", "a/b/.git@"], ["a"], "a/b/c", None),
+        # Without any, only in the working directory
+        ([], ["a"], "a/b", None),
+        ([], ["a", "a/b"], "a/b", "a/b"),
+    ],
+)
+def test_the_project_file_is_here_or_above_up_to_git(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    gits: list[str],
+    files: list[str],
+    here: str,
+    found: str | None,
+) -> None:
+    """A GIT_DIR that git has set, as for a hook, changes nothing."""
+    monkeypatch.setenv("GIT_DIR", str(tmp_path))
+    (tmp_path / "a/b/c").mkdir(parents=True)
+    for git in gits:
+        if git.endswith("/"):
+            (tmp_path / git).mkdir()
+        elif git.endswith("@"):
+            (tmp_path / git[:-1]).symlink_to("nowhere")
         else:
-            git.write_text("gitdir: ../.git/worktrees/inner\n")
-        monkeypatch.chdir(project / "inner" / "functions")
+            (tmp_path / git).write_text("gitdir: ../.git/worktrees/b\n")
+    paths = {name: write(tmp_path / name, {US1: entry()}) for name in files}
+    monkeypatch.chdir(tmp_path / here)
 
+    if found:
+        assert located().source == paths[found]
+    else:
         assert not_located().startswith("no service given")
-        path = write(project / "inner", {US1: entry()})
-        assert located().source == path
-
-    def test_without_any_git_only_in_the_working_directory(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        write(tmp_path, {US1: OTHER})
-        (tmp_path / "below").mkdir()
-        monkeypatch.chdir(tmp_path / "below")
-
-        assert not_located().startswith("no service given")
-        path = write(tmp_path / "below", {US1: entry()})
-        assert located().source == path
 
 
 class TestWhichEntryIsTaken:
