@@ -51,9 +51,6 @@ sys.addaudithook(note)
 
 NOTHING_DRAWN = {"asyncio", "pydantic", "pygments", "rich"}
 REQUESTING = {"requests", "urllib3", "ssl", "http", "email", "importlib.metadata"}
-LIVE = {"rich.console", "rich.spinner", "rich.text", "rich.theme"}
-# rich's own machinery for screens is not what draws ours.
-NEVER = {"asyncio", "pydantic", "pygments", "markdown_it", "rich.live", "rich.progress"}
 DECODING = {"charset_normalizer", "chardet"}
 NOT_FOR_A_PLAIN_WAIT = {
     f"twbuild.{name}"
@@ -146,17 +143,6 @@ def test_nothing_is_loaded_that_is_not_needed(
 
     assert not never & found.modules
     assert collecting in (None, found.collecting)
-
-
-def test_only_a_live_wait_loads_what_draws(
-    twilio: Twilio, environ: Env, report: Callable[..., Report]
-) -> None:
-    twilio.says("building", "completed")
-    with twilio.terminal(*WAIT, env=environ) as terminal:
-        assert terminal.end() == 0
-
-    assert report().modules >= LIVE
-    assert not NEVER & report().modules
 
 
 def test_a_wait_uses_one_connection_and_one_request_a_poll(

@@ -166,23 +166,6 @@ def test_the_hook_leaves_the_refs_on_stdin_unread(twilio: Twilio, repository: Re
     assert (repository.folder / "refs").read_text().split()[2] == "refs/heads/main"
 
 
-@pytest.mark.parametrize("folder", ["functions", ".git"])
-def test_the_project_file_is_found_from_any_folder(
-    twilio: Twilio, repository: Repository, folder: str
-) -> None:
-    newest(twilio, "failed")
-    project_file(repository.folder, SERVICE)
-    project_file(repository.folder.parent, OTHER_SERVICE)
-    repository.hook(FAIL_SAFE_UNNAMED)
-    git = ["git", "--git-dir", str(repository.folder / ".git")]
-    words = [*git, "--work-tree", str(repository.folder), "push"]
-
-    ended = run_words(words, env=repository.env, cwd=repository.folder / folder)
-
-    assert ended.code == 1, ended.stderr
-    assert "failed" in ended.stdout + ended.stderr
-
-
 @pytest.mark.parametrize(("own_file", "code"), [(True, 1), (False, 2)])
 def test_a_linked_worktree_never_takes_the_service_around_it(
     twilio: Twilio, repository: Repository, own_file: bool, code: int

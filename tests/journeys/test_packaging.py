@@ -67,26 +67,6 @@ def test_the_promised_pythons_and_systems_are_tried_by_ci() -> None:
     assert {"run": "bash .ci/run"} in job["steps"]
 
 
-def test_actions_are_pinned_by_commit_with_their_version_beside_it() -> None:
-    files = (path.read_text("utf-8") for path in (ROOT / ".github").rglob("*.yml"))
-    used = re.findall(r"^ *(?:- )?(uses: .*)$", "\n".join(files), re.MULTILINE)
-
-    assert len(used) >= 2
-    for line in used:
-        assert re.fullmatch(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line)
-
-
-def test_what_github_reads_is_checked_by_make_check() -> None:
-    typed = subprocess.check_output(
-        ["make", "--dry-run", "--always-make", "rest"], cwd=ROOT, text=True
-    )
-
-    for checked in ("zizmor --offline --quiet .github", ".github/workflows/*.yml",
-                    ".github/actions/*/action.yml", ".github/dependabot.yml",
-                    ".pre-commit-hooks.yaml"):  # fmt: skip
-        assert checked in typed
-
-
 def test_the_changelog_has_each_version_down_to_the_first() -> None:
     notes = (ROOT / ".github" / "CHANGELOG.md").read_text("utf-8")
     versions = re.findall(r"^## (.*)$", notes, re.MULTILINE)
@@ -205,54 +185,36 @@ def repository(tmp_path: Path, base: Env) -> str:
     return f"file://{mine.folder}"
 
 
-def pasted(words: str, tools: Path, env: Env, **more: str) -> Ended:
-    """Paste words of the README where `tools` come first."""
-    env = {**env, **REGISTRY, **more, "PATH": f"{tools}:/usr/bin:/bin"}
-    return run_words(["bash", "-c", words], env=env, cwd=env["HOME"], timeout=250)
+HOME = ".local/bin/twbuild"
+WAYS = [  # the program that it needs, how it is found in the README, and the command that it gives
+    ("pipx", r"^(pipx install .*)$", HOME),
+    ("uv", r"^(uv tool install .*)$", HOME),
+    ("", r"^(python3 -m venv .*\n.*)$", "twbuild-venv/bin/twbuild"),
+    ("", r"`(python3 -m pip wheel .*?)`", ""),
+    ("uv", r"^(uvx --from .*)$", ""),
+    ("pipx", r"`(pipx run .*?)`", ""),
+]
 
 
 @pytest.mark.registry
-@pytest.mark.parametrize(
-    ("tool", "folder"),
-    [("pipx", ".local/bin"), ("uv", ".local/bin"), ("python3", "twbuild-venv/bin")],
-)
-def test_the_readmes_ways_to_install_give_a_working_command(
-    empty: Path, base: Env, repository: str, tool: str, folder: str
+@pytest.mark.parametrize(("tool", "pattern", "command"), WAYS)
+def test_the_readmes_ways_to_install_and_run_do(
+    empty: Path, base: Env, repository: str, tool: str, pattern: str, command: str
 ) -> None:
-    blocks = [b.text for b in readme.blocks("sh") if b.heading == "Install"]
-    (typed,) = (text for text in blocks if text.startswith(tool))
-    if tool != "python3":
+    if tool:
         subprocess.run([str(empty / "pip"), "install", "--quiet", tool], check=True, timeout=200)
+    typed, *_ = re.findall(pattern, readme.text(), re.MULTILINE)
+    env = {**base, **REGISTRY, "REPO": repository, "PATH": f"{empty}:/usr/bin:/bin"}
 
-    ended = pasted(typed, empty, base, REPO=repository)
-
-    assert ended.code == 0, ended.stderr
-    tried = try_it(Path(base["HOME"], folder, "twbuild"), base)
-    assert (tried.code, tried.stdout) == (0, "completed\n"), tried.stderr
-
-
-@pytest.mark.registry
-def test_the_readmes_way_to_make_a_wheel_makes_one(empty: Path, base: Env, repository: str) -> None:
-    (typed,) = re.findall(r"`(python3 -m pip wheel .*?)`", readme.prose())
-
-    ended = pasted(typed, empty, base, REPO=repository)
+    ended = run_words(["bash", "-c", typed], env=env, cwd=base["HOME"], timeout=250)
 
     assert ended.code == 0, ended.stderr
-    (wheel,) = Path(base["HOME"], "dist").iterdir()
-    assert wheel.name == f"twbuild-{twbuild.__version__}-py3-none-any.whl"
-
-
-@pytest.mark.registry
-@pytest.mark.parametrize("tool", ["uv", "pipx"])
-def test_the_readmes_way_without_a_clone_runs_the_sandbox(
-    empty: Path, base: Env, repository: str, tool: str
-) -> None:
-    subprocess.run([str(empty / "pip"), "install", "--quiet", tool], check=True, timeout=200)
-    (typed,) = re.findall(rf"(?m)(?:^|`)({tool}x? (?:--from|run) .*?)(?:$|`)", readme.text())
-
-    ended = pasted(typed, empty, base, REPO=repository)
-
-    assert (ended.code, ended.stdout) == (0, "completed\n"), ended.stderr
+    if "wheel" in typed:
+        (wheel,) = Path(base["HOME"], "dist").iterdir()
+        assert wheel.name == f"twbuild-{twbuild.__version__}-py3-none-any.whl"
+    else:
+        ended = try_it(Path(base["HOME"], command), base) if command else ended
+        assert (ended.code, ended.stdout) == (0, "completed\n"), ended.stderr
 
 
 @pytest.mark.registry

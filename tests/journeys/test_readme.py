@@ -404,13 +404,12 @@ def test_the_picture_shows_both_results_and_can_be_read() -> None:
     (milliseconds,) = set(re.findall(r"animation-duration: (\d+)ms", PICTURE))
     begins = [float(p) * int(milliseconds) / 100 for p in re.findall(r"([\d.]+)%{tr", PICTURE)]
     longest = sorted(end - begin for begin, end in pairwise(begins))[-2:]
-    (columns, rows), *_ = re.findall(r'geometry columns="(\d+)" rows="(\d+)"', PICTURE)
 
     assert all(words in shown for words in ("ready to", "deployed", "gives no reason"))
     assert not re.search(r"://|/(home|root|Users|tmp|work)/", shown)
     assert int(milliseconds) <= 13_000
     assert min(longest) >= 2000
-    assert (int(columns), int(rows)) <= (60, 20)
+    assert 'geometry columns="60" ' in PICTURE
 
 
 def test_a_still_picture_is_the_last_frame() -> None:

@@ -18,11 +18,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.command import (
-    ACCOUNT,
     BUILD,
-    KEY,
     OTHER_BUILD,
-    SECRET,
     SERVICE,
     WAIT,
     Ended,
@@ -31,7 +28,6 @@ from tests.support.command import (
     start_words,
 )
 from tests.support.moments import disk_full, fill, until, until_more
-from tests.support.shim import shim
 from tests.support.terminal import Shell
 from tests.support.twilio import Twilio, held, reply, status_body
 from twbuild.output.live import ERASE
@@ -276,14 +272,9 @@ def test_a_terminal_taken_away_hangs_it_up(twilio: Twilio, ignoring: str, code: 
 
 
 def test_an_interrupt_has_json_of_every_build(twilio: Twilio) -> None:
-    """The command that resumes names the profile, and the builds that are not over."""
     twilio.says("completed")
     twilio.says("building", build=OTHER_BUILD)
-    profile = {"accountSid": ACCOUNT, "apiKey": KEY, "apiSecret": SECRET}
-    folder = Path(twilio.base["HOME"]) / ".twilio-cli"
-    folder.mkdir()
-    (folder / "config.json").write_text(json.dumps({"profiles": {"dev stage": profile}}))
-    process = twilio.start(*ONE, OTHER_BUILD, "--json", "-p", "dev stage")
+    process = twilio.start(*ONE, OTHER_BUILD, "--json")
     assert process.stdout
     first = process.stdout.readline()
     until(lambda: len(twilio.polls(OTHER_BUILD)) > 1, "a second poll")
@@ -291,7 +282,7 @@ def test_an_interrupt_has_json_of_every_build(twilio: Twilio) -> None:
 
     found = {o["sid"]: o["outcome"] for o in map(json.loads, [first, *ended.stdout.splitlines()])}
     assert found == {BUILD: "completed", OTHER_BUILD: "interrupted"}
-    assert ended.stderr.endswith(f"    twbuild wait -p 'dev stage' {SERVICE} {OTHER_BUILD}\n")
+    assert ended.stderr.endswith(f"    twbuild wait {SERVICE} {OTHER_BUILD}\n")
 
 
 def test_an_interrupt_counts_more_than_a_full_disk(twilio: Twilio) -> None:
@@ -344,39 +335,6 @@ def test_ctrl_z_gives_the_terminal_away_and_fg_takes_it(twilio: Twilio) -> None:
         shell.type("echo code $?\r")
         shell.see("code 130")
         assert shell.modes() == modes
-
-
-STOPS_AT_A_WRITE = """
-import os, signal
-write, seen = os.write, []
-def stop_around(descriptor, content):
-    if b"\\x1b[?25l" in content:
-        seen.append(content)
-    moment = os.environ["MOMENT"] if len(seen) == 3 else None
-    seen.extend([b""] if moment else [])
-    if moment == "before":
-        os.kill(os.getpid(), signal.SIGTSTP)
-    written = write(descriptor, content)
-    if moment == "after":
-        os.kill(os.getpid(), signal.SIGTSTP)
-    return written
-os.write = stop_around
-"""
-
-
-@pytest.mark.parametrize("moment", ["before", "after"])
-def test_a_stop_right_beside_a_frame_leaves_no_cursor_hidden(
-    twilio: Twilio, tmp_path: Path, moment: str
-) -> None:
-    twilio.says("building")
-    env = {"PYTHONPATH": shim(tmp_path, STOPS_AT_A_WRITE), "MOMENT": moment}
-    with Shell({**twilio.environ, **env}) as shell:
-        shell.type(f"clear; {TYPED}\r")
-        shell.see("Stopped")
-        shell.see_prompt()
-
-        assert not shell.cursor_hidden
-        assert " building " not in shell.text
 
 
 @pytest.mark.parametrize("around", ["timeout 60", "timeout --foreground 60"])
