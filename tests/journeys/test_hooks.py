@@ -132,17 +132,6 @@ def test_a_mistake_in_the_hook_itself_stops_the_push(
     assert STOPPED.format(NOT_FOUND if "old" in becomes else 2) in ended.stderr
 
 
-def test_a_push_passes_the_hook_as_its_message_says(twilio: Twilio, repository: Repository) -> None:
-    newest(twilio, "failed", service=NAMED)
-    repository.hook(FAIL_SAFE)
-    stopped = repository.push()
-    command = stopped.stderr.partition("To push anyway: ")[2].splitlines()[0]
-
-    ended = run_words(command.split(), env=repository.env, cwd=repository.folder)
-
-    assert (ended.code, repository.pushed()) == (0, True), ended.stderr
-
-
 def test_a_hook_in_the_sandbox_stops_git_and_pushes_nothing(repository: Repository) -> None:
     repository.push()
     before = repository.git("rev-parse", "main", cwd=repository.remote)
@@ -154,16 +143,6 @@ def test_a_hook_in_the_sandbox_stops_git_and_pushes_nothing(repository: Reposito
     assert STOPPED.format(1) in ended.stderr
     assert "failed to push some refs" in ended.stderr
     assert repository.git("rev-parse", "main", cwd=repository.remote) == before
-
-
-def test_the_hook_leaves_the_refs_on_stdin_unread(twilio: Twilio, repository: Repository) -> None:
-    newest(twilio, "completed", service=NAMED)
-    shebang, _, rest = FAIL_SAFE.partition("\n")
-    repository.hook(f"{shebang}\n({rest}) || exit\ncat > refs\n")
-
-    repository.push()
-
-    assert (repository.folder / "refs").read_text().split()[2] == "refs/heads/main"
 
 
 @pytest.mark.parametrize(("own_file", "code"), [(True, 1), (False, 2)])

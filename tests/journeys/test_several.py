@@ -68,24 +68,6 @@ def test_one_deadline_for_all_and_only_running_builds_are_resumed(twilio: Twilio
     )
 
 
-def test_at_a_terminal_verdicts_come_last_in_the_order_given(twilio: Twilio) -> None:
-    twilio.says("building", build=(A, B, C))
-    with twilio.terminal(*WAIT[:-1], C, A, B) as terminal:
-        terminal.see_that(lambda: terminal.text.count(" building ") == 3, "three rows")
-        rows = [line[19:] for line in terminal.lines[1:-1]]
-        assert rows == [C, A, B]
-        twilio.says("completed", build=A)
-        terminal.see_that(lambda: re.search(rf"✓ completed +0:0. +{A}", terminal.text), "a mark")
-        assert "ready to deploy" not in terminal.text
-        twilio.says("completed", build=B)
-        twilio.says("completed", build=C)
-        assert terminal.end() == 0
-        *verdicts, summary = terminal.lines[1:]
-        assert summary.startswith("3 builds: 3 completed (waited ")
-        reported = [line.partition("  ready to deploy")[0] for line in verdicts]
-        assert reported == [f"✓ completed  {sid}" for sid in (C, A, B)]
-
-
 def test_one_build_that_hangs_keeps_no_other_from_its_verdict(twilio: Twilio) -> None:
     finished = threading.Event()
     twilio.says(held(finished))

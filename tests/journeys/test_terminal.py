@@ -350,10 +350,11 @@ def test_a_crash_gives_the_cursor_back_and_tells_no_secret(twilio: Twilio, tmp_p
 
 
 def test_sixty_builds_never_outgrow_the_window(twilio: Twilio) -> None:
-    """What is not read for a while is whole again, and no frame made the screen scroll."""
+    """Nor does it scroll; what was not read for a while is whole again; verdicts come as given."""
     sids = SIDS[:60]
+    given = sids[::-1]
     twilio.says("building", build=sids)
-    script = f"seq 50; exec twbuild wait -i 1s {SERVICE} {' '.join(sids)}"
+    script = f"seq 50; exec twbuild wait -i 1s {SERVICE} {' '.join(given)}"
     with twilio.terminal(script=script, columns=90, rows=40) as terminal:
         terminal.see("0 of 60")
         terminal.see(" building ", 38)
@@ -363,11 +364,12 @@ def test_sixty_builds_never_outgrow_the_window(twilio: Twilio) -> None:
             terminal.see(f"{last} of 60")
             terminal.see_that(lambda: terminal.text.count(" building ") == rows, "rows")  # noqa: B023
             assert len(terminal.screen.gone) == history
+            assert "ready to deploy" not in terminal.text, "verdicts come at the end"
         time.sleep(4)  # more frames than the kernel keeps for a terminal
         twilio.says("completed", build=sids[50:])
         assert terminal.end() == 0
         assert terminal.everything[:51] == [*map(str, range(1, 51)), twilio.notice]
         *reported, summary = terminal.everything[51:]
         assert summary.startswith("60 builds: 60 completed (waited ")
-        assert [line[: 13 + 34] for line in reported] == [f"✓ completed  {sid}" for sid in sids]
+        assert [line[: 13 + 34] for line in reported] == [f"✓ completed  {sid}" for sid in given]
         assert not terminal.cursor_hidden
