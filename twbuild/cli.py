@@ -7,9 +7,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, cast
 
-from twbuild import completion, options
+from twbuild import completion, help_texts, options
 from twbuild.config import target
-from twbuild.durations import DURATION_FORMS
 from twbuild.errors import CommandHint, UsageError
 from twbuild.invocation import program
 from twbuild.options import environment, typer
@@ -20,39 +19,6 @@ from twbuild.text import pasteable, printable, visible
 from twbuild.watch_options import WatchOptions
 
 # No `from __future__ import annotations`: Typer would compile each annotation twice.
-
-
-EXIT_CODES = "Exit codes:\n\n" + "\n".join(f"{code.value:>3}  {code.meaning}" for code in ExitCode)
-FIRST_STEPS = """First steps:
-
-  twbuild sandbox
-  twbuild wait my-service ZB... && ./deploy.sh
-
-The sandbox needs no account.
-Credentials: TWILIO_API_KEY and TWILIO_API_SECRET, or a twilio-cli profile."""
-ALL_CODES = "All: twbuild --help."
-WAIT_EXAMPLES = f"""Examples:
-
-  twbuild wait my-service ZB... && ./deploy.sh
-  twbuild wait -t 30m my-service ZB... ZB...
-  twbuild wait -p dev my-service
-
-DURATION: {DURATION_FORMS}.
-Exit codes: 0 completed, 1 failed, 124 timeout. {ALL_CODES}"""
-STATUS_EXAMPLES = f"""Examples:
-
-  twbuild status my-service ZB...
-  twbuild status --json my-service
-
-Exit codes: 0 completed, 1 failed, 8 still building. {ALL_CODES}"""
-SANDBOX_EXAMPLES = f"""Examples:
-
-  twbuild sandbox
-  twbuild sandbox bash
-  twbuild sandbox --outcome failed git push --dry-run
-
-DURATION: {DURATION_FORMS}.
-Exit codes: COMMAND's own; 126 not executable, 127 not found."""
 
 # click's UsageError: Typer has no name for it.
 _Mistake = cast(type[Exception], typer.BadParameter.__mro__[1])
@@ -74,7 +40,7 @@ app = typer.Typer(
     help="Watch a Twilio Serverless Build until it is completed or failed.",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=f"{FIRST_STEPS}\n\n{EXIT_CODES}",
+    epilog=help_texts.FIRST_STEPS,
 )
 
 
@@ -84,7 +50,9 @@ def _main(version: options.VersionOption = False) -> None:
 
 
 @app.command(
-    "wait", help="Wait until every named build is completed or failed.", epilog=WAIT_EXAMPLES
+    "wait",
+    help="Wait until every named build is completed or failed.",
+    epilog=help_texts.WAIT_EXAMPLES,
 )
 def _wait(
     service: options.ServiceArgument = None,
@@ -107,7 +75,7 @@ def _wait(
 @app.command(
     "status",
     help="Print a build's status and exit with a matching code.",
-    epilog=STATUS_EXAMPLES,
+    epilog=help_texts.STATUS_EXAMPLES,
     context_settings={"allow_extra_args": True},  # `target` says what is wrong with more builds
 )
 def _status(
@@ -128,7 +96,7 @@ def _status(
 @app.command(
     "sandbox",
     help="Run COMMAND against a local fake of Twilio's API, no account needed.",
-    epilog=SANDBOX_EXAMPLES,
+    epilog=help_texts.SANDBOX_EXAMPLES,
     context_settings={"allow_interspersed_args": False},
 )
 def _sandbox(
@@ -142,7 +110,7 @@ def _sandbox(
     if words and words[0] in COMMANDS:
         raise UsageError(
             f"'{words[0]}' is a command of twbuild, not a program",
-            *_meant("sandbox", *program(), *words),
+            *_meant(["sandbox", *program(), *words]),
             _usage("sandbox"),
         )
     return Action(lambda: _run_in_sandbox(words, outcome, build_time))
@@ -194,6 +162,8 @@ def _print(text: str, code: ExitCode) -> int:
 
 def _parse(arguments: list[str]) -> tuple[object, str]:
     """What Typer makes of the arguments, and what it prints. Raises UsageError."""
+    if any(re.match("-[a-z]{3}", word) for word in arguments):
+        _check_dashes(arguments)
     try:
         return _typer(arguments)
     except _Mistake as error:
@@ -205,6 +175,16 @@ def _parse(arguments: list[str]) -> tuple[object, str]:
         raise UsageError(sentence, *meant, _usage(*arguments[:1])) from None
 
 
+def _check_dashes(arguments: Sequence[str]) -> None:
+    """Refuse `-timeout`, which Typer takes for `-t imeout`."""
+    from twbuild import suggestions
+
+    if meant := suggestions.with_two_dashes(arguments, _options()):
+        raise UsageError(
+            "a long option begins with two dashes", *_meant(meant), _usage(*arguments[:1])
+        )
+
+
 def _typer(arguments: Sequence[str]) -> tuple[object, str]:
     """What Typer makes of the arguments, and what it prints, as it suits stdout."""
     encoding = streams.encoding(streams.STDOUT)
@@ -212,7 +192,7 @@ def _typer(arguments: Sequence[str]) -> tuple[object, str]:
     to_terminal = os.isatty(streams.STDOUT)
     styled = to_terminal and streams.speaks_escapes()
     variables = {
-        "TERMINAL_WIDTH": str(min(_columns(), MAX_COLUMNS)),
+        "TERMINAL_WIDTH": str(min(streams.columns_of_help(), MAX_COLUMNS)),
         "FORCE_COLOR": "1" if styled else None,
         "_TYPER_FORCE_DISABLE_TERMINAL": None if styled else "1",
     }
@@ -223,43 +203,47 @@ def _typer(arguments: Sequence[str]) -> tuple[object, str]:
     return parsed, "\n".join(lines).strip("\n")
 
 
-def _columns() -> int:
-    """The window's own width, else COLUMNS, else 80."""
-    for descriptor in (streams.STDOUT, streams.STDERR, streams.STDIN):
-        with contextlib.suppress(OSError):
-            return os.get_terminal_size(descriptor).columns or 80
-    columns = os.environ.get("COLUMNS", "")
-    return int(columns) if re.fullmatch("[1-9][0-9]{0,4}", columns) else 80
-
-
 def _suggestion(arguments: Sequence[str], option: str | None) -> list[str]:
     """What was probably meant by an unknown command or option; a hint, or none."""
     from twbuild import suggestions
 
-    group = cast(Any, typer.main.get_command(app))
-    known = {
-        name: [word for parameter in group.commands[name].params for word in parameter.opts]
-        for name in COMMANDS
-    }
+    known = _options()
     first = arguments[0]
     if option is None:
-        return [] if first in COMMANDS else _meant(*suggestions.for_command(arguments, known))
+        if first in COMMANDS:
+            return []
+        words = suggestions.for_command(arguments, known)
+        return _meant(words, names_service=first in words)
     if option in known.get(first, ()):
         return []  # it has the option: another mistake
     words = suggestions.for_option(arguments, option, known)
-    return _meant(*words) or suggestions.in_words(option, known)
+    return _meant(words) or suggestions.in_words(option, known)
 
 
-def _meant(*words: str) -> list[str]:
-    """The hint with a command to paste; none where it would not do, or cannot be seen whole."""
+def _options() -> dict[str, list[str]]:
+    """The options of each command, as they are typed."""
+    group = cast(Any, typer.main.get_command(app))
+    return {
+        name: [word for parameter in group.commands[name].params for word in parameter.opts]
+        for name in COMMANDS
+    }
+
+
+def _meant(words: Sequence[str], *, names_service: bool = True) -> list[str]:
+    """The hint with a command to paste; none where it would not do, or cannot be seen whole.
+
+    Without `names_service` a word is left out that may be the service.
+    """
     if not words or any(word != visible(word) for word in words):
         return []
     try:
         parsed, _ = _typer(_expanded(words))
+        arguments = parsed.arguments if isinstance(parsed, Action) else ()
+        named = target.parse(arguments)
     except (_Mistake, UsageError):
         return []
-    arguments = parsed.arguments if isinstance(parsed, Action) else ()
-    if arguments and target.lacks_service(arguments, os.environ):
+    is_left_out = not names_service and named.builds and not named.service
+    if is_left_out or (arguments and target.lacks_service(arguments, os.environ)):
         words = (words[0], "SERVICE", *words[1:])
     return [CommandHint("Did you mean: ", pasteable([*program(), *words]))]
 

@@ -25,7 +25,8 @@ def program() -> list[str]:
 
 def typed(*added: str) -> list[str]:
     """The words of this run, with options `added` behind the command's name."""
-    return [*program(), *sys.argv[1:2], *added, *sys.argv[2:]]
+    at = 2 if sys.argv[1:2] == ["--"] else 1
+    return [*program(), *sys.argv[at : at + 1], *added, *sys.argv[at + 1 :]]
 
 
 def _with_python() -> list[str]:

@@ -37,12 +37,12 @@ def printable(text: object, limit: int = MAX_CHARACTERS) -> str:
     """
     line = re.sub(r"\r\n|\r|\n", " ", str(text)[: 2 * limit + 2])
     shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
-    return _harmless(shown, limit)
+    return _harmless(re.sub(_INVISIBLE, _escape, shown), limit)
 
 
 def quoted(text: str) -> str:
     """`text` in quotation marks as typed, each invisible character as an escape."""
-    return _harmless(re.sub(_INVISIBLE, _escape, repr(text[:MAX_CHARACTERS])), MAX_CHARACTERS)
+    return printable(repr(text[:MAX_CHARACTERS]))
 
 
 def named(name: str) -> str:
@@ -99,6 +99,8 @@ def plain(line: Line) -> str:
 
 def _typed(word: str) -> str:
     quoted_word = shlex.quote(word)
+    if quoted_word == word and "=" in word and not word.startswith("-"):
+        quoted_word = f"'{word}'"  # an assignment; and zsh has =PROGRAM
     argument = _argument(word)
     is_read_back = word.isascii() or _on_stderr(word) == argument
     if is_read_back and quoted_word == printable(quoted_word, len(quoted_word)):

@@ -42,5 +42,6 @@ class WatchOptions(NamedTuple):
             ("-i", self.interval_seconds, INTERVAL_SECONDS),
             ("-t", self.timeout_seconds, TIMEOUT_SECONDS),
         ):
-            words += [option, f"{seconds:.10g}s"] if seconds != default else []
+            number = f"{seconds:f}".rstrip("0").rstrip(".")
+            words += [option, f"{number}s"] if seconds != default else []
         return words

@@ -77,6 +77,15 @@ MEANT = [
     (["wait", "-q", "--tiemout=5m"], "Did you mean: twbuild wait -q --timeout 5m", "twbuild wait"),
     (["wait", SERVICE, BUILD, "-i"], "requires an argument", "twbuild wait"),
     (["watch", SERVICE, BUILD], "watch", "twbuild"),
+    (["state", "-q", BUILD], f"Did you mean: twbuild status SERVICE -q {BUILD}", "twbuild"),
+    (["sandbox-api", BUILD], f"Did you mean: twbuild wait sandbox-api {BUILD}", "twbuild"),
+    (["WAIT", "x", BUILD], f"Did you mean: twbuild wait x {BUILD}", "twbuild"),
+    (["wait", "-timeout", "5m", "x"], "mean: twbuild wait --timeout 5m x", "twbuild wait"),
+    (["status", "-profile=a b", "x"], "mean: twbuild status '--profile=a b' x", "twbuild status"),
+    (["-p", "wait", "status", SERVICE], "-p is an option of twbuild wait", "twbuild"),
+    (["-version"], "Did you mean: twbuild --version", "twbuild"),
+    (["wait", "--version"], "Did you mean: twbuild --version", "twbuild wait"),
+    (["status", "--watch=true", "x"], "Did you mean: twbuild wait x", "twbuild status"),
     (["--json"], "--json", "twbuild"),
 ]
 
@@ -107,6 +116,11 @@ def test_a_mistyped_command_or_option_suggests_what_was_meant(
         ["wait", "--colour"],
         ["wait", "--tiemout", "soon"],
         ["wait", "--service"],
+        ["status", "-watch", BUILD],
+        ["--watch=5", "x", "y", BUILD],
+        ["--service", "", BUILD],
+        ["sandbox", "--watch", "git", "push"],
+        ["sandbox", "--service", "x", "bash"],
     ],
     ids=str,
 )
@@ -125,8 +139,8 @@ URL = f"https://serverless.twilio.com/v1/Services/{SERVICE}/Builds/{BUILD}/Statu
     [
         (["status", URL], f"status {SERVICE} {BUILD}"),
         (
-            ["wait", "-p", "a b", "-t", "30m", "-i500ms", "-qv", "--json", f"{SERVICE}/{BUILD}"],
-            f"wait -p 'a b' --json -q -v -i 0.5s -t 1800s {SERVICE} {BUILD}",
+            ["wait", "-p", "a b", "-t", "30m", "-i0.25s", "-qv", "--json", f"{SERVICE}/{BUILD}"],
+            f"wait -p 'a b' --json -q -v -i 0.25s -t 1800s {SERVICE} {BUILD}",
         ),
         (["status", "--json", f"{SERVICE}/{BUILD}"], f"status --json {SERVICE} {BUILD}"),
         (["status", "-p", "x", BUILD, OTHER_BUILD], f"wait -p x SERVICE {BUILD} {OTHER_BUILD}"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import unicodedata
+from shutil import which
 
 import pytest
 from hypothesis import example, given
@@ -14,6 +15,7 @@ from twbuild.text import counted, is_placeholder, listed, pasteable, printable, 
 # Control, format, surrogate, private use, line and paragraph separator.
 DANGEROUS = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 
+NOT_SHOWN = "#\u115f\u1160\u3164\uffa0"  # letters, but Hangul's fillers
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=400)
 AWKWARD_TEXT = st.text(st.sampled_from("#a\r\n\x1b\u2028\u202e\ud800\ue000\U000e0001'\\"))
 
@@ -33,6 +35,7 @@ AWKWARD_TEXT = st.text(st.sampled_from("#a\r\n\x1b\u2028\u202e\ud800\ue000\U000e
         ("::error::x", "::error::x"),
         ("##vso[task.complete]", "# #vso[task.complete]"),
         ("a#b", "a#b"),
+        ("a\ufe0f\u3164", "a\\ufe0f\\u3164"),
         ("#\n#", "# #"),
         (None, "None"),
         ("a" * 300, "a" * 300),
@@ -64,7 +67,9 @@ def test_no_text_is_a_command_to_terminal_or_log(text: str) -> None:
         assert len(shown) <= 300
 
 
-@given(st.text(st.characters(categories=["L", "N", "P"], exclude_characters="#"), max_size=300))
+@given(
+    st.text(st.characters(categories=["L", "N", "P"], exclude_characters=NOT_SHOWN), max_size=300)
+)
 def test_what_is_printable_and_short_stands_as_it_is(text: str) -> None:
     assert printable(text) == text
 
@@ -105,18 +110,20 @@ def test_what_was_typed_is_quoted_with_each_stray_character_visible(typed: str, 
 NAMES = [
     *("dev", "my profile", "it's", 'say "x"', "$(touch x)", "`touch x`", "a;b", "a\\b", "-n", "*"),
     *("~", "!x", "a##b", "###", "grün", "x\x1b[2J", "two\nlines", "\u202edlrow", "it's\x07##\\'"),
-    *("l" * 400, "no UTF-8: \udcff"),
+    *("l" * 400, "no UTF-8: \udcff", "=sh", "--x==sh", "a=b", "\ufe0f"),
 ]
 
 
 def test_pasted_into_a_shell_it_is_the_same_command() -> None:
     typed = pasteable(NAMES)
-    words = ["bash", "--norc", "-c", f"printf '%s\\0' {typed}"]
-    printed = subprocess.run(words, stdout=subprocess.PIPE, check=True, timeout=30).stdout
-
+    for shell in (["bash", "--norc"], ["zsh", "-f"]):
+        if which(shell[0]):
+            words = [*shell, "-c", f"printf '%s\\0' {typed}"]
+            printed = subprocess.run(words, stdout=subprocess.PIPE, check=True, timeout=30).stdout
+            assert printed.decode("utf-8", "surrogateescape").split("\0")[:-1] == NAMES
     assert typed.isprintable()
     assert "##" not in typed
-    assert printed.decode("utf-8", "surrogateescape").split("\0")[:-1] == NAMES
+    assert pasteable(["a=1/twbuild"]) == "'a=1/twbuild'"
 
 
 @pytest.mark.parametrize(

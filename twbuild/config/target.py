@@ -23,8 +23,9 @@ _SMALL_SID = f"[zZ][sSbB]{sids.DIGITS}"
 _NAMED = (
     f"(?<![A-Za-z0-9])(?:{sids.SERVICE}|{sids.BUILD})(?![A-Za-z0-9])"
     f"|(?<=/Services/){sids.SERVICE_NAME}(?=/|$)"
-    f"|^(?!Builds/){sids.SERVICE_NAME}(?=[/:, ]+(?:Builds/)?{sids.BUILD})"
+    f"|^(?!Builds/|(?i:sid|build)[:=]){sids.SERVICE_NAME}(?=[/:, ]+(?:Builds/)?{sids.BUILD})"
 )
+_LABELS = {"sid", "build", "builds"}  # before a build: no name of a service
 
 
 class Target(NamedTuple):
@@ -96,14 +97,12 @@ def _parse(arguments: Sequence[str]) -> Arguments:
 def _named_in(arguments: Sequence[str]) -> list[str]:
     """The service and the builds that the arguments contain; none where one contains no more."""
     found: dict[str, str] = {}
-    for position, argument in enumerate(arguments):
-        new = [name for name in _names(argument, arguments[0]) if name.lower() not in found]
-        if not new:
+    for argument in arguments:
+        names = _names(argument, arguments[0])
+        new = [name for name in names if name.lower() not in found]
+        if not new or (names[0].startswith("ZB") and _may_name_service(argument, names[0])):
             return []
         found.update((name.lower(), name) for name in new)
-        before = argument.partition(new[0])[0]
-        if position == 0 and new[0].startswith("ZB") and re.search("[A-Za-z0-9]", before):
-            return []  # it may be the name of a service
     builds = [name for name in found.values() if name.startswith("ZB")]
     services = [name for name in found.values() if name not in builds]
     words = [*services, *builds]
@@ -112,6 +111,14 @@ def _named_in(arguments: Sequence[str]) -> list[str]:
     except UsageError:
         return []
     return words
+
+
+def _may_name_service(argument: str, build: str) -> bool:
+    """Whether a service may be named before the build, in a form that is not known."""
+    before = argument[: max(0, argument.find(build))].lower()
+    if "://" in before:
+        return "/services/" in before
+    return bool(set(re.findall(r"\w+", before)) - _LABELS)
 
 
 def _names(argument: str, first: str) -> list[str]:

@@ -94,6 +94,16 @@ def lift_pause(descriptor: int) -> None:
         termios.tcflow(descriptor, termios.TCOON)
 
 
+def columns_of_help() -> int:
+    """The window's own width, whichever stream leads to it, else COLUMNS, else 80."""
+    for descriptor in (STDOUT, STDERR, STDIN):
+        with contextlib.suppress(OSError):
+            return os.get_terminal_size(descriptor).columns or 80
+    columns = os.environ.get("COLUMNS", "")
+    is_number = columns.isascii() and columns.isdigit() and len(columns) < 6
+    return (int(columns) if is_number else 0) or 80
+
+
 def window(descriptor: int) -> tuple[int, int]:
     """Columns and rows of a terminal, whatever COLUMNS says; 80 and 24 where it has none."""
     try:

@@ -180,12 +180,15 @@ class TestArguments:
             (["my-app", f"{BUILD} ", OTHER_BUILD[2:]], "NBO"),
             ([SERVICE, f"{BUILD}\r"], "SB"),
             (["my-app", f"sid={BUILD}"], "NB"),
+            ([f"Build: {BUILD}"], "UB"),
+            ([f"build/{BUILD}"], "LB"),
             ([BUILD, SERVICE], "SB"),
             ([f"-x/{BUILD}"], "DB"),
         ],
     )
     def test_sids_in_something_become_a_command(self, typed: list[str], command: str) -> None:
         names = {"S": SERVICE, "B": BUILD, "O": OTHER_BUILD, "N": "my-app", "U": "SERVICE"}
+        names["L"] = "build"
         words = " ".join({**names, "D": "-- -x"}[letter] for letter in command)
 
         for name in ("status", "wait"):
@@ -207,6 +210,9 @@ class TestArguments:
             [f"{API}/Services/my.app/Builds/{BUILD}"],
             ["functions/a.js"],
             ["my-app", ""],
+            [f"\u672c\u756a/{BUILD}"],
+            [OTHER_BUILD, f"api;{BUILD}"],
+            ["my-app", f"https://api.example.test/v1/services/other/builds/{BUILD}"],
         ],
     )
     def test_no_command_is_suggested_where_it_would_be_a_guess(self, typed: list[str]) -> None:
