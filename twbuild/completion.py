@@ -83,11 +83,14 @@ def _install(typer: Typer, files: Sequence[str]) -> str:
 
 
 def _check_writable(path: str) -> None:
-    """Raise OSError where a file cannot be written or created, ValueError where it is not text."""
+    """Raise OSError where a file cannot be written or created, or is not text."""
     number = 0
     if os.path.isfile(path):
         with open(path, "r+") as file:
-            file.read()
+            try:
+                file.read()
+            except UnicodeDecodeError:
+                number = errno.EILSEQ
     elif os.path.exists(path):
         number = errno.EISDIR if os.path.isdir(path) else errno.EINVAL
     else:

@@ -18,7 +18,7 @@ PROGRESS_VARIABLE = "TWBUILD_PROGRESS"
 OUTCOMES = ("completed", "failed")
 HOUR, WEEK = 3600.0, 7 * 86400.0
 
-_SAFE_NAME = "[A-Za-z0-9._ -]+"  # shells evaluate what completion offers
+_SAFE_NAME = "[A-Za-z0-9._-]+"  # shells split and evaluate what completion offers
 
 
 @contextlib.contextmanager

@@ -163,12 +163,12 @@ def test_it_ends_with_commands_code(base: Env, words: list[str], code: int) -> N
     assert ("twbuild: error: " in ended.stderr) is (code in (126, 127))
 
 
-def test_stdin_and_stdout_are_commands(base: Env) -> None:
-    command = "cat; echo reported >&2; exit 3"
-    script = f"printf 'refs/heads/main\\n' | {TWBUILD} sandbox sh -c '{command}'"
+def test_each_open_descriptor_is_commands(base: Env) -> None:
+    command = f"{TWBUILD} sandbox sh -c 'cat; cat <&3; echo reported >&2; exit 3'"
+    script = f"printf 'refs/heads/main\\n' | {command} 3<<END\nof the caller\nEND"
     ended = run_words(["sh", "-c", script], env=base)
 
-    assert (ended.code, ended.stdout) == (3, "refs/heads/main\n")
+    assert (ended.code, ended.stdout) == (3, "refs/heads/main\nof the caller\n")
     assert ended.stderr == f"{SUPPLIED}reported\n"
 
 
@@ -280,6 +280,13 @@ def test_without_a_terminal_signals_are_forwarded_and_nothing_is_left(
     assert not os.path.exists(folder)
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid), 0)
+
+
+def test_without_a_terminal_only_command_and_sandbox_stop(base: Env) -> None:
+    """The program that continues them, here timeout(1), may be in their process group."""
+    script = f"timeout 1 {TWBUILD} sandbox sh -c 'kill -TSTP $$; sleep 9'; exit $?"
+
+    assert run_words(["sh", "-c", script], env=base, start_new_session=True).code == 124
 
 
 @pytest.mark.parametrize(
@@ -402,7 +409,7 @@ def test_nothing_is_offered_that_ends_with_the_sandbox(base: Env) -> None:
 
 
 def test_a_shell_in_the_sandbox_begins_with_what_to_type(base: Env) -> None:
-    with Terminal([TWBUILD, "sandbox", "sh"], base, 120) as terminal:
+    with Terminal([TWBUILD, "sandbox", "bash", "--norc"], base, 120) as terminal:
         terminal.see("  (exit leaves the sandbox)")
         assert "Try: twbuild wait demo ZB" in terminal.text
         terminal.type(f"twbuild wait -t 300ms demo {BUILD}; exit\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -221,7 +222,7 @@ p._iter_process_parents = none
 @pytest.mark.parametrize(
     ("home", "in_the_way", "first", "reported"),
     [
-        ("home", ".bashrc", "", "completion cannot be installed: UnicodeDecodeError"),
+        ("home", ".bashrc", "", f".bashrc: {os.strerror(errno.EILSEQ).lower()}"),
         ("home", ".bashrc|", "", ".bashrc: invalid argument"),
         ("home", ".bash_completions", "", ".bash_completions: not a directory"),
         ("it's", "", "", "HOME contains a character that shells would obey"),

@@ -96,11 +96,18 @@ def test_variables_are_set_and_restored_after_an_error(monkeypatch: pytest.Monke
     assert dict(os.environ) == before
 
 
-def test_no_profile_is_completed_whose_name_a_shell_would_run(
+def test_no_profile_is_completed_whose_name_a_shell_would_split_or_run(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    profiles: dict[str, object] = {"dev": {}, "eu 1.x_-": {}, "$(reboot)": {}, "`x`": {}, "a;b": {}}
+    profiles: dict[str, object] = {
+        "dev": {},
+        "eu-1.x_": {},
+        "a b": {},
+        "$(reboot)": {},
+        "`x`": {},
+        "a;b": {},
+    }
     (tmp_path / "config.json").write_text(json.dumps({"profiles": profiles}))
     monkeypatch.setenv("TWILIO_CONFIG_DIR", str(tmp_path))
 
-    assert options.ProfileOption.__metadata__[0].autocompletion() == ["dev", "eu 1.x_-"]  # type: ignore[attr-defined]
+    assert options.ProfileOption.__metadata__[0].autocompletion() == ["dev", "eu-1.x_"]  # type: ignore[attr-defined]

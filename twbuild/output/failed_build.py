@@ -5,7 +5,6 @@ Twilio gives no reason for a failed build. Nothing is written here.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 from datetime import datetime, timezone
 
@@ -15,7 +14,6 @@ from twbuild.text import MAX_LISTED, Line, counted, listed, printable
 from twbuild.watch.earlier import Changes, Counts, build_seconds, is_same
 from twbuild.watch.events import Details
 
-COLUMNS = 60  # beside the names, in a window of 80
 MAX_CHARACTERS = 100  # of a dependency
 
 Row = tuple[str, str]
@@ -67,14 +65,16 @@ def _made_of(build: Build) -> Iterator[Row]:
     if contents := [counted(len(v), noun) for v, noun in versions if v is not None]:
         yield "contents", ", ".join(contents)
     names = [" ".join(filter(None, dependency)) for dependency in build.dependencies or ()]
-    yield from _wrapped("dependencies", listed(names, MAX_CHARACTERS))
+    if names:
+        yield "dependencies", listed(names, MAX_CHARACTERS)
 
 
 def _changed(changes: Changes) -> Iterator[Row]:
     if changes.runtime:
         now, before = map(printable, changes.runtime)
         yield "runtime", f"{now}, was {before}"
-    yield from _wrapped("dependencies", _changed_dependencies(changes))
+    if changes.updated or changes.added or changes.removed:
+        yield "dependencies", _changed_dependencies(changes)
     for name, counts in (("functions", changes.functions), ("assets", changes.assets)):
         if counts:
             yield name, _counted(counts)
@@ -105,11 +105,6 @@ def _counted(counts: Counts) -> str:
     """`2 of 13 changed`, `13, were 12` or both."""
     changed = f"{counts.changed} of {counts.now} changed" if counts.changed else str(counts.now)
     return changed if counts.now == counts.before else f"{changed}, were {counts.before}"
-
-
-def _wrapped(name: str, text: str) -> Iterator[Row]:
-    lines = textwrap.wrap(text, COLUMNS, break_on_hyphens=False)
-    return ((name if number == 0 else "", line) for number, line in enumerate(lines))
 
 
 def _times(build: Build, created: datetime) -> str:

@@ -189,9 +189,10 @@ class Live:
         elif isinstance(event, Finished):
             self._rows[event.sid].finished = event
             self._rows[event.sid].status = in_words(event)
-            if self._shown and all(row.finished for row in self._rows.values()):
-                self._stderr.write(ERASE)  # a result in a pipe may lead to this terminal, too
+            if self._shown:  # a result in a pipe may lead to this terminal, too
+                self._stderr.write(ERASE)
                 self._drawn = []
+                self._first_frame = self._clock() + self.frame_seconds
 
     def _tick(self, now: float) -> None:
         if signals.stop_requested():

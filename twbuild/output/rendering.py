@@ -127,7 +127,7 @@ def wrapped(line: Line, width: int) -> str:
     text, content = Text.assemble(*line), plain(line)
     begin = re.match(r" *(?:(?<= )\S+ {2,})?", content)
     start = begin.end() if begin else 0
-    indent = start or 2
+    indent = start if 0 < start <= width // 2 else 2
     breaks = [0]
     for word in re.finditer(r"\(waited [^)]*\)|(?:build (?=ZB))?\S+", content):
         columns = width - (indent if breaks[-1] else 0)

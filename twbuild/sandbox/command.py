@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import shutil
 import tempfile
 import threading
@@ -17,7 +18,7 @@ from twbuild.output.stderr import Stderr
 from twbuild.output.streams import STDIN
 from twbuild.sandbox.job import Job
 from twbuild.sandbox.server import Sandbox
-from twbuild.text import Line, pasteable, printable, quoted, strerror
+from twbuild.text import Line, named, pasteable, quoted, strerror
 
 SERVICE = "demo"
 NOT_EXECUTABLE, NOT_FOUND = 126, 127  # as POSIX has it for a shell
@@ -78,7 +79,7 @@ def _is_shell(command: Sequence[str]) -> bool:
     """Whether it is a shell at which a user types commands."""
     name, *options = command
     is_named = os.path.basename(name) in SHELLS and all(word[:1] == "-" for word in options)
-    return is_named and os.isatty(STDIN) and not any("c" in word for word in options)
+    return is_named and os.isatty(STDIN) and not any(re.match("-[a-z]*c", w) for w in options)
 
 
 def _to_try(build: str) -> Line:
@@ -152,13 +153,13 @@ def _why_not(name: str, environment: Mapping[str, str], error: OSError) -> tuple
     head = _head(path) if path else b""
     if isinstance(error, FileNotFoundError) and head.startswith(b"#!"):
         interpreter = os.fsdecode(head[2:].partition(b"\n")[0].strip(b" \t").partition(b" ")[0])
-        message = f"{printable(name)}: its interpreter {quoted(interpreter)} does not exist"
+        message = f"{named(name)}: its interpreter {quoted(interpreter)} does not exist"
         if not interpreter.endswith("\r"):
             return TwbuildError(message), NOT_EXECUTABLE
         hint = "Its lines end in a carriage return (CRLF). Save it with Unix line ends (LF)."
         return TwbuildError(message, hint), NOT_EXECUTABLE
     code = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
-    return TwbuildError(f"{printable(name)}: {strerror(error.errno)}"), code
+    return TwbuildError(f"{named(name)}: {strerror(error.errno)}"), code
 
 
 def _head(path: str) -> bytes:

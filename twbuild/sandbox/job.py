@@ -45,6 +45,7 @@ class Job:
             self._child = subprocess.Popen(  # noqa: S603 - the caller's own
                 words,
                 env=environment,
+                close_fds=False,  # what the caller passed on is COMMAND's, as make's jobserver
                 preexec_fn=self._lead,  # noqa: PLW1509 - there is no other thread yet
             )
         except OSError:
@@ -108,7 +109,8 @@ class Job:
             self._take_terminal()
             self._continued = False
             handler = signal.signal(signum, signal.SIG_DFL)
-            os.killpg(0, signum)
+            # Our whole group, as the shell that will continue it expects; else only ourselves.
+            os.kill(0 if self._terminal >= 0 else os.getpid(), signum)
             signal.signal(signum, handler)
             if self._continued:  # SIGCONT was forwarded
                 return

@@ -110,6 +110,7 @@ def test_several_builds_are_named() -> None:
 
 TODAY = datetime.now(timezone.utc).replace(hour=12)
 PACKAGES = tuple(Dependency(f"pack-{n}", "1.0") for n in range(17))
+TEN = ", ".join(f"pack-{n} 1.0" for n in range(10))
 ROWS: list[tuple[dict[str, Any], list[str]]] = [
     ({"runtime": "cobol-1[x]"}, ["runtime       cobol-1[x]"]),
     ({"runtime": "\x1b##"}, ["runtime       \\x1b# #"]),
@@ -120,18 +121,8 @@ ROWS: list[tuple[dict[str, Any], list[str]]] = [
     ({"created": CREATED, "updated": CREATED}, ["created       2026-11-24 14:02:11 UTC"]),
     ({"created": TODAY}, [f"created       {TODAY:%H:%M:%S} UTC"]),
     ({"dependencies": (Dependency("\n::error::x"),)}, ["dependencies   ::error::x"]),
-    (
-        {"dependencies": (Dependency("a" * 50), Dependency("left-" * 6 + "right"))},
-        [f"dependencies  {'a' * 50},", " " * 14 + "left-" * 6 + "right"],
-    ),
-    (
-        {"dependencies": PACKAGES},
-        [
-            "dependencies  pack-0 1.0, pack-1 1.0, pack-2 1.0, pack-3 1.0, pack-4 1.0,",
-            "              pack-5 1.0, pack-6 1.0, pack-7 1.0, pack-8 1.0, pack-9 1.0,",
-            "              and 7 more",
-        ],
-    ),
+    ({"dependencies": PACKAGES[:2]}, ["dependencies  pack-0 1.0, pack-1 1.0"]),
+    ({"dependencies": PACKAGES}, [f"dependencies  {TEN}, and 7 more"]),
 ]
 
 

@@ -13,7 +13,7 @@ from tests.support.command import BUILD
 from twbuild.durations import clock
 from twbuild.outcome import Outcome
 from twbuild.output import rendering
-from twbuild.output.live import HIDE_CURSOR, SHOW_CURSOR, WHOLE_ROW_FRAMES, Live, Row
+from twbuild.output.live import ERASE, HIDE_CURSOR, SHOW_CURSOR, WHOLE_ROW_FRAMES, Live, Row
 from twbuild.output.stderr import Stderr
 from twbuild.watch.events import Building, Event, Finished, Problem, Started, Tick
 
@@ -189,6 +189,20 @@ def test_more_builds_that_failed_than_rows_are_counted(capfd: Capture) -> None:
 def test_status_draws_nothing_for_a_second(capfd: Capture) -> None:
     assert len(screen(capfd, Building(BUILD))) == 1
     assert screen(capfd, Building(BUILD), once=True) == []
+
+
+def test_where_a_build_ends_its_result_may_come_first(capfd: Capture) -> None:
+    """The rows are erased for a moment, as a pipe may lead to the same terminal."""
+    now = START
+    with closing(Live(Stderr("live"), MANY[:2], lambda _: False, clock=lambda: now)) as live:
+        live.show(Tick())
+        capfd.readouterr()
+        live.show(finished(MANY[0], Outcome.COMPLETED))
+        live.show(Tick())
+        assert capfd.readouterr().err == ERASE
+        now += 1
+        live.show(Tick())
+        assert MANY[1] in capfd.readouterr().err
 
 
 def test_a_frame_is_what_has_changed(capfd: Capture, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from twbuild.sandbox import command
 from twbuild.sandbox.server import Sandbox
-from twbuild.text import printable
+from twbuild.text import named
 
 
 def test_command_sees_no_account_but_the_sandboxs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,7 +51,7 @@ def test_a_command_that_cannot_start_has_code_and_reason(
     error, found = command._why_not(str(path), {"PATH": "/usr/bin:/bin"}, refused.value)
 
     assert found == code
-    assert error.message.endswith(reported.format(printable(path)))
+    assert error.message.endswith(reported.format(named(str(path))))
     assert ["CRLF" in hint for hint in error.hints] == [True] * ("\\r" in reported)
 
 
