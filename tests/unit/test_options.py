@@ -96,7 +96,7 @@ def test_variables_are_set_and_restored_after_an_error(monkeypatch: pytest.Monke
     assert dict(os.environ) == before
 
 
-def test_no_profile_is_completed_whose_name_a_shell_would_split_or_run(
+def test_no_profile_is_completed_that_a_shell_splits_or_runs(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     profiles: dict[str, object] = {
