@@ -49,6 +49,7 @@ def nested(levels: int) -> bytes:
         (b'{"a": "\\ud800"}', {"a": "\ud800"}),
         (b'{"a": {"b": 1}, "c": {"b": 2}}', {"a": {"b": 1}, "c": {"b": 2}}),
         (b'{"a": 1e999}', {"a": float("inf")}),
+        (b'{"a": ' + b"9" * 4300 + b"}", {"a": 10**4300 - 1}),
         (b'{"a":[' + b"[]," * 1000 + b"{}]}", {"a": [*[[]] * 1000, {}]}),
     ],
 )
@@ -90,6 +91,15 @@ def test_anything_else_is_refused_with_its_reason(content: bytes, why: str) -> N
 
     assert str(raised.value) == why
     assert raised.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("content", "most"), [(b'{"a":[1,2,3,4,5,6,7]}', 8), (b'{"a":{}}', 16), (b'{"a":"b"}', 8)]
+)
+def test_no_more_values_are_read_than_may_be(content: bytes, most: int) -> None:
+    assert strict_json.parse(content, most)
+    with pytest.raises(NotAnObjectError, match="too many values"):
+        strict_json.parse(content, most - 1)
 
 
 @given(st.text(st.sampled_from('[{]}"\\/a"\n\u2028'), max_size=30), st.integers(98, 101))

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 import unicodedata
+from io import BytesIO, TextIOWrapper
 from shutil import which
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from twbuild.text import counted, is_placeholder, listed, pasteable, printable, quoted, strerror
+from twbuild.text import (
+    counted,
+    is_placeholder,
+    listed,
+    pasteable,
+    printable,
+    quoted,
+    stray,
+    strerror,
+)
 
 # Control, format, surrogate, private use, line and paragraph separator.
 DANGEROUS = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
@@ -41,7 +52,7 @@ AWKWARD_TEXT = st.text(st.sampled_from("#a\r\n\x1b\u2028\u202e\ud800\ue000\U000e
         ("a" * 300, "a" * 300),
         ("a" * 301, "a" * 297 + "..."),
         (10**4200, "1" + "0" * 296 + "..."),
-        ("\r\n" * 200 + "a" * 200, " " * 200 + "a" * 97 + "..."),
+        ("\r\n" * 301, " " * 297 + "..."),
     ],
 )
 def test_foreign_text_appears_as_text_of_300_characters(text: object, shown: str) -> None:
@@ -107,6 +118,11 @@ def test_what_was_typed_is_quoted_with_each_stray_character_visible(typed: str, 
     assert quoted(typed) == shown
 
 
+@pytest.mark.parametrize(("character", "shown"), [("~", "'~'"), ("é", "'é' (U+00E9)")])
+def test_a_stray_character_has_its_code_point_outside_ascii(character: str, shown: str) -> None:
+    assert stray(character) == shown
+
+
 NAMES = [
     *("dev", "my profile", "it's", 'say "x"', "$(touch x)", "`touch x`", "a;b", "a\\b", "-n", "*"),
     *("~", "!x", "a##b", "###", "grün", "x\x1b[2J", "two\nlines", "\u202edlrow", "it's\x07##\\'"),
@@ -115,15 +131,30 @@ NAMES = [
 
 
 def test_pasted_into_a_shell_it_is_the_same_command() -> None:
-    typed = pasteable(NAMES)
+    """Pasted into a shell it is the same command and a lone surrogate is U+FFFD."""
+    typed = pasteable([*NAMES, "\ud800"])
     for shell in (["bash", "--norc"], ["zsh", "-f"]):
         if which(shell[0]):
             words = [*shell, "-c", f"printf '%s\\0' {typed}"]
             printed = subprocess.run(words, stdout=subprocess.PIPE, check=True, timeout=30).stdout
-            assert printed.decode("utf-8", "surrogateescape").split("\0")[:-1] == NAMES
+            read = printed.decode("utf-8", "surrogateescape").split("\0")[:-1]
+            assert read == [*NAMES, "\ufffd"]
     assert typed.isprintable()
     assert "##" not in typed
+    assert r" $'two\x0alines' " in typed
     assert pasteable(["a=1/twbuild"]) == "'a=1/twbuild'"
+
+
+@pytest.mark.parametrize(
+    ("stream", "shown"),
+    [(object(), "'grün'"), (TextIOWrapper(BytesIO(), "ascii"), r"$'gr\xc3\xbcn'")],
+)
+def test_a_command_has_only_characters_that_stderr_can_show(
+    monkeypatch: pytest.MonkeyPatch, stream: object, shown: str
+) -> None:
+    monkeypatch.setattr(sys, "stderr", stream)
+
+    assert pasteable(["grün"]) == shown
 
 
 @pytest.mark.parametrize(
