@@ -71,33 +71,27 @@ class Report(NamedTuple):
     reads: int
 
 
+Reported = Callable[..., tuple[str, Report]]
+
+
 @pytest.fixture
-def environ(twilio: Twilio, tmp_path: Path) -> dict[str, str]:
+def environ(twilio: Twilio, tmp_path: Path) -> Env:
     """An environment in which a command reports what it held."""
     (tmp_path / "sitecustomize.py").write_text(TELL)
     return {**twilio.environ, "PYTHONPATH": str(tmp_path), "REPORT": str(tmp_path / "report")}
 
 
 @pytest.fixture
-def report(environ: Env) -> Callable[..., Report]:
-    """Runs a command, or reads what the last one reported."""
+def report(environ: Env) -> Reported:
+    """Runs a command: what it prints, and what it held."""
 
-    def read(*words: str, code: int = 0) -> Report:
-        if words:
-            assert run(*words, env=environ).code == code
+    def read(*words: str, code: int = 0) -> tuple[str, Report]:
+        ended = run(*words, env=environ)
+        assert ended.code == code
         modules, *others = json.loads(Path(environ["REPORT"]).read_text())
-        return Report({*modules}, *others)
+        return ended.stdout, Report({*modules}, *others)
 
     return read
-
-
-@pytest.fixture
-def api(environ: Env) -> Iterator[Api]:
-    """An API that counts, and `environ` led to it."""
-    with Api() as api:
-        environ["TWBUILD_API_URL"] = api.url
-        yield api
-        api.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +102,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def tls_api(environ: Env, certificates: Path) -> Iterator[Api]:
+def api(environ: Env, certificates: Path) -> Iterator[Api]:
     """An API over TLS that counts, and `environ` led to it."""
     with Api(str(certificates / "server.pem")) as api:
         bundle = str(certificates / "certifi" / "cacert.pem")
@@ -130,7 +124,7 @@ def tls_api(environ: Env, certificates: Path) -> Iterator[Api]:
 )
 def test_nothing_is_loaded_that_is_not_needed(
     twilio: Twilio,
-    report: Callable[..., Report],
+    report: Reported,
     words: list[str],
     code: int,
     never: set[str],
@@ -139,22 +133,22 @@ def test_nothing_is_loaded_that_is_not_needed(
     """And garbage is collected in a wait, and in nothing shorter."""
     assert all(map(importlib.util.find_spec, NOT_FOR_VERSION)), "the names are current"
     twilio.says("completed")
-    found = report(*words, code=code)
+    _, found = report(*words, code=code)
 
     assert not never & found.modules
     assert collecting in (None, found.collecting)
 
 
-def test_a_wait_uses_one_connection_and_one_request_a_poll(
-    api: Api, environ: Env, report: Callable[..., Report]
-) -> None:
-    api.begin(**{BUILD: time.monotonic() + 2})
-    polls = json.loads(run(*WAIT, "--json", env=environ).stdout)["polls"]
+def test_a_wait_uses_one_connection_and_one_request_a_poll(api: Api, report: Reported) -> None:
+    """It reads certificates once."""
+    api.begin(**{BUILD: time.monotonic() + 3})
+    printed, found = report(*WAIT, "--json")
+    polls = json.loads(printed)["polls"]
 
     assert polls >= 3
     # Earlier builds take one request, on a connection of its own.
-    assert (len(api.polls), api.connections) == (polls + 1, 2)
-    assert report().threads <= 2  # the one that waits, and the last request's
+    assert (len(api.polls), api.connections, found.reads) == (polls + 1, 2, 1)
+    assert found.threads <= 2  # the one that waits, and the last request's
 
 
 def test_a_live_screen_draws_eight_to_ten_frames_a_second(api: Api, environ: Env) -> None:
@@ -167,26 +161,13 @@ def test_a_live_screen_draws_eight_to_ten_frames_a_second(api: Api, environ: Env
     assert 4 * seconds <= frames <= 10 * cost.wall
 
 
-def test_a_wait_over_tls_reads_once_and_keeps_its_connection(
-    tls_api: Api, report: Callable[..., Report]
-) -> None:
-    tls_api.begin(**{BUILD: time.monotonic() + 3})
-
-    assert (report(*WAIT).reads, tls_api.connections) == (1, 2)  # one for earlier builds
-    assert len(tls_api.polls) >= 4
-
-
-def test_a_status_over_tls_opens_modules_alone_each_once(
-    api: Api, environ: Env, tls_api: Api, report: Callable[..., Report]
-) -> None:
-    """It reads certificates once, connects once, and loads no more than over HTTP."""
-    found = report(*STATUS, code=8)
+def test_a_status_over_tls_opens_modules_alone_each_once(api: Api, report: Reported) -> None:
+    """It reads certificates once, and connects once."""
+    _, found = report(*STATUS, code=8)
     ours = (TWBUILD, "/proc/self/fd/1", "/proc/self/fd/2")  # and the streams, not to block on them
     opened = [path for path in found.opened if path not in ours]
 
-    assert (found.reads, tls_api.connections, len(tls_api.polls)) == (1, 1, 1)
+    assert (found.reads, api.connections, len(api.polls)) == (1, 1, 1)
     assert len(opened) == len(set(opened))
     # Python writes a .pyc under a name of its own first, which ends in a number.
     assert [path for path in opened if not re.search(r"\.(so|py|pyc(\.\d+)?)$", path)] == []
-    environ["TWBUILD_API_URL"] = api.url
-    assert report(*STATUS, code=8).modules == found.modules
