@@ -16,7 +16,8 @@ from pytest_httpserver import HTTPServer
 
 from tests.support import processes
 from tests.support.authority import Authority
-from tests.support.command import SCRIPTS, TWBUILD, base_environ
+from tests.support.command import SCRIPTS, TWBUILD
+from tests.support.run import base_environ
 from tests.support.twilio import Twilio
 
 # What runs the tests may ignore signals, as nohup does, and everything they start would too.

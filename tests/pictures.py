@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.authority import Authority
-from tests.support.command import BUILD, OTHER_BUILD, SCRIPTS, base_environ
+from tests.support.command import BUILD, OTHER_BUILD, SCRIPTS
+from tests.support.run import base_environ
 from tests.support.sockets import Connection, Server, http, proxying
 from tests.support.terminal import Terminal
 from twbuild.sandbox.server import Sandbox

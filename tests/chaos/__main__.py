@@ -26,8 +26,9 @@ from tests.chaos.faulty import Faulty
 from tests.chaos.judge import Happened, judge
 from tests.chaos.plan import SLOW, STARVING, Plan, draw
 from tests.support import processes
-from tests.support.command import ACCOUNT, TOKEN, Ended, base_environ, start
+from tests.support.command import ACCOUNT, TOKEN
 from tests.support.moments import fill
+from tests.support.run import Ended, base_environ, start
 
 MARGIN_SECONDS = 0.4  # the contract's 0.2 s, on a machine that runs other things as well
 

@@ -12,7 +12,8 @@ from urllib.parse import quote
 
 from tests.chaos.faulty import Said
 from tests.chaos.plan import DEADLY, PAIR, Plan
-from tests.support.command import TOKEN, Ended
+from tests.support.command import TOKEN
+from tests.support.run import Ended
 
 CODES = {"completed": 0, "failed": 1, "unavailable": 3, "unauthorized": 4, "not_found": 5}
 VERDICTS = (CODES["completed"], CODES["failed"])

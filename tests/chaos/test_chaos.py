@@ -15,8 +15,8 @@ from tests.chaos.faulty import Said
 from tests.chaos.judge import SECRETS, Happened
 from tests.chaos.plan import STARVING, Plan, Step, draw
 from tests.support import processes
-from tests.support.command import Ended
 from tests.support.moments import until
+from tests.support.run import Ended
 
 BUILDING, COMPLETED, FAILED = Said(0), Said(1, "completed"), Said(1, "failed")
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.support import action
-from tests.support.command import BUILD, OTHER_BUILD, SERVICE, TWBUILD, Ended, Env, run_words
+from tests.support.command import BUILD, OTHER_BUILD, SERVICE, TWBUILD
+from tests.support.run import Ended, Env, run_words
 
 Wait = Callable[..., tuple[Ended, dict[str, str]]]
 

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from tests.support import secrets
-from tests.support.command import ACCOUNT, BUILD, SERVICE, STATUS, TOKEN, WAIT, Env, run
+from tests.support.command import ACCOUNT, BUILD, SERVICE, STATUS, TOKEN, WAIT
+from tests.support.run import Env, run
 from tests.support.sockets import Connection, Server, answering, good, http, silent
 from tests.support.twilio import CREDENTIALS
 

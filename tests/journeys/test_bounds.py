@@ -12,18 +12,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.support.command import (
-    ACCOUNT,
-    BUILD,
-    SERVICE,
-    SIDS,
-    TWBUILD,
-    base_environ,
-    finish,
-    run,
-    run_words,
-    start,
-)
+from tests.support.command import ACCOUNT, BUILD, SERVICE, SIDS, TWBUILD
+from tests.support.run import base_environ, finish, run, run_words, start
 from tests.support.sockets import Connection, Handler, Server, http
 from tests.support.twilio import CREDENTIALS, build_body, page, status_body
 

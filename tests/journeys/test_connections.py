@@ -14,21 +14,9 @@ import pytest
 
 from tests.support import secrets
 from tests.support.authority import Authority
-from tests.support.command import (
-    ACCOUNT,
-    KEY,
-    SECRET,
-    SERVICE,
-    STATUS,
-    TOKEN,
-    WAIT,
-    Ended,
-    Env,
-    finish,
-    run,
-    start,
-)
+from tests.support.command import ACCOUNT, KEY, SECRET, SERVICE, STATUS, TOKEN, WAIT
 from tests.support.moments import until
+from tests.support.run import Ended, Env, finish, run, start
 from tests.support.secrets import PROXY_PASSWORD
 from tests.support.sockets import (
     Connection,

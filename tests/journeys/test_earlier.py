@@ -7,7 +7,8 @@ import re
 
 import pytest
 
-from tests.support.command import BUILD, SERVICE, SIDS, STATUS, TWBUILD, WAIT, Env
+from tests.support.command import BUILD, SERVICE, SIDS, STATUS, TWBUILD, WAIT
+from tests.support.run import Env
 from tests.support.terminal import Terminal
 from tests.support.twilio import Twilio, build_body, page
 

@@ -15,7 +15,8 @@ import pytest
 from tests.bench import authority
 from tests.bench.api import Api
 from tests.bench.measure import drawn
-from tests.support.command import BUILD, SERVICE, STATUS, TWBUILD, WAIT, Env, run
+from tests.support.command import BUILD, SERVICE, STATUS, TWBUILD, WAIT
+from tests.support.run import Env, run
 from tests.support.twilio import Twilio
 
 pytestmark = pytest.mark.measured

@@ -15,9 +15,10 @@ import pytest
 import yaml
 
 from tests.support import readme
-from tests.support.command import ACCOUNT, BUILD, SERVICE, run, run_words
+from tests.support.command import ACCOUNT, BUILD, SERVICE
 from tests.support.readme import ROOT
 from tests.support.repository import Repository, copy_tracked
+from tests.support.run import run, run_words
 from tests.support.terminal import Terminal
 from tests.support.twilio import Twilio, build_body, held, page
 

@@ -18,17 +18,8 @@ from typing import Any
 import pytest
 from werkzeug import Response
 
-from tests.support.command import (
-    BUILD,
-    SERVICE,
-    STATUS,
-    TWBUILD,
-    WAIT,
-    Env,
-    finish,
-    run_words,
-    start_words,
-)
+from tests.support.command import BUILD, SERVICE, STATUS, TWBUILD, WAIT
+from tests.support.run import Env, finish, run_words, start_words
 from tests.support.secrets import shown
 from tests.support.terminal import Terminal
 from tests.support.twilio import Twilio, error, status_body

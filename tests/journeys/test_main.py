@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import SERVICE, SIDS, STATUS, WAIT, Env, run, run_words
+from tests.support.command import SERVICE, SIDS, STATUS, WAIT
 from tests.support.moments import fill
+from tests.support.run import Env, run, run_words
 from tests.support.secrets import shown
 from tests.support.shim import shim
 from tests.support.twilio import Twilio

@@ -19,9 +19,10 @@ import yaml
 
 import twbuild
 from tests.support import action, readme
-from tests.support.command import BUILD, SERVICE, TWBUILD, Ended, Env, run, run_words
+from tests.support.command import BUILD, SERVICE, TWBUILD
 from tests.support.readme import ROOT
 from tests.support.repository import Repository, copy_tracked, tracked
+from tests.support.run import Ended, Env, run, run_words
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -13,17 +13,9 @@ import pytest
 import yaml
 
 from tests.support import action, readme
-from tests.support.command import (
-    BUILD,
-    OTHER_BUILD,
-    SERVICE,
-    STATUS,
-    TWBUILD,
-    Ended,
-    Env,
-    run_words,
-)
+from tests.support.command import BUILD, OTHER_BUILD, SERVICE, STATUS, TWBUILD
 from tests.support.readme import ROOT
+from tests.support.run import Ended, Env, run_words
 from tests.support.terminal import Terminal
 from tests.support.twilio import Twilio
 

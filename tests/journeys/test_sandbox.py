@@ -18,17 +18,8 @@ import pytest
 from twilio.base.exceptions import TwilioRestException  # type: ignore[import-untyped]
 from twilio.rest import Client  # type: ignore[import-untyped]
 
-from tests.support.command import (
-    BUILD,
-    SERVICE,
-    STATUS,
-    TWBUILD,
-    Env,
-    finish,
-    run,
-    run_words,
-    start,
-)
+from tests.support.command import BUILD, SERVICE, STATUS, TWBUILD
+from tests.support.run import Env, finish, run, run_words, start
 from tests.support.shim import shim
 from tests.support.terminal import Shell, Terminal
 from twbuild.sandbox.server import Sandbox

@@ -9,7 +9,8 @@ import threading
 
 import pytest
 
-from tests.support.command import BUILD, OTHER_BUILD, SERVICE, SIDS, WAIT, finish
+from tests.support.command import BUILD, OTHER_BUILD, SERVICE, SIDS, WAIT
+from tests.support.run import finish
 from tests.support.twilio import Twilio, held
 
 A, B, C = SIDS[:3]

@@ -17,17 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import (
-    BUILD,
-    OTHER_BUILD,
-    SERVICE,
-    WAIT,
-    Ended,
-    finish,
-    run_words,
-    start_words,
-)
+from tests.support.command import BUILD, OTHER_BUILD, SERVICE, WAIT
 from tests.support.moments import disk_full, fill, until, until_more
+from tests.support.run import Ended, finish, run_words, start_words
 from tests.support.terminal import Shell
 from tests.support.twilio import Twilio, held, reply, status_body
 from twbuild.output.live import ERASE

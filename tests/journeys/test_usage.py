@@ -15,21 +15,9 @@ import pytest
 import typer
 
 from tests.support import processes
-from tests.support.command import (
-    ACCOUNT,
-    BUILD,
-    KEY,
-    SECRET,
-    SERVICE,
-    STATUS,
-    TOKEN,
-    TWBUILD,
-    WAIT,
-    Env,
-    run,
-    run_words,
-)
+from tests.support.command import ACCOUNT, BUILD, KEY, SECRET, SERVICE, STATUS, TOKEN, TWBUILD, WAIT
 from tests.support.moments import until
+from tests.support.run import Env, run, run_words
 from tests.support.secrets import shown
 from tests.support.shim import shim
 from tests.support.terminal import Terminal

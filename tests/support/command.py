@@ -1,24 +1,12 @@
-"""The installed command, run as people and scripts run it."""
+"""The installed command, and the names that tests give it."""
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sysconfig
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
-
-from tests.support.shim import shim
 
 SCRIPTS = sysconfig.get_path("scripts")
 TWBUILD = str(Path(SCRIPTS) / "twbuild")
-
-Env = dict[str, str]
-STREAMS = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
 
 SERVICE = "ZS" + "a1" * 16
 BUILD = "ZB0123456789abcdef0123456789abcdef"
@@ -31,74 +19,3 @@ SIDS = [f"ZB{number:032x}" for number in range(800)]
 
 STATUS = ("status", SERVICE, BUILD)
 WAIT = ("wait", "-i", "200ms", SERVICE, BUILD)
-
-
-@dataclass(frozen=True)
-class Ended:
-    """A process that has ended; `code` is negative for a death by signal."""
-
-    code: int
-    stdout: str
-    stderr: str
-    seconds: float
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether each line on stderr is one of twbuild's, and none an annotation."""
-        return all(line.startswith("twbuild: ") for line in self.stderr.splitlines())
-
-
-def base_environ(home: Path, **more: str) -> dict[str, str]:
-    """An environment with nothing in it but what a process needs, and `more`."""
-    coverage = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
-    path = os.pathsep.join([SCRIPTS, "/usr/local/bin", "/usr/bin", "/bin"])
-    return {"PATH": path, "HOME": str(home), **coverage, **more}
-
-
-def run(
-    *arguments: str, env: Mapping[str, str], timeout: float = 60, first: str = "", **options: Any
-) -> Ended:
-    """Run the installed `twbuild` with these arguments to its end.
-
-    `first` is Python that runs before it: a fault that no server can bring about.
-    """
-    words = [TWBUILD, *arguments]
-    if not first:
-        return run_words(words, env=env, timeout=timeout, **options)
-    with TemporaryDirectory() as folder:
-        env = {**env, "PYTHONPATH": shim(Path(folder), first)}
-        return run_words(words, env=env, timeout=timeout, **options)
-
-
-def run_words(
-    words: list[str], *, env: Mapping[str, str], timeout: float = 60, **options: Any
-) -> Ended:
-    """Run any command to its end; stdout and stderr are pipes unless `options` say otherwise."""
-    given = {**STREAMS, **options}
-    since = time.monotonic()
-    done = subprocess.run(words, env=dict(env), timeout=timeout, check=False, **given)
-    seconds = time.monotonic() - since
-    return Ended(done.returncode, _text(done.stdout), _text(done.stderr), seconds)
-
-
-def start(*arguments: str, env: Mapping[str, str], **options: Any) -> subprocess.Popen[str]:
-    """Start the installed `twbuild` and leave it running; the caller ends it."""
-    return start_words([TWBUILD, *arguments], env=env, **options)
-
-
-def start_words(
-    words: list[str], *, env: Mapping[str, str], **options: Any
-) -> subprocess.Popen[str]:
-    """Start any command, with the streams that `run_words` gives it."""
-    return subprocess.Popen(words, env=dict(env), text=True, **{**STREAMS, **options})
-
-
-def finish(process: subprocess.Popen[str], typed: str | None = None) -> Ended:
-    """How a process that `start` has started ends, and how long that took."""
-    since = time.monotonic()
-    stdout, stderr = process.communicate(typed, timeout=30)
-    return Ended(process.returncode, stdout or "", stderr or "", time.monotonic() - since)
-
-
-def _text(content: bytes | None) -> str:
-    return (content or b"").decode("utf-8", "backslashreplace")

@@ -9,7 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.support.command import TWBUILD, base_environ
+from tests.support.command import TWBUILD
+from tests.support.run import base_environ
 from twbuild.outcome import ExitCode
 
 ROOT = Path(__file__).parents[2]

@@ -7,8 +7,8 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.support.command import Ended, run_words
 from tests.support.readme import ROOT
+from tests.support.run import Ended, run_words
 
 AUTHOR = {
     f"GIT_{who}_{what}": value

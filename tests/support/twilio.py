@@ -13,7 +13,8 @@ from typing import Any
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from tests.support.command import ACCOUNT, BUILD, SERVICE, TOKEN, TWBUILD, Ended, run, start
+from tests.support.command import ACCOUNT, BUILD, SERVICE, TOKEN, TWBUILD
+from tests.support.run import Ended, run, start
 from tests.support.terminal import Terminal
 
 CREDENTIALS = {"TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": TOKEN}
