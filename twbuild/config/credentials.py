@@ -75,7 +75,7 @@ def find(environ: Mapping[str, str], profile: str | None) -> Credentials:
     if profile is None and any(environ.get(name) for name in (KEY, SECRET, TOKEN)):
         return _from_environment(environ)
     path = profiles.path(environ)
-    place = named(path) if path else f"a folder that HOME or {profiles.CONFIG_DIR} names"
+    place = named(path) if path else "twilio-cli's config.json"
     try:
         config = strict_json.read(path) if path else None
     except strict_json.NotAnObjectError as error:
@@ -83,10 +83,9 @@ def find(environ: Mapping[str, str], profile: str | None) -> Credentials:
         raise CredentialsError(f"{place} cannot be read: {error}", rewrite) from None
     if config is not None:
         return _from_profile(environ, config, profile, place)
-    hints = profiles.folder_hints(environ)
-    if profile is None:
-        raise _none_found(environ, f"There is no file {place}.", *hints)
-    raise profiles.not_found(profile, place, "There is no such file.", *hints)
+    missing = f"There is no {'such file' if profile else f'file {place}'}."
+    hints = [missing if path else profiles.NO_FOLDER, *profiles.folder_hints(environ)]
+    raise profiles.not_found(profile, place, *hints) if profile else _none_found(environ, *hints)
 
 
 def _none_found(environ: Mapping[str, str], *hints: str) -> CredentialsError:
@@ -182,7 +181,8 @@ def is_blank(value: object) -> bool:
 def _account(value: object, name: str) -> str | None:
     """The account that decides whose entry of a project file is meant."""
     account = value.strip() if isinstance(value, str) else ""
-    return account if account and _checked(account, name).startswith("AC") else None
+    is_account = account and _SID.fullmatch(_checked(account, name)) and account.startswith("AC")
+    return account if is_account else None
 
 
 def _checked(value: str, name: str) -> str:

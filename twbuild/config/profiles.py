@@ -15,6 +15,7 @@ from twbuild.invocation import typed
 from twbuild.text import counted, listed, named, pasteable, visible
 
 CONFIG_DIR = "TWILIO_CONFIG_DIR"
+NO_FOLDER = f"Neither HOME nor {CONFIG_DIR} names the folder of twilio-cli's config.json."
 
 
 def path(environ: Mapping[str, str]) -> str | None:

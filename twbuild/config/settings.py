@@ -61,7 +61,7 @@ def load_settings(environ: Mapping[str, str], profile: str | None) -> Settings:
     url = environ.get("TWBUILD_API_URL")
     return Settings(
         credentials=found,
-        base_url=url or f"https://{_host(region, edge)}",
+        base_url=url or f"https://{_host(region, edge, found.region[1])}",
         region=region or DEFAULT_REGION,
         is_custom=bool(url),
         is_regional=bool(region or edge) and not url,
@@ -76,6 +76,9 @@ def _label(value: object, place: str, secret: str, *, is_region: bool = False) -
     if is_region and text.lower() in regions:
         right = regions[text.lower()]
         raise UsageError(f"{place} is not a region: {text} is an edge", f"Set it to {right}.")
+    if not is_region and text in DEFAULT_EDGES:
+        hint = f"Set the region to {text} in its place."
+        raise UsageError(f"{place} is not an edge: {text} is a region", hint)
     if len(secret) >= _SHORTEST_SECRET and secret in text:  # DNS would get it in the clear
         raise UsageError(f"{place} contains the secret that belongs to your credentials")
     if isinstance(value, str) and re.fullmatch(_LABEL, text):
@@ -93,12 +96,12 @@ def _known() -> tuple[str]:
     return (f"Known regions: {', '.join(DEFAULT_EDGES)}.",)
 
 
-def _host(region: str | None, edge: str | None) -> str:
+def _host(region: str | None, edge: str | None, place: str) -> str:
     if not region and not edge:
         return "serverless.twilio.com"
     region = region or DEFAULT_REGION
     edge = edge or DEFAULT_EDGES.get(region)
     if not edge:
-        message = f"region {region} is not known to twbuild"
+        message = f"region {region} (from {place}) is not known to twbuild"
         raise UsageError(message, *_known(), "For another one, set TWILIO_EDGE to its edge.")
     return f"serverless.{edge}.{region}.twilio.com"

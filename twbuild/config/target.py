@@ -184,11 +184,9 @@ def _entry(path: str, entries: Mapping[str, object], settings: Settings) -> str:
     by_key = {key.lower(): entry for key, entry in entries.items()}
     account = settings.credentials.account
     owners = {account.lower()} if account else {key.partition(":")[0] for key in by_key}
-    found = None
-    if len(owners) == 1:
-        owner = owners.pop()
-        found = by_key.get(f"{owner}:{settings.region}", by_key.get(owner))
-    if found is None:
+    keys = [f"{owner}:{settings.region}" for owner in owners] + list(owners)
+    key = next((key for key in keys if key in by_key), None)
+    if key is None or len(owners) != 1:
         whose = f"for account {named(account)}" if account else "that is surely yours"
         raise UsageError(
             f"{named(path)} has no entry {whose} in region {settings.region}",
@@ -196,10 +194,15 @@ def _entry(path: str, entries: Mapping[str, object], settings: Settings) -> str:
             f"The credentials are from {settings.credentials.source}.",
             _INSTEAD,
         )
+    found = by_key[key]
     service = found.get("serviceSid") if isinstance(found, dict) else None
-    if not isinstance(service, str) or not service.startswith("ZS"):
+    if not isinstance(service, str):
         raise UsageError(f"{named(path)} cannot be used: its entry has no serviceSid", _INSTEAD)
-    return _service(service, f"serviceSid in {named(path)}")
+    name = f"serviceSid in {named(path)}"
+    if not service.startswith("ZS"):
+        typed = _Value(service, name, "Service SID", _INSTEAD)
+        raise typed.mistake("it does not begin with ZS", _INSTEAD)
+    return _service(service, name)
 
 
 class _Value(NamedTuple):

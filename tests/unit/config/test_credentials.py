@@ -261,7 +261,14 @@ def test_user_name_and_secret_swapped_work_with_a_hint() -> None:
 
 @pytest.mark.parametrize(
     ("sid", "account"),
-    [(f"{ACCOUNT} ", ACCOUNT), (None, None), (KEY, None), ("", None), ([ACCOUNT], None)],
+    [
+        (f"{ACCOUNT} ", ACCOUNT),
+        (f"{ACCOUNT}:{TOKEN}", None),
+        (None, None),
+        (KEY, None),
+        ("", None),
+        ([ACCOUNT], None),
+    ],
 )
 def test_a_profiles_account_is_its_own(config: Config, sid: object, account: str | None) -> None:
     config.write(entries={"dev": profile(accountSid=sid)})
@@ -451,7 +458,7 @@ class TestConfigFile:
 
         assert refusal({"HOME": home}).startswith("no credentials found")
         assert refusal({"HOME": home}, "dev").startswith(
-            "no profile dev in a folder that HOME or TWILIO_CONFIG_DIR names\n"
+            "no profile dev in twilio-cli's config.json\nNeither HOME nor TWILIO_CONFIG_DIR names"
         )
 
 

@@ -94,11 +94,18 @@ class TestRegionAndEdge:
             ("dublin", "TWILIO_REGION is not a region: dublin is an edge\nSet it to ie1."),
             (" DUBLIN\n", "TWILIO_REGION is not a region: DUBLIN is an edge\nSet it to ie1."),
             ("dublin.ie1", f"TWILIO_REGION is not valid: 'dublin.ie1'\n{SEPARATELY}"),
-            ("xx9", f"region xx9 is not known to twbuild\n{KNOWN}\n{NEEDS_EDGE}"),
+            (
+                "xx9",
+                f"region xx9 (from TWILIO_REGION) is not known to twbuild\n{KNOWN}\n{NEEDS_EDGE}",
+            ),
         ],
     )
     def test_what_is_meant_by_another_text_is_suggested(self, region: str, wanted: str) -> None:
         assert refusal({"TWILIO_REGION": region}) == wanted
+        in_place = (
+            "TWILIO_EDGE is not an edge: ie1 is a region\nSet the region to ie1 in its place."
+        )
+        assert refusal({"TWILIO_EDGE": "ie1"}) == in_place
 
     @pytest.mark.parametrize("name", ["TWILIO_REGION", "TWILIO_EDGE"])
     @pytest.mark.parametrize("form", [" {}\n", "{}.us1"])

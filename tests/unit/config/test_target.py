@@ -373,7 +373,6 @@ class TestWhichEntryIsTaken:
             ({US1: entry(), OTHER_US1: OTHER}, None, "us1", "that is surely yours", OTHER_US1),
             ({IE1: entry()}, None, "us1", "that is surely yours", IE1),
             ({}, ACCOUNT, "us1", f"for account {ACCOUNT}", "Its entries: none\n"),
-            ({US1: None}, ACCOUNT, "us1", f"for account {ACCOUNT}", US1),
             ({f"AC{n}": OTHER for n in range(5000)}, None, "us1", "that is", "9, and 4990 more\n"),
         ],
     )
@@ -395,7 +394,7 @@ class TestWhichEntryIsTaken:
         assert source == "The credentials are from TWILIO_API_KEY."
         assert instead == INSTEAD
 
-    @pytest.mark.parametrize("value", [{}, entry(None), entry([SERVICE]), entry("my-app"), "text"])
+    @pytest.mark.parametrize("value", [None, {}, entry(None), entry([SERVICE]), "text"])
     def test_an_entry_without_a_service_sid_says_so(self, project: Path, value: object) -> None:
         path = write(project, {US1: value})
 
@@ -403,11 +402,10 @@ class TestWhichEntryIsTaken:
         assert not_located() == f"{path} {why}\n{INSTEAD}"
 
     def test_a_malformed_service_sid_names_file_and_mistake(self, project: Path) -> None:
-        path = write(project, {US1: entry("ZS12")})
-
-        assert not_located().startswith(
-            f"serviceSid in {path} 'ZS12' is not a Service SID: it has 2 hex digits"
-        )
+        for value, why in (("ZS12", "it has 2 hex digits"), ("my-app", "it does not begin with")):
+            path = write(project, {US1: entry(value)})
+            wanted = f"serviceSid in {path} '{value}' is not a Service SID: {why}"
+            assert not_located().startswith(wanted)
 
     @pytest.mark.parametrize("why", ["empty", "not a regular file"])
     def test_a_broken_file_is_named_and_never_passed_over(
