@@ -9,12 +9,12 @@ from typing import Annotated
 from twbuild import __version__
 from twbuild.durations import DURATION_FORMS, parse_duration
 from twbuild.errors import UsageError
+from twbuild.output.stderr import PROGRESS_VARIABLE
 from twbuild.text import quoted
 
 # No `from __future__ import annotations`: Typer would compile each annotation twice.
 
 PROGRESS = ("auto", "live", "plain")
-PROGRESS_VARIABLE = "TWBUILD_PROGRESS"
 OUTCOMES = ("completed", "failed")
 HOUR, WEEK = 3600.0, 7 * 86400.0
 

@@ -27,7 +27,7 @@ from twbuild.watch_options import WatchOptions
 FORMATS: Mapping[str, Callable[[Finished, Details | None], str]] = {"json": json_object.line}
 
 
-def refuse(error: TwbuildError, progress: str = "auto") -> ExitCode:
+def refuse(error: TwbuildError, progress: str | None = None) -> ExitCode:
     """Write why nothing is watched, in the form that `--progress` has; returns the exit code."""
     _close(Stderr(progress), error.lines, [[line] for line in error.lines])
     return error.exit_code

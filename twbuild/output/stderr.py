@@ -18,6 +18,7 @@ from twbuild.output.streams import (
 from twbuild.text import Line, is_switched_on, plain
 
 PREFIX = "twbuild: "
+PROGRESS_VARIABLE = "TWBUILD_PROGRESS"  # the default of --progress
 
 # Set by coding agents, which read a log as CI does.
 AGENTS = ("AI_AGENT", "AGENT", "CLAUDECODE", "CURSOR_AGENT", "GEMINI_CLI", "CODEX_SANDBOX")
@@ -34,12 +35,13 @@ class Stderr:
     """Human-readable lines: styled on a live terminal, else with a prefix.
 
     Nothing waits for a reader that does not read. Progress is written at once, or later, or never;
-    all closing lines share one budget of seconds.
+    all closing lines share one budget of seconds. `progress` is as `--progress` has it.
     """
 
-    def __init__(self, progress: str = "auto") -> None:
+    def __init__(self, progress: str | None = None) -> None:
         self._stream = Stream(STDERR)
         self.is_terminal = self._stream.is_terminal
+        progress = progress or os.environ.get(PROGRESS_VARIABLE) or "auto"
         self.is_live = self.is_terminal and _is_live(progress)
         self._closing = False
         self._seconds_left = 0.0

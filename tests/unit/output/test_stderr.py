@@ -19,6 +19,7 @@ from twbuild.text import Line, plain
 LINES: list[Line] = [[("error:", "failed"), (" 100% wrong", "")], [("  a hint", "")]]
 WRITTEN = b"twbuild: error: 100% wrong\ntwbuild:   a hint\n"
 
+OTHERS = (stderr.PROGRESS_VARIABLE, *stderr.AGENTS)
 OnTerminal = Callable[..., None]
 
 
@@ -28,7 +29,7 @@ def on_terminal(monkeypatch: pytest.MonkeyPatch) -> OnTerminal:
 
     def set_up(*, is_terminal: bool, **environ: str) -> None:
         monkeypatch.setattr(os, "isatty", lambda number: is_terminal and number == STDERR)
-        for name in ("CI", "TERM", "FORCE_COLOR", "TTY_COMPATIBLE", "NO_COLOR", *stderr.AGENTS):
+        for name in ("CI", "TERM", "FORCE_COLOR", "TTY_COMPATIBLE", "NO_COLOR", *OTHERS):
             monkeypatch.delenv(name, raising=False)
         for name, value in environ.items():
             monkeypatch.setenv(name, value)
@@ -66,10 +67,14 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
         ("auto", {"TERM": "xterm", "AGENT": "0", "CLAUDECODE": "False", "AI_AGENT": ""}, True),
         ("live", {"TERM": "dumb", "CI": "true", "CODEX_SANDBOX": "seatbelt"}, True),
         ("plain", {"TERM": "xterm"}, False),
+        (None, {"TERM": "xterm"}, True),
+        (None, {"TERM": "xterm", "TWBUILD_PROGRESS": "plain"}, False),
+        (None, {"TWBUILD_PROGRESS": "live"}, True),
+        ("auto", {"TERM": "xterm", "TWBUILD_PROGRESS": "plain"}, True),
     ],
 )
 def test_who_watches_gets_a_live_screen(
-    on_terminal: OnTerminal, progress: str, environ: dict[str, str], is_live: bool
+    on_terminal: OnTerminal, progress: str | None, environ: dict[str, str], is_live: bool
 ) -> None:
     on_terminal(is_terminal=True, **environ)
     assert Stderr(progress).is_live is is_live
