@@ -462,26 +462,16 @@ class TestConfigFile:
         )
 
 
-WORDS = ["dev", "id", "apiKey", "apiSecret", "accountSid", "region", "edge"]
-JSON_JUNK = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.sampled_from(["dev", "", '"', KEY, "\x1b", "##", "é", ACCOUNT, "us1"]),
-    lambda inner: (
-        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=7)
-    ),
+NAMES = ["dev", "id", "apiKey", "apiSecret", "accountSid", "region", "edge"]
+JUNK = st.recursive(
+    st.sampled_from([None, True, 7, 1.5, "", "dev", KEY, ACCOUNT, '"', "\x1b", "##", "é"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(NAMES), inner),
     max_leaves=4,
 )
-CONTENTS = st.fixed_dictionaries(
-    {},
-    optional={
-        "profiles": JSON_JUNK | st.fixed_dictionaries({"dev": JSON_JUNK}),
-        "projects": JSON_JUNK,
-        "activeProject": JSON_JUNK | st.just("dev"),
-        "edge": JSON_JUNK,
-    },
-)
+PARTS = dict.fromkeys(("projects", "activeProject", "requireProfileInput", "edge"), JUNK)
+PROFILE = JUNK | st.dictionaries(st.sampled_from(NAMES), JUNK)
+PROFILES = JUNK | st.fixed_dictionaries({"dev": PROFILE})
+CONTENTS = st.fixed_dictionaries({}, optional={**PARTS, "profiles": PROFILES})
 
 
 @given(CONTENTS, st.sampled_from([None, "dev"]))
