@@ -83,6 +83,7 @@ def test_a_faulty_certificate_is_refused_at_once(
     environ: pytest.MonkeyPatch, authority: Authority, fault: str, scheme: str, whose: str
 ) -> None:
     issue, words, hint = FAULTS[fault]
+    environ.setenv("HTTP_PROXY", "http://a:1")  # which is pointed out where no connection is made
     leaves = [
         (issue if name == whose else Authority.leaf)(authority, name) for name in (HOST, PROXY)
     ]
@@ -135,7 +136,7 @@ BUNDLES: Mapping[str, tuple[bytes, tuple[str, ...]]] = {
     "DER": (ssl.PEM_cert_to_DER_cert(ONE.decode()), DER),
     "joined": (ONE.rstrip() + TWO, JOINED),
     "joined later": (ONE + TWO.rstrip() + b" " + ONE, JOINED),
-    "damaged": (DAMAGED, FIRST_DAMAGED),
+    "damaged": (b"0\n" + DAMAGED, FIRST_DAMAGED),
     "one damaged": (ONE + DAMAGED + ONE, SECOND_DAMAGED),
     "no base64": (ONE + TWO[:99] + b"!" + TWO[100:], SECOND_DAMAGED),
     "no ASCII": (ONE + TWO[:99] + b"\xfc" + TWO[100:], SECOND_DAMAGED),

@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 import ssl
+from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
@@ -88,25 +89,31 @@ HTTP_PROXY = "The proxy's address begins with https://: write http:// there."
 
 
 @pytest.mark.parametrize(
-    ("scheme", "handler", "reason", "hint"),
+    ("scheme", "handler", "short", "reason", "hint"),
     [
         # The API's scheme
-        ("http:", greeting(SSH), "the answer is not HTTP", ""),
-        ("https:", greeting(NOT_TLS), f"{FAILED}{{api}} {NO_TLS}", HTTP_URL),
-        ("https:", alert(70), f"{FAILED}tlsv1 alert protocol version", OLD_TLS),
-        ("https:", alert(40), f"{FAILED}sslv3 alert handshake failure", CLIENT),
+        ("http:", greeting(SSH), "bad answer", "the answer is not HTTP", ""),
+        ("https:", greeting(NOT_TLS), "TLS", f"{FAILED}{{api}} {NO_TLS}", HTTP_URL),
+        ("https:", alert(70), "TLS", f"{FAILED}tlsv1 alert protocol version", OLD_TLS),
+        ("https:", alert(40), "TLS", f"{FAILED}sslv3 alert handshake failure", CLIENT),
         # The proxy's scheme
-        ("https", greeting(NOT_TLS), f"{FAILED}{{proxy}} {NO_TLS}", HTTP_PROXY),
-        ("http", BEHIND, f"{FAILED}{HOST} {NO_TLS}", PORTAL),
-        ("http", LOGIN_PAGE, "the {proxy} refused CONNECT: HTTP 407", PROXY_LOGIN),
-        ("socks5h", LOCKED, f"{{proxy}} {REFUSED_LOGIN}", PROXY_LOGIN),
-        ("socks5h", socks5(NOWHERE, reply=2), f"{{proxy}} {FORBIDDEN}", ""),
-        ("socks5h", greeting(SSH), "{proxy} did not answer as a SOCKS proxy", ""),
+        ("https", greeting(NOT_TLS), "TLS", f"{FAILED}{{proxy}} {NO_TLS}", HTTP_PROXY),
+        ("http", BEHIND, "TLS", f"{FAILED}{HOST} {NO_TLS}", PORTAL),
+        ("http", LOGIN_PAGE, "proxy 407", "the {proxy} refused CONNECT: HTTP 407", PROXY_LOGIN),
+        ("socks5h", LOCKED, None, f"{{proxy}} {REFUSED_LOGIN}", PROXY_LOGIN),
+        ("socks5h", socks5(NOWHERE, reply=2), "proxy", f"{{proxy}} {FORBIDDEN}", ""),
+        ("socks5h", greeting(SSH), "proxy", "{proxy} did not answer as a SOCKS proxy", ""),
     ],
 )
 def test_what_answers_in_place_of_the_api_is_reported(
-    environ: pytest.MonkeyPatch, scheme: str, handler: Handler, reason: str, hint: str
+    environ: pytest.MonkeyPatch,
+    scheme: str,
+    handler: Handler,
+    short: str | None,
+    reason: str,
+    hint: str,
 ) -> None:
+    """`short` is for a row of the live screen, which has 24 columns for it and the countdown."""
     with Server(handler) as server:
         url = f"{scheme}//{server.netloc}"
         if not scheme.endswith(":"):
@@ -116,6 +123,7 @@ def test_what_answers_in_place_of_the_api_is_reported(
 
     proxy = f"proxy {server.netloc} (HTTPS_PROXY)"
     assert refused.reason == reason.format(api=server.netloc, proxy=proxy)
+    assert refused.short == (short or refused.reason)
     assert refused.hints == ((hint,) if hint else ())
     assert isinstance(refused, PermanentError) == (hint == PROXY_LOGIN)
     reported = " ".join([refused.message, *refused.hints, *refused.details])
@@ -200,20 +208,30 @@ def test_the_name_that_does_not_resolve_is_reported(
     refused = refused_by(f"https://{HOST}")
 
     assert type(refused) is TransientError
-    assert refused.reason == f"could not resolve {name}"
+    assert (refused.reason, refused.short) == (f"could not resolve {name}", "DNS")
     assert "\n".join(refused.hints) == hint
 
 
-def test_a_region_or_edge_that_does_not_resolve_is_named(environ: pytest.MonkeyPatch) -> None:
-    def unknown(*_: object, **__: object) -> None:
-        raise socket.gaierror(socket.EAI_NONAME, "unknown")
+def raising(error: OSError) -> Callable[..., None]:
+    def fail(*_: object) -> None:
+        raise error
 
-    environ.setattr(socket, "getaddrinfo", unknown)
-    refused = refused_by("", TWILIO_REGION="zz9", TWILIO_EDGE="nowhere")
+    return fail
 
-    assert refused.reason == "could not resolve serverless.nowhere.zz9.twilio.com"
-    assert refused.hints == ("Check the region and the edge, the network and DNS.",)
-    assert "(from TWILIO_REGION (zz9) and TWILIO_EDGE (nowhere))" in refused.details[0]
+
+def test_twilios_own_host_is_named_with_region_and_edge(
+    environ: pytest.MonkeyPatch, names: Names
+) -> None:
+    environ.setattr(socket.socket, "connect", raising(ConnectionRefusedError()))
+    plain = refused_by("")
+    assert plain.reason == "connection refused by serverless.twilio.com"
+    assert plain.hints == (CHECK_NETWORK,)
+
+    names.before = raising(socket.gaierror(socket.EAI_NONAME, TEXT))
+    regional = refused_by("", TWILIO_REGION="zz9", TWILIO_EDGE="nowhere")
+    assert regional.reason == "could not resolve serverless.nowhere.zz9.twilio.com"
+    assert regional.hints == ("Check the region and the edge, the network and DNS.",)
+    assert "(from TWILIO_REGION (zz9) and TWILIO_EDGE (nowhere))" in regional.details[0]
 
 
 @pytest.mark.parametrize(
@@ -235,10 +253,7 @@ def test_a_failed_connection_is_reported_in_the_systems_words(
 ) -> None:
     """Why there is no connection is reported in the system's words, with what helps."""
 
-    def connect(*_: object) -> None:
-        raise OSError(number, os.strerror(number))
-
-    environ.setattr(socket.socket, "connect", connect)
+    environ.setattr(socket.socket, "connect", raising(OSError(number, os.strerror(number))))
     environ.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     refused = refused_by("https://192.0.2.1")
 
@@ -250,8 +265,15 @@ def test_a_failed_connection_is_reported_in_the_systems_words(
 TEXT = "http://svc:Hunter2x@proxy:1 Authorization: Basic QUM6"
 REFUSED = ConnectionRefusedError(TEXT)
 TUNNEL = OSError(f"Tunnel connection failed: 502 {TEXT}")
+BAD_RECORD = "does not speak TLS (record layer failure)"
 NOT_SENT = "the request was not sent: its URL, or the proxy's, is not valid for requests"
 API = "127.0.0.1:1"
+
+
+def tls_error(reason: str) -> ssl.SSLError:
+    error = ssl.SSLError(1, TEXT)
+    error.reason = reason
+    return error
 
 
 def from_exception(raised: Exception, phase: Phase) -> FetchError:
@@ -275,6 +297,19 @@ def from_exception(raised: Exception, phase: Phase) -> FetchError:
         ),
         ("PROXY", ProxyError(TUNNEL), "the proxy refused CONNECT: HTTP 502", "proxy 502"),
         ("TLS", ssl.SSLError(1, TEXT), "the TLS handshake failed", "TLS"),
+        (
+            "TLS",
+            tls_error("HTTP_REQUEST"),
+            f"{FAILED}{API} does not speak TLS (http request)",
+            "TLS",
+        ),
+        ("TLS", tls_error("RECORD_LAYER_FAILURE"), f"{FAILED}{API} {BAD_RECORD}", "TLS"),
+        ("TLS", tls_error("UNEXPECTED_EOF_WHILE_READING"), f"{FAILED}connection lost", "TLS"),
+        ("TLS", ssl.SSLEOFError(8, TEXT), f"{FAILED}connection lost", "TLS"),
+        ("TLS", TimeoutError(TEXT), f"the TLS handshake with {API} timed out", "TLS"),
+        ("PROXY_TLS", TimeoutError(TEXT), f"the TLS handshake with {API} timed out", "TLS"),
+        ("PROXY", TimeoutError(TEXT), f"no answer from {API}", "proxy"),
+        ("ANSWER", ConnectionResetError(104, TEXT), "connection lost", "disconnected"),
         ("CONNECTION", ConnectTimeout(TEXT), f"connection to {API} timed out", "timed out"),
         ("ANSWER", ReadTimeout(TEXT), "no answer within 15s", "no answer"),
         ("NAME", TimeoutError(TEXT), "could not resolve 127.0.0.1 (no answer from DNS)", "DNS"),
@@ -291,7 +326,6 @@ def from_exception(raised: Exception, phase: Phase) -> FetchError:
 def test_an_exception_is_reported_by_kind_not_by_text(
     phase: str, raised: Exception, reason: str, short: str
 ) -> None:
-    """`short` is for a row of the live screen, which has 24 columns for it and the countdown."""
     error = from_exception(raised, Phase[phase])
 
     reported = " ".join([error.message, *error.hints, *error.details])
@@ -301,14 +335,20 @@ def test_an_exception_is_reported_by_kind_not_by_text(
     assert "QUM6" not in reported
 
 
-def test_a_rule_of_newer_pythons_is_reported() -> None:
-    """A rule of newer Pythons is reported in OpenSSL's words and what helps."""
+STRICTER = (
+    "Python 3.13 and newer verify more strictly. Ask the issuer of the certificate for a",
+    "CA certificate that follows RFC 5280, or run twbuild with Python 3.12.",
+)
+
+
+@pytest.mark.parametrize(("code", "hints"), [(7, ()), (92, STRICTER)])
+def test_a_certificates_fault_is_given_in_openssls_words(code: int, hints: tuple[str, ...]) -> None:
     raised = ssl.SSLCertVerificationError(1, TEXT)
-    raised.verify_code, raised.verify_message = 92, "Missing Authority Key Identifier"
+    raised.verify_code, raised.verify_message = code, "Missing\x1b Key Identifier."
     error = from_exception(raised, Phase.TLS)
 
-    assert error.reason.endswith("does not verify: Missing Authority Key Identifier")
-    assert error.hints[0].startswith("Python 3.13 and newer verify more strictly.")
+    assert error.reason == f"the certificate of {API} does not verify: Missing Key Identifier"
+    assert error.hints == hints
 
 
 def test_exceptions_that_hold_each_other_are_no_endless_loop() -> None:
