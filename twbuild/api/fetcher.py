@@ -45,7 +45,6 @@ class Fetcher:
         """
         answer, is_certain = self._fetch(request)
         if not is_certain:
-            self._session.drop()
             answer, _ = self._fetch(request)
         if isinstance(answer, FetchError):
             raise answer
@@ -73,6 +72,8 @@ class Fetcher:
         except TransportError as error:
             raise connection_errors.from_exception(self._attempt(request), error) from None
         answer, is_named = self._read(sent, response)
+        if not is_named:
+            self._session.drop()  # so that the next answer is certain
         return answer, is_named or response.is_first
 
     def _sent(self, request: Request) -> SentRequest:

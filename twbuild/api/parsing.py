@@ -80,10 +80,11 @@ def read(sent: SentRequest, response: Response, found: dict[str, Any]) -> tuple[
         build = _build(sent, {**found, "sid": sent.request.sid})
         return build._replace(request_id=request_id), is_named
     status = found.get("status")
-    if not isinstance(status, str) or status not in list(Status):
-        raise ValueError(
-            f"unknown build status {_quoted(sent, status)}", "Update twbuild, or report it."
-        )
+    if not isinstance(status, str):
+        raise ValueError("the answer has no build status", http_errors.PORTAL)  # noqa: TRY004
+    if status not in list(Status):
+        shown = printable(repr(sent.text(status)), 60)
+        raise ValueError(f"unknown build status {shown}", "Update twbuild, or report it.")
     account, service, url = (sent.text(found.get(n)) for n in ("account_sid", "service_sid", "url"))
     server = response.headers.get("Server", "")
     from_sandbox = server.startswith("twbuild-sandbox/")
@@ -175,13 +176,6 @@ def _build(sent: SentRequest, found: dict[str, Any]) -> Build:
             if (name := sent.text(d.get("name")))
         ),
     )
-
-
-def _quoted(sent: SentRequest, value: object) -> str:
-    """A value of the server's as Python writes it, without secrets."""
-    if isinstance(value, str):
-        return printable(repr(sent.text(value)), 60)
-    return sent.shown(repr(value), 60)
 
 
 def _versions(value: object) -> tuple[str, ...] | None:

@@ -137,6 +137,15 @@ def test_a_late_answer_is_never_taken_for_another_requests(before: str, late: by
         assert found.status is Status.BUILDING
 
 
+def test_answers_that_name_no_build_are_requested_once() -> None:
+    with Server(answering(anonymous("building"))) as server:
+        client = fetcher(server.url)
+        for _ in range(3):
+            client.fetch(STATUS)
+
+        assert len(server.requests) == 3
+
+
 def test_after_a_nonsense_answer_the_connection_is_new() -> None:
     """A connection whose answers are late by one would make none again."""
 
