@@ -43,6 +43,16 @@ def test_what_fits_into_4000_characters_as_escaped_is_shown_whole(character: str
     assert (text, is_whole) == (f"{HEAD}first%0Asecond%0A{MORE}", False)
 
 
+def test_parts_fit_as_long_as_the_end_does() -> None:
+    """Parts fit as long as the end does and a line of 1000 characters is whole."""
+    last = SPACE - len(MORE) - 3 * 1003 - 3
+    for more in (0, 1):
+        parts = [*[lines("x" * 1000)] * 3, lines("y" * (last + more))]
+        text, _ = github.annotation(lines("z" * 4000), parts)
+        assert text.count("x" * 1000 + "%0A") == 3
+        assert (len(text) == 4000, "y" in text) == ((True, True) if more == 0 else (False, False))
+
+
 def test_a_part_that_does_not_fit_is_left_out() -> None:
     """A part without space is left out as a whole and the next one tried."""
     command: list[Line] = [[("To wait again:", "")], [("twbuild wait " + "ZB " * 1400, "command")]]

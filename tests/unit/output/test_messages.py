@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from tests.support.command import BUILD
-from tests.unit.output.endings import finished
+from tests.unit.output.endings import ANSWER, finished
 from twbuild.errors import CommandHint, NotFoundError, TransientError, UnauthorizedError
 from twbuild.outcome import Outcome
 from twbuild.output import messages
@@ -99,6 +99,9 @@ def test_hints_and_requests_of_several_errors_are_said_once() -> None:
 
     assert text(messages.hints(ended)) == "  Check the key.\n  Try later.\n  Last error: HTTP 401"
     assert text(messages.requests(ended)) == "  request RQ1"
+    late = finished(O.TIMEOUT, error=BUSY)
+    assert messages.requests([late, finished(O.COMPLETED, error=BUSY)]) == []
+    assert messages.hints([late]) == [(("  ", ""), (f"Last error: {BUSY.message}", ""))]
 
 
 @pytest.mark.parametrize(
@@ -137,9 +140,19 @@ def test_only_builds_that_are_not_over_are_resumed() -> None:
         "  2 builds continue at the API. To wait again:\n"
         "    twbuild wait my-service UNAUTHORIZED UNAVAILABLE"
     )
-    assert lines[-1][1][1] == "command"
+    assert {style for line in lines for _, style in line} == {"", "command"}
     newest = messages.resume([finished(O.TIMEOUT, sid=None, answer=None)], COMMAND)
     assert plain(newest[-1]) == "    twbuild wait my-service"
+
+
+def test_nothing_is_resumed_that_ends_with_the_sandbox() -> None:
+    answer = ANSWER._replace(from_sandbox=True)
+    sandboxs = "  Nothing continues at Twilio: the build exists only in the sandbox."
+    ended = finished(O.TIMEOUT, answer=answer._replace(ends_with_run=True))
+
+    assert messages.resume([ended], COMMAND) == [[(sandboxs, "")]]
+    lines = messages.resume([finished(O.TIMEOUT, answer=answer)], COMMAND)
+    assert text(lines) == f"{sandboxs} To wait again:\n    twbuild wait my-service {BUILD}"
 
 
 def test_the_summary_of_several_builds_counts_each_outcome() -> None:

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 import pytest
 
 from tests.support.command import BUILD, OTHER_BUILD, SERVICE
-from tests.unit.output.endings import COMPLETED, FAILED, TIMEOUT, UNAVAILABLE, finished
+from tests.unit.output.endings import ANSWER, COMPLETED, FAILED, TIMEOUT, UNAVAILABLE, finished
 from twbuild.api.models import Build
 from twbuild.errors import CredentialsError, UsageError
 from twbuild.outcome import Outcome
 from twbuild.output import report
 from twbuild.output.report import Report
-from twbuild.watch.events import Building, Details, Event, Finished, Notice, Started, Tick
+from twbuild.watch.events import Building, Details, Event, Finished, Notice, Started, Tick, Usual
 from twbuild.watch_options import WatchOptions
 
 WAIT = WatchOptions(profile=None, format=None, quiet=False, verbose=False, progress="plain")
@@ -76,6 +76,7 @@ def test_of_several_builds_each_line_names_its_own(capfd: Capture) -> None:
     assert shown.of(FAILED) == (f"{OTHER_BUILD} failed\n", failed)
     out, err = shown.end(COMPLETED, FAILED)
     assert out == f"{BUILD} completed\n"
+    assert f"  Twilio gives no reason for {OTHER_BUILD}.\n" in err
     assert err.startswith("twbuild: 2 builds: 1 completed, 1 failed (waited 6s)\n")
     assert shown.code == 1
 
@@ -103,9 +104,28 @@ def test_a_verdict_is_on_stderr_where_stdout_is_elsewhere(
     elsewhere.setattr(os, "isatty", terminals.__contains__)
     elsewhere.setenv("TERM", "dumb")
     shown = Shown(capfd)
-    shown.of(COMPLETED)
+    line = LINE.removeprefix("twbuild: ") if 1 in terminals else ""
 
-    assert shown.end(COMPLETED)[1] == ("" if terminals == {1, 2} else LINE)
+    assert shown.of(COMPLETED)[0] == ("" if line else "completed\n")
+    assert shown.end(COMPLETED) == (line, "" if terminals == {1, 2} else LINE)
+
+
+def test_a_live_screen_has_rows_and_the_ending_below(
+    elsewhere: pytest.MonkeyPatch, capfd: Capture
+) -> None:
+    elsewhere.setattr(os, "isatty", {2}.__contains__)
+    elsewhere.setenv("TERM", "xterm")
+    live = WAIT._replace(progress="live")
+    begins: list[Event] = [Started(SERVICE, (OTHER_BUILD,), 600), Building(OTHER_BUILD), Tick()]
+
+    shown = Shown(capfd, live, (OTHER_BUILD,))
+    _, rows = shown.of(*begins)
+    assert f"  {OTHER_BUILD}" in rows
+    assert "time limit 10m" in rows
+    assert "waiting" not in rows
+    assert "\n\n  Twilio gives no reason" in shown.end(FAILED)[1]
+    for options in (live._replace(quiet=True), live._replace(once=True)):
+        assert Shown(capfd, options, (OTHER_BUILD,)).of(*begins) == ("", ""), "not yet, or never"
 
 
 @pytest.mark.parametrize(
@@ -152,6 +172,47 @@ def test_only_a_wait_in_plain_lines_says_that_it_begins(capfd: Capture) -> None:
     assert "waiting" not in Shown(capfd, QUIET).of(*begins)[1]
 
 
+def test_the_command_to_resume_keeps_profile_and_service(capfd: Capture) -> None:
+    """The command to resume keeps profile and service and the usual time stands above it."""
+    shown = Shown(capfd, WAIT._replace(profile="dev"))
+    shown.of(Usual(70), TIMEOUT)
+    shown.report.finish([TIMEOUT], "-svc", math.inf)
+
+    *_, usual, _, command = capfd.readouterr().err.splitlines()
+    assert usual.endswith("usually complete in about 1m 10s.")
+    assert command.endswith(f" wait -p dev -- -svc {BUILD}")
+
+
+@pytest.mark.parametrize("from_sandbox", [False, True])
+def test_only_a_request_to_twilio_is_given_to_its_support(
+    capfd: Capture, from_sandbox: bool
+) -> None:
+    shown = Shown(capfd, sids=(OTHER_BUILD,))
+    shown.of(FAILED, Details(OTHER_BUILD, Build(OTHER_BUILD, "failed", request_id="RQ1")))
+    _, err = shown.end(FAILED._replace(answer=ANSWER._replace(from_sandbox=from_sandbox)))
+
+    assert ("the request ID RQ1" in err) is not from_sandbox
+    assert "Twilio gives no reason for a failed build." in err
+
+
+@pytest.mark.parametrize(
+    ("options", "github", "wanted"),
+    [
+        (WAIT, "", (True, True)),
+        (QUIET, "", (False, False)),
+        (QUIET, "true", (True, False)),
+        (JSON._replace(quiet=True), "", (True, False)),
+    ],
+)
+def test_what_is_requested_beside_polls_is_what_is_shown(
+    elsewhere: pytest.MonkeyPatch, options: WatchOptions, github: str, wanted: tuple[bool, bool]
+) -> None:
+    elsewhere.setenv("GITHUB_ACTIONS", github)
+    report = Report(options)
+
+    assert (report.wants_details, report.wants_earlier) == wanted
+
+
 @pytest.mark.parametrize("options", [WAIT, QUIET, STATUS, JSON], ids=["wait", "q", "status", "j"])
 @pytest.mark.parametrize("ended", [COMPLETED, FAILED, TIMEOUT, UNAVAILABLE])
 def test_github_gets_one_annotation_for_the_closing_lines(
@@ -193,7 +254,7 @@ def test_a_refusal_is_annotated_where_github_runs_it(
     elsewhere.setattr(os, "isatty", lambda descriptor: terminal and descriptor == 2)
     elsewhere.setenv("GITHUB_ACTIONS", github)
 
-    assert report.refuse(UsageError("m"), "live") == 2
+    assert Report(WAIT._replace(progress="live")).refuse(UsageError("m"), [BUILD]) == 2
     assert ("::error" in capfd.readouterr().err) is is_annotated
 
 
@@ -211,4 +272,6 @@ def test_without_credentials_each_build_has_its_object(
     objects = [json.loads(line) for line in out.splitlines()]
     assert [found["outcome"] for found in objects] == outcomes
     assert {found["sid"] for found in objects} == ({BUILD, OTHER_BUILD} if outcomes else set())
+    for found in objects:
+        assert (found["waited_seconds"], found["polls"], found["error"]) == (0, 0, {"message": "m"})
     assert err == "twbuild: error: m\n"
