@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,7 +42,8 @@ def filled(resource: Mapping[str, Any], size: int, unit: bytes, between: bytes =
     return head + between.join([unit] * count) + (b"]}" if between else b'"}')
 
 
-def large_page() -> dict[str, Any]:
+@cache
+def large_page(next_page: str | None = None) -> bytes:
     """Twenty builds of a thousand assets."""
     names = ("path", "visibility", "asset_sid", "account_sid", "service_sid", "date_created")
     version = dict.fromkeys(names, ACCOUNT)
@@ -50,7 +52,7 @@ def large_page() -> dict[str, Any]:
         dated = {"sid": SIDS[day], "date_created": f"2026-11-{day + 1:02d}T14:02:11Z"}
         assets = [{**version, "sid": f"ZN{1000 * day + n:032x}"} for n in range(1000)]
         builds.append({**build_body(status="completed"), **dated, "asset_versions": assets})
-    return page(*builds)
+    return json.dumps(page(*builds, next_page_url=next_page)).encode()
 
 
 def serving(make: Callable[[str, str], bytes], *headers: str) -> Handler:
@@ -105,13 +107,12 @@ def url_of_escapes(sid: str, _: str) -> bytes:
     return json.dumps({**status_body(sid), "url": "%5a" * 340_000}).encode()
 
 
-LARGE = json.dumps(large_page()).encode()
 ROWS: Mapping[str, Row] = {
     "a page of escapes": listed(b"%a"),
     "a page of objects": listed(*OBJECTS),
     "a page of wide characters": listed(WIDE + "\U0001f600".encode()),
     "a page of wide escapes": listed(WIDE + b"\\ud83d\\ude00"),
-    "all that a page may list": Row(serving(lambda *_: LARGE), NEWEST, 8 * MIB),
+    "all that a page may list": Row(serving(lambda *_: large_page()), NEWEST, 8 * MIB),
     "details of objects": Row(serving(failed), TEN, 20 * MIB),
     "a url of escapes": Row(serving(url_of_escapes), ONE, MIB),
     "ten of objects": Row(serving(of_objects), TEN, 10 * MIB),
@@ -137,7 +138,6 @@ def environ(home: Path, server: Server) -> dict[str, str]:
 
 
 UNITS = [(b"%a",), (b'{"a":1}', b","), (b"[[]]", b","), (b"\\\\",)]
-WITH_MORE = json.dumps({**large_page(), "meta": {"next_page_url": "/x?Page=1"}}).encode()
 
 
 def of_units(sid: str, _: str) -> bytes:
@@ -146,7 +146,7 @@ def of_units(sid: str, _: str) -> bytes:
 
 HEAVY: Mapping[str, tuple[Handler, list[str]]] = {
     "ten builds": (serving(of_units), ["-i200ms", SERVICE, *TEN]),
-    "page after page": (serving(lambda *_: WITH_MORE), [SERVICE]),
+    "page after page": (serving(lambda *_: large_page("/x?Page=1")), [SERVICE]),
 }
 
 

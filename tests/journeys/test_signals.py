@@ -188,7 +188,7 @@ def test_a_reached_verdict_is_reported_whatever_moment_a_signal_comes(
     twilio: Twilio, options: list[str]
 ) -> None:
     twilio.says("completed")
-    moments = [*range(1, 24, 6), *range(25, 200, 50), *range(200, 900, 160)]
+    moments = [*range(1, 24, 7), *range(25, 200, 60), *range(200, 900, 180)]
     codes = set()
     for number, moment in enumerate(moments):
         signum = SIGNALS[number % 4]
