@@ -121,6 +121,7 @@ ROWS: list[tuple[dict[str, Any], list[str]]] = [
     ({"created": CREATED, "updated": CREATED}, ["created       2026-11-24 14:02:11 UTC"]),
     ({"created": TODAY}, [f"created       {TODAY:%H:%M:%S} UTC"]),
     ({"dependencies": (Dependency("\n::error::x"),)}, ["dependencies   ::error::x"]),
+    ({"dependencies": (Dependency("a" * 500),)}, [f"dependencies  {'a' * 97}..."]),
     ({"dependencies": PACKAGES[:2]}, ["dependencies  pack-0 1.0, pack-1 1.0"]),
     ({"dependencies": PACKAGES}, [f"dependencies  {TEN}, and 7 more"]),
 ]
