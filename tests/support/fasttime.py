@@ -102,7 +102,6 @@ def watch(
     make_fetcher: Callable[[], Client] | None = None,
     timeout: float = math.inf,
     once: bool = False,
-    details: bool = True,
     earlier: bool = False,
     **policy: Any,
 ) -> Watched:
@@ -113,7 +112,7 @@ def watch(
     watches = [Watch(sid, wanted._replace(**policy), since, lambda: 1.0) for sid in sids]
     if make_fetcher is None:
         make_fetcher = partial(fetcher, url, way=network.network_for(url))
-    background = Background(details=details, earlier=earlier, deadline=wanted.deadline)
+    background = Background(details=True, earlier=earlier, deadline=wanted.deadline)
     runner = FastRunner(watches, background, make_fetcher, 1.0, clock)
     watched = Watched()
     for event in runner.run():
