@@ -13,15 +13,10 @@ _PR_SET_CHILD_SUBREAPER = 36
 _TASKS = Path("/proc/self/task")
 
 
-def can_adopt() -> bool:
-    """Whether we can become the parent of what a child of ours leaves behind."""
-    return _TASKS.exists()
-
-
-def adopt_orphans(*, adopt: bool = True) -> None:
+def adopt_orphans() -> None:
     """Become the parent of what a child of ours leaves behind; on Linux alone there is a way."""
-    if can_adopt():
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, int(adopt), 0, 0, 0)
+    if _TASKS.exists():
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def children() -> set[int]:
