@@ -40,10 +40,16 @@ def wait(base: Env, tmp_path: Path) -> Wait:
         (["env", "TWILIO_AUTH_TOKEN=wrong"], {}, 4, "unauthorized"),
         ([], {"build": ""}, 2, ""),
         (["--build-time", "0s", "--outcome", "failed"], {"service": OTHER_BUILD}, 1, "failed"),
+        # An input is never run, and never an option.
+        ([], {"service": "$(touch pwned)"}, 2, ""),
+        ([], {"build": '"; touch pwned; "'}, 2, ""),
+        ([], {"timeout": "x\ntouch pwned"}, 2, ""),
+        ([], {"timeout": "--help"}, 2, ""),
+        (["--build-time", "0s"], {"service": "--help"}, 0, "completed"),  # a unique name
     ],
 )
 def test_the_step_and_its_outputs_end_as_the_wait(
-    wait: Wait, sandbox: list[str], given: dict[str, str], code: int, outcome: str
+    wait: Wait, tmp_path: Path, sandbox: list[str], given: Env, code: int, outcome: str
 ) -> None:
     ended, outputs = wait(*sandbox, **given)
 
@@ -51,6 +57,7 @@ def test_the_step_and_its_outputs_end_as_the_wait(
     assert outputs == {"outcome": outcome, "exit-code": str(code)}
     annotations = re.findall("^::error title=twbuild::", ended.stderr, re.MULTILINE)
     assert len(annotations) == bool(code)
+    assert not (tmp_path / "pwned").exists()
 
 
 @pytest.mark.parametrize(
@@ -99,27 +106,6 @@ def test_the_default_timeout_is_that_of_the_command(base: Env) -> None:
     reported = run_words([TWBUILD, "wait", "--help"], env=base).stdout
 
     assert f"Default: {action.ACTION['inputs']['timeout']['default']}." in reported
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("service", "$(touch pwned)"),
-        ("build", '"; touch pwned; "'),
-        ("timeout", "x\ntouch pwned"),
-        ("service", "--help"),
-        ("timeout", "--help"),
-    ],
-)
-def test_an_input_is_never_run_and_never_an_option(
-    wait: Wait, tmp_path: Path, name: str, value: str
-) -> None:
-    ended, outputs = wait("--build-time", "0s", **{name: value})
-
-    assert not (tmp_path / "pwned").exists()
-    is_a_unique_name = (name, value) == ("service", "--help")
-    assert ended.code == (0 if is_a_unique_name else 2), ended.stderr
-    assert outputs["outcome"] == ("completed" if is_a_unique_name else "")
 
 
 def test_no_expression_is_in_a_script() -> None:
