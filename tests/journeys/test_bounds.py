@@ -79,10 +79,10 @@ def failed(sid: str, resource: str) -> bytes:
 
 
 class Row(NamedTuple):
-    """What the server does, the builds that are named, and how many bytes its answers have."""
+    """What the server does, the builds and options, and how many bytes its answers have."""
 
     handler: Handler
-    builds: Sequence[str]
+    words: Sequence[str]
     limit: int
 
 
@@ -107,6 +107,23 @@ def url_of_escapes(sid: str, _: str) -> bytes:
     return json.dumps({**status_body(sid), "url": "%5a" * 340_000}).encode()
 
 
+def long_names(unit: str, count: int) -> dict[str, Any]:
+    """Dependencies with names and versions of 9,000 characters."""
+    texts = [f"{unit * (9000 // len(unit))}{number}" for number in range(count)]
+    return {"dependencies": [{"name": text, "version": text} for text in texts]}
+
+
+def building_beside_names(sid: str, _: str) -> bytes:
+    named = {**build_body(), **long_names("%a", 440)}
+    return json.dumps(status_body(sid) if sid else page(named)).encode()
+
+
+def failed_with_names(sid: str, resource: str) -> bytes:
+    if sid and not resource:
+        return json.dumps({**build_body(sid), **long_names("a", 115)}).encode()
+    return failed(sid, resource)
+
+
 ROWS: Mapping[str, Row] = {
     "a page of escapes": listed(b"%a"),
     "a page of objects": listed(*OBJECTS),
@@ -114,6 +131,8 @@ ROWS: Mapping[str, Row] = {
     "a page of wide escapes": listed(WIDE + b"\\ud83d\\ude00"),
     "all that a page may list": Row(serving(lambda *_: large_page()), NEWEST, 8 * MIB),
     "details of objects": Row(serving(failed), TEN, 20 * MIB),
+    "a list of long names": Row(serving(building_beside_names), ["-t4s", *TEN], 18 * MIB),
+    "details of long names": Row(serving(failed_with_names), ["--json", *TEN], 20 * MIB),
     "a url of escapes": Row(serving(url_of_escapes), ONE, MIB),
     "ten of objects": Row(serving(of_objects), TEN, 10 * MIB),
     "a head of 5 MB": Row(serving(completed, *LINES), ONE, MIB),
@@ -124,7 +143,7 @@ ROWS: Mapping[str, Row] = {
 @pytest.mark.parametrize("name", ROWS)
 def test_memory_stays_within_an_answers_limit_and_40_mib(tmp_path: Path, name: str) -> None:
     row, peak = ROWS[name], tmp_path / "peak"
-    arguments = ["wait", "-t1s", SERVICE, *row.builds]
+    arguments = ["wait", "-t1s", SERVICE, *row.words]
     with Server(row.handler) as server:
         env = environ(tmp_path, server)
         words = [sys.executable, "-S", "-c", PEAK, str(peak), TWBUILD, *arguments]

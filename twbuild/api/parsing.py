@@ -22,7 +22,7 @@ from twbuild.api.models import (
 )
 from twbuild.api.sent_request import MAX_TEXT, SentRequest
 from twbuild.config import sids
-from twbuild.text import printable
+from twbuild.text import MAX_CHARACTERS, printable
 
 BUILD_SID, SERVICE_SID = re.compile(sids.BUILD), re.compile(sids.SERVICE)
 
@@ -165,15 +165,15 @@ def _build(sent: SentRequest, found: dict[str, Any]) -> Build:
         status=status if status in list(Status) else sent.text(status) or "",
         created=_time(found.get("date_created")),
         updated=_time(found.get("date_updated")),
-        runtime=sent.text(found.get("runtime")),
+        runtime=sent.text(found.get("runtime"), MAX_CHARACTERS),
         functions=_versions(found.get("function_versions")),
         assets=_versions(found.get("asset_versions")),
         dependencies=None
         if dependencies is None
         else tuple(
-            Dependency(name, sent.text(d.get("version")))
+            Dependency(name, sent.text(d.get("version"), MAX_CHARACTERS))
             for d in dependencies
-            if (name := sent.text(d.get("name")))
+            if (name := sent.text(d.get("name"), MAX_CHARACTERS))
         ),
     )
 

@@ -26,9 +26,9 @@ class SentRequest(NamedTuple):
     proxy: str | None
     redacted: Callable[[str], str]
 
-    def text(self, value: object) -> str | None:
+    def text(self, value: object, limit: int = MAX_TEXT) -> str | None:
         """A text of the server's without secrets, None for any other value."""
-        return self.redacted(value[:MAX_TEXT]) if isinstance(value, str) else None
+        return self.redacted(value[:MAX_TEXT])[:limit] if isinstance(value, str) else None
 
     def shown(self, text: str, limit: int = MAX_CHARACTERS) -> str:
         """A text of the server's without secrets, to be printed."""

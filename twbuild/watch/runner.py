@@ -183,12 +183,10 @@ class Runner:
 
     def _fetch(self, sent: InFlight) -> None:
         """What a request's thread does."""
-        result: Result
         try:
-            result = sent.client.fetch(sent.request)
+            self._deliver(sent, sent.client.fetch(sent.request))
         except BaseException as error:  # noqa: BLE001 - the main thread decides what it means
-            result = error
-        self._deliver(sent, result)
+            self._deliver(sent, error)
 
     def _deliver(self, sent: InFlight, result: Result) -> None:
         self._results.append((sent, result))

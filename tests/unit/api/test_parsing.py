@@ -250,6 +250,10 @@ def test_the_largest_page_that_twilio_can_give_is_read() -> None:
     [
         ({"runtime": "node24", "sid": BUILD.lower()}, {"runtime": "node24"}),
         ({"runtime": {"name": "node18"}}, {"runtime": None}),
+        (
+            {"runtime": "x" * 301, "dependencies": [{"name": "n" * 301, "version": "v" * 301}]},
+            {"runtime": "x" * 300, "dependencies": (Dependency("n" * 300, "v" * 300),)},
+        ),
         ({"function_versions": None, "asset_versions": 7}, {"functions": None, "assets": None}),
         (
             {"function_versions": [{}, "x", {"sid": 7}, {"sid": "ZN1"}], "asset_versions": []},
