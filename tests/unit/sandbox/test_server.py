@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.support.command import BUILD, OTHER_BUILD, SERVICE
+from tests.support.command import BUILD, SERVICE
 from twbuild.sandbox import server
 from twbuild.sandbox.server import Sandbox
 
@@ -118,19 +118,6 @@ def test_a_service_may_be_named_by_its_unique_name(building: Sandbox) -> None:
 
     assert code == 200
     assert status["service_sid"].startswith("ZS")
-
-
-def test_the_builds_come_in_pages_that_lead_to_one_another(building: Sandbox) -> None:
-    for sid in (BUILD, OTHER_BUILD):
-        ask(building, f"{BUILDS}/{sid}/Status")
-    _, first = ask(building, f"{BUILDS}?PageSize=2")
-    _, second = ask(building, first["meta"]["next_page_url"].removeprefix(building.url))
-    _, last = ask(building, f"{BUILDS}?PageSize=2&Page=2")
-
-    assert [build["sid"] for build in first["builds"]] == [BUILD, OTHER_BUILD]
-    assert second["builds"][0]["sid"] == building.build
-    assert len(second["builds"] + last["builds"]) == 4
-    assert last["meta"]["next_page_url"] is None
 
 
 @pytest.mark.parametrize("seconds", [0.0, 5.0, 7 * 86400.0])
