@@ -84,14 +84,8 @@ class Fetcher:
             path,
             self._settings,
             self._network.proxy_name,
-            self._redacted,
+            self._redactor.redacted,
         )
-
-    def _redacted(self, text: str) -> str:
-        """`text` without secrets; a cancelled request ends here, as removing many takes seconds."""
-        if self._session.is_cancelled:
-            raise TransientError("cancelled", "the request was cancelled")
-        return self._redactor.redacted(text)
 
     def _attempt(self, request: Request) -> connection_errors.Attempt:
         sent = self._sent(request)

@@ -27,8 +27,12 @@ class SentRequest(NamedTuple):
     redacted: Callable[[str], str]
 
     def text(self, value: object, limit: int = MAX_TEXT) -> str | None:
-        """A text of the server's without secrets, None for any other value."""
-        return self.redacted(value[:MAX_TEXT])[:limit] if isinstance(value, str) else None
+        """The beginning of a text of the server's, without secrets; None for any other value.
+
+        Four times the limit is looked at: a secret may be escaped twice, as in %2525.
+        """
+        looked_at = min(4 * limit, MAX_TEXT)
+        return self.redacted(value[:looked_at])[:limit] if isinstance(value, str) else None
 
     def shown(self, text: str, limit: int = MAX_CHARACTERS) -> str:
         """A text of the server's without secrets, to be printed."""

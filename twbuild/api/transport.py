@@ -72,11 +72,6 @@ class Session(requests.Session):
         self._connector.cancel()
 
     @property
-    def is_cancelled(self) -> bool:
-        """Whether `cancel` was called."""
-        return self._connector.is_cancelled
-
-    @property
     def phase(self) -> Phase:
         """What the request under way, or the last one, waited for."""
         return self._connector.phase

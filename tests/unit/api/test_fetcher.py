@@ -165,14 +165,6 @@ def test_after_a_nonsense_answer_the_connection_is_new() -> None:
         assert server.accepted == 2
 
 
-def test_a_cancelled_request_reads_no_more_texts() -> None:
-    client = fetcher("http://127.0.0.1:1")
-    client.cancel()
-
-    with pytest.raises(TransientError, match="the request was cancelled"):
-        client._sent(STATUS).text("x")
-
-
 @pytest.mark.parametrize("secret", [TOKEN, BASIC])
 @pytest.mark.parametrize(
     "answer",
