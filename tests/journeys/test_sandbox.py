@@ -50,7 +50,9 @@ def test_twilios_own_client_reads_the_same_as_twbuild(sandbox: Sandbox, base: En
         assert ours[name] == getattr(theirs, name)
     build = builds(BUILD).fetch()
     assert (build.sid, build.status, build.runtime) == (BUILD, "completed", "node22")
-    assert {BUILD, sandbox.build} <= {build.sid for build in builds.list(page_size=1)}
+    listed = [build.sid for build in builds.list(page_size=1)]  # over as many pages
+    assert {BUILD, sandbox.build} < {*listed}
+    assert len(listed) == 2 + 3, "with three earlier ones"
 
     client.auth = (sandbox.account, "wrong")
     with pytest.raises(TwilioRestException) as refused:
