@@ -16,6 +16,7 @@ _BLOCK = rb"-----BEGIN CERTIFICATE-----.*?(?:-----END CERTIFICATE-----|(?=-----B
 _JOINED = rb"-----END [A-Z0-9 ]+-----[ \t]*-----BEGIN"
 _WANTED = "Set {} to a file with CA certificates in PEM form, or unset it."
 _HASHED = r"[0-9a-f]{8}\.[0-9]+"  # what OpenSSL looks for in a folder
+_QUOTES = "\"'"
 _DER = b"\x30"  # the first byte of any certificate in DER: an ASN.1 SEQUENCE
 
 # Where distributions keep the certificates that the whole machine trusts.
@@ -42,7 +43,11 @@ def trust(context: ssl.SSLContext, name: str, path: str) -> None:
         shown = printable(rest) + ascii(end)[1:-1]
         why, *hints = fault
         hints = hints or [_WANTED.format(name)]
-        if end and os.path.exists(rest):
+        if path[0] in _QUOTES or path[-1] in _QUOTES:
+            hints = ["Remove the quotation marks around it."]
+        elif path.startswith("~"):
+            hints = ["It begins with ~, which was not expanded. Write $HOME in its place."]
+        elif end and os.path.exists(rest):
             hints = [f"Remove {end!a} at its end: {printable(rest)} exists."]
         raise UsageError(f"{name} cannot be used: {shown}: {why}", *hints)
 

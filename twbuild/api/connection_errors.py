@@ -38,15 +38,13 @@ _STRICT = range(80, 94)  # X509_V_FLAG_X509_STRICT, which Python sets since 3.13
 _CHECK_NETWORK = "Check the network, and a VPN if you use one."
 _CHECK_FIREWALL = "A firewall or sandbox on this machine may forbid the connection."
 _HINTS = {
-    errno.ENETUNREACH: _CHECK_NETWORK,
-    errno.EHOSTUNREACH: _CHECK_NETWORK,
-    errno.ENETDOWN: _CHECK_NETWORK,
-    errno.EHOSTDOWN: _CHECK_NETWORK,
-    errno.EACCES: _CHECK_FIREWALL,
-    errno.EPERM: _CHECK_FIREWALL,
+    **dict.fromkeys((errno.ENETUNREACH, errno.EHOSTUNREACH), _CHECK_NETWORK),
+    **dict.fromkeys((errno.ENETDOWN, errno.EHOSTDOWN), _CHECK_NETWORK),
+    **dict.fromkeys((errno.EACCES, errno.EPERM), _CHECK_FIREWALL),
     errno.EMFILE: "Raise the limit of open files (ulimit -n), or wait for fewer builds at once.",
 }
-# Words in OpenSSL's reasons.
+# OpenSSL's reasons, and words in them.
+_NO_TLS = ("wrong version number", "http request", "record layer failure")
 _OLD_TLS = "The server may speak an old version of TLS only; twbuild needs TLS 1.2 or newer."
 _TLS_HINTS = {
     "protocol version": _OLD_TLS,
@@ -56,10 +54,11 @@ _TLS_HINTS = {
 }
 # The first that fits: http.client derives RemoteDisconnected from BadStatusLine.
 _MALFORMED = (
-    (http.client.IncompleteRead, "the answer was cut short"),
-    (http.client.LineTooLong, "the answer has a head of over 64 KiB"),
-    ((http.client.BadStatusLine, http.client.UnknownProtocol), "the answer is not HTTP"),
-    (urllib3.exceptions.InvalidHeader, "the answer has headers that contradict each other"),
+    (http.client.IncompleteRead, "was cut short"),
+    (http.client.LineTooLong, "has a head of over 64 KiB"),
+    ((http.client.BadStatusLine, http.client.UnknownProtocol), "is not HTTP"),
+    (urllib3.exceptions.InvalidHeader, "has headers that contradict each other"),
+    (http.client.HTTPException, "has over 100 header lines"),
 )
 
 
@@ -151,17 +150,18 @@ Words = tuple[str, ...] | None  # what happened: in short, and in full; then wha
 
 
 def _of_tls(attempt: Attempt, causes: list[BaseException]) -> Words:
-    """A TLS handshake that failed for another reason than the certificate."""
+    """TLS that failed for another reason than the certificate."""
     cause = next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None)
     if cause is None:
         return None
     words = (getattr(cause, "reason", None) or "").replace("_", " ").lower()
-    failed = "the TLS handshake failed"
+    is_handshake = attempt.phase is not Phase.ANSWER
+    failed = f"the TLS {'handshake' if is_handshake else 'connection'} failed"
     if isinstance(cause, ssl.SSLEOFError) or "eof" in words:
         return ("TLS", f"{failed}: connection lost")
     if not re.fullmatch("[a-z0-9 .]{1,80}", words):
         return ("TLS", failed)
-    if words in ("wrong version number", "http request", "record layer failure"):
+    if is_handshake and words in _NO_TLS:
         message = f"{failed}: {attempt.peer} does not speak TLS ({words})"
         if attempt.phase is Phase.PROXY_TLS:
             hint = "The proxy's address begins with https://: write http:// there."
@@ -228,14 +228,13 @@ def _check_address(sent: SentRequest) -> str:
 
 def _of_answer(attempt: Attempt, causes: list[BaseException]) -> Words:
     """An answer that did not come, or not as HTTP has it."""
-    for kind, words in _MALFORMED:
-        if _has(causes, kind):
-            return ("bad answer", words)
-    if any(type(cause) is http.client.HTTPException for cause in causes):
-        return ("bad answer", "the answer has over 100 header lines")
+    found = [words for kind, words in _MALFORMED if _has(causes, kind)]
     if attempt.phase is Phase.ANSWER and _has(causes, ValueError):
-        return ("bad answer", "the answer is not HTTP")
-    return None
+        found.append("is not HTTP")
+    if not found:
+        return None
+    whose = f" of {attempt.peer}" if attempt.phase is Phase.PROXY else ""
+    return ("bad answer", f"the answer{whose} {found[0]}", _check_address(attempt.sent))
 
 
 def _has(causes: list[BaseException], *kinds: type | tuple[type, ...]) -> bool:
@@ -252,8 +251,9 @@ def _of_connect(attempt: Attempt, causes: list[BaseException]) -> FetchError | N
     status = int(answer[1])
     kind = TransientError if is_transient(status) else PermanentError
     reason = f"the {attempt.sent.proxy or 'proxy'} refused CONNECT: HTTP {status}"
-    hints = [PROXY_LOGIN] if status == 407 else []
-    return attempt.error(kind, reason, *hints, short=f"proxy {status}", http_status=status)
+    forbidden = f"Check the proxy: it may not allow or reach {attempt.sent.host}."
+    hint = PROXY_LOGIN if status == 407 else forbidden
+    return attempt.error(kind, reason, hint, short=f"proxy {status}", http_status=status)
 
 
 def _of_certificate(attempt: Attempt, causes: list[BaseException]) -> FetchError | None:

@@ -115,19 +115,20 @@ def _meaning(
         found_no = f"{sent.api} found no {sent.resource} (HTTP 404)"
         return NotFoundError, found_no, list(_not_found(sent))
     if is_transient(status):
-        hints = {404: _not_twilio(sent), 511: [PORTAL]}.get(status) or _unavailable(sent, status)
+        not_twilio = f"This is not Twilio's answer. {_check_way(sent)}"
+        hints = {404: [not_twilio], 511: [PORTAL]}.get(status) or _unavailable(sent, status)
         return TransientError, whole, hints
     if status in (401, 403) and code is not None:
         refused = f"{sent.api} refused the credentials (HTTP {status})"
         return UnauthorizedError, refused, list(_refusal(sent, code))
     if status in (401, 403):
         rejected = f"a proxy or gateway rejected the request, not Twilio ({whole})"
-        return PermanentError, rejected, _not_twilio(sent)
+        return PermanentError, rejected, [_check_way(sent)]
     if status in REDIRECTS:
         not_followed = "Redirects are not followed: the credentials would go with them."
         redirect = f"HTTP {status}, a redirect{_target(sent, response)}"
         return PermanentError, redirect, [PORTAL, not_followed]
-    hints = [PROXY_LOGIN] if status == 407 else []
+    hints = [PROXY_LOGIN if status == 407 and sent.proxy else PORTAL] if code is None else []
     return PermanentError, f"unexpected HTTP {status}" if status < 400 else whole, hints
 
 
@@ -140,9 +141,9 @@ def _target(sent: SentRequest, response: Response) -> str:
     return f" to {printable(host, 100)}" if host else ""
 
 
-def _not_twilio(sent: SentRequest) -> list[str]:
+def _check_way(sent: SentRequest) -> str:
     proxy = f"the {sent.proxy}" if sent.proxy else "a proxy, VPN, gateway or ingress on the way"
-    return [f"This is not Twilio's answer. Check {proxy}."]
+    return f"Check {proxy}."
 
 
 def _details(sent: SentRequest, found_id: str | None, text: str = "") -> list[str]:

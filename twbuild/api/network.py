@@ -28,6 +28,8 @@ _PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 # What other tools read in their place: Twilio's own, Node.js, OpenSSL.
 _OTHER_CA_VARIABLES = ("TWILIO_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "SSL_CERT_DIR")
+_NOT_IN_URLS = r"[^!-~]|[\\\"<>^`{|}]|%(?![0-9a-fA-F]{2})"
+_STRAY = "contains a space, a backslash or a character that is not valid in a URL"
 # Source: https://www.rfc-editor.org/rfc/rfc1035#section-2.3.4; some names have a low line.
 _DNS_LABEL = r"[a-zA-Z0-9_]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?"
 
@@ -104,8 +106,8 @@ def checked_url(url: str) -> str:
             "Use https://HOST[:PORT][/PATH], or http:// to this machine.",
         )
 
-    if re.search(r"[^!-~]|[\\\"<>^`{|}]|%(?![0-9a-fA-F]{2})", url):
-        raise refused("contains a space, a backslash or a character that is not valid in a URL")
+    if re.search(_NOT_IN_URLS, url):
+        raise refused(_STRAY)
     try:
         parts = parse_url(url)
     except LocationParseError:
@@ -159,16 +161,17 @@ def _checked_proxy(proxy: str, variable: str) -> Url:
     try:
         parts = parse_url(proxy if "://" in proxy else f"http://{proxy}")
     except LocationParseError:
-        raise UsageError(f"{variable} is not a valid proxy address", form) from None
-    if parts.scheme == "socks":
+        parts = Url()
+    if parts.scheme and parts.scheme not in _PROXY_SCHEMES:
+        socks = "Write socks5h:// (the proxy resolves names) or socks5://."
         raise UsageError(
-            f"{variable} begins with socks://, a scheme that requests does not know",
-            "Write socks5h:// (the proxy resolves names) or socks5://.",
+            f"{variable} begins with {parts.scheme}://, a scheme that requests does not know",
+            socks if parts.scheme.startswith("socks") else form,
         )
     more = (parts.path or "/") != "/" or parts.query is not None or parts.fragment is not None
-    usable = _is_host(parts.host or "") and parts.port != 0 and parts.scheme in _PROXY_SCHEMES
-    if more or not usable:
-        raise UsageError(f"{variable} is not a valid proxy address", form)
+    if more or not _is_host(parts.host or "") or parts.port == 0:
+        why = "contains a path, a query or a fragment" if more else "has no valid host or port"
+        raise UsageError(f"{variable} {_STRAY if re.search(_NOT_IN_URLS, proxy) else why}", form)
     if str(parts.scheme).startswith("socks") and not importlib.util.find_spec("socks"):
         raise UsageError(
             f"{variable} is a SOCKS proxy, which needs the package PySocks",

@@ -85,4 +85,5 @@ class SentRequest(NamedTuple):
         kind = {"AC": "Account ", "SK": "API key "}.get(found.shown_name[:2], "")
         other = found.account and found.account != found.username
         account = f" of account {printable(found.account)}" if other else ""
-        return f"{kind}{found.shown_name}{account} was used (from {found.source})."
+        name = f"{kind}{found.shown_name}"
+        return f"{name[0].upper()}{name[1:]}{account} was used (from {found.source})."

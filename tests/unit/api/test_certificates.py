@@ -190,6 +190,20 @@ def test_an_invisible_end_of_a_path_is_shown(
     assert refusal(environ, f"/no/such{end}") == [f"/no/such{shown}: no such file or directory"]
 
 
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        ('"/no/such.pem"', "Remove the quotation marks around it."),
+        ("'/no/such.pem'", "Remove the quotation marks around it."),
+        ("~/such.pem", "It begins with ~, which was not expanded. Write $HOME in its place."),
+    ],
+)
+def test_what_a_shell_would_remove_from_a_path_is_named(
+    environ: pytest.MonkeyPatch, path: str, hint: str
+) -> None:
+    assert refusal(environ, path) == [f"{path}: no such file or directory", hint]
+
+
 def test_a_folder_needs_names_that_openssl_finds(
     environ: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -78,9 +78,14 @@ NOT_TLS = http(b"", "400 Bad Request")
 BEHIND = to_hello(NOT_TLS, b"HTTP/1.1 200 Established\r\n\r\n")
 NOWHERE = ("127.0.0.1", 1)
 LOGIN_PAGE = answering(http(b"", "407 Login"))
+FORBIDS = answering(http(b"", "403 No"))
+LONG_HEAD, LONG = greeting(b"HTTP/1.1 200 ".ljust(70_000, b"x")), "has a head of over 64 KiB"
+REACH = f"Check the proxy: it may not allow or reach {HOST}."
+CHECK_PROXY, CHECK_URL = "Check the proxy's address, and the network.", "Check TWBUILD_API_URL."
 REFUSED_LOGIN = "refused the user name and password, or requires them"
 FORBIDDEN = "could not connect: connection not allowed by ruleset"
 LOCKED = socks5(NOWHERE, user=(b"svc", b"other"))
+BROKEN = "the TLS connection failed: "  # after its handshake
 FAILED, NO_TLS = "the TLS handshake failed: ", "does not speak TLS (wrong version number)"
 OLD_TLS = "The server may speak an old version of TLS only; twbuild needs TLS 1.2 or newer."
 CLIENT = "The server may require a client certificate, which twbuild cannot send."
@@ -92,13 +97,16 @@ HTTP_PROXY = "The proxy's address begins with https://: write http:// there."
     ("scheme", "handler", "short", "reason", "hint"),
     [
         # The API's scheme
-        ("http:", greeting(SSH), "bad answer", "the answer is not HTTP", ""),
+        ("http:", greeting(SSH), "bad answer", "the answer is not HTTP", CHECK_URL),
         ("https:", greeting(NOT_TLS), "TLS", f"{FAILED}{{api}} {NO_TLS}", HTTP_URL),
         ("https:", alert(70), "TLS", f"{FAILED}tlsv1 alert protocol version", OLD_TLS),
         ("https:", alert(40), "TLS", f"{FAILED}sslv3 alert handshake failure", CLIENT),
         # The proxy's scheme
         ("https", greeting(NOT_TLS), "TLS", f"{FAILED}{{proxy}} {NO_TLS}", HTTP_PROXY),
         ("http", BEHIND, "TLS", f"{FAILED}{HOST} {NO_TLS}", PORTAL),
+        ("http", greeting(SSH), "bad answer", "the answer of {proxy} is not HTTP", CHECK_PROXY),
+        ("http", LONG_HEAD, "bad answer", f"the answer of {{proxy}} {LONG}", CHECK_PROXY),
+        ("http", FORBIDS, "proxy 403", "the {proxy} refused CONNECT: HTTP 403", REACH),
         ("http", LOGIN_PAGE, "proxy 407", "the {proxy} refused CONNECT: HTTP 407", PROXY_LOGIN),
         ("socks5h", LOCKED, None, f"{{proxy}} {REFUSED_LOGIN}", PROXY_LOGIN),
         ("socks5h", socks5(NOWHERE, reply=2), "proxy", f"{{proxy}} {FORBIDDEN}", ""),
@@ -125,7 +133,7 @@ def test_what_answers_in_place_of_the_api_is_reported(
     assert refused.reason == reason.format(api=server.netloc, proxy=proxy)
     assert refused.short == (short or refused.reason)
     assert refused.hints == ((hint,) if hint else ())
-    assert isinstance(refused, PermanentError) == (hint == PROXY_LOGIN)
+    assert isinstance(refused, PermanentError) == (hint in (PROXY_LOGIN, REACH))
     reported = " ".join([refused.message, *refused.hints, *refused.details])
     assert shown(reported, "%2F") == []
     assert "OpenSSH" not in reported
@@ -151,7 +159,7 @@ def test_a_proxy_that_refuses_is_named_without_its_password(environ: pytest.Monk
     refused = refused_by(f"https://{HOST}")
 
     assert refused.reason == f"connection refused by proxy 127.0.0.1:{port} (ALL_PROXY)"
-    assert refused.hints == ("Check the proxy's address, and the network.",)
+    assert refused.hints == (CHECK_PROXY,)
     assert shown(" ".join(refused.details), "%2F") == []
 
 
@@ -173,7 +181,7 @@ def test_a_server_that_requires_a_client_certificate_is_reported(authority: Auth
     with Server(handle) as server:
         refused = refused_by(f"https://{server.netloc}")
 
-    assert refused.reason == f"{FAILED}tlsv13 alert certificate required"
+    assert refused.reason == f"{BROKEN}tlsv13 alert certificate required"
     assert refused.hints == (
         "The server requires a client certificate, which twbuild cannot send.",
     )
@@ -305,6 +313,7 @@ def from_exception(raised: Exception, phase: Phase) -> FetchError:
         ),
         ("TLS", tls_error("RECORD_LAYER_FAILURE"), f"{FAILED}{API} {BAD_RECORD}", "TLS"),
         ("TLS", tls_error("UNEXPECTED_EOF_WHILE_READING"), f"{FAILED}connection lost", "TLS"),
+        ("ANSWER", tls_error("WRONG_VERSION_NUMBER"), f"{BROKEN}wrong version number", "TLS"),
         ("TLS", ssl.SSLEOFError(8, TEXT), f"{FAILED}connection lost", "TLS"),
         ("TLS", TimeoutError(TEXT), f"the TLS handshake with {API} timed out", "TLS"),
         ("PROXY_TLS", TimeoutError(TEXT), f"the TLS handshake with {API} timed out", "TLS"),

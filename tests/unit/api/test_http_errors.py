@@ -59,8 +59,10 @@ TEXT = {"Content_Type": "text/plain"}
 AGAIN = {"Retry_After": "7"}
 STATUS_PAGE = "Twilio's status: https://status.twilio.com"
 RETRY = "The server asks to retry after 7s (Retry-After)."
-ON_THE_WAY = ("This is not Twilio's answer. Check a proxy, VPN, gateway or ingress on the way.",)
-OUR_PROXY = ("This is not Twilio's answer. Check the proxy a:1.",)
+CHECK_WAY = "Check a proxy, VPN, gateway or ingress on the way."
+ON_THE_WAY = (f"This is not Twilio's answer. {CHECK_WAY}",)
+OUR_PROXY = {"proxy": "proxy a:1"}
+CHECK_PROXY = "Check the proxy a:1."
 REJECTED = "a proxy or gateway rejected the request, not Twilio"
 NOT_FOLLOWED = "Redirects are not followed: the credentials would go with them."
 LOGIN = {"Location": "https://u:p@Login.Example:8443/secret?of=you"}
@@ -81,7 +83,7 @@ PASSING: Rows = [
     (204, b"", {}, "HTTP 204", ()),
     (202, {"status": "completed"}, {}, "HTTP 202, application/json, 23 bytes", ()),
     (404, HTML, {}, f"HTTP 404, {HTML_SIZE}", ON_THE_WAY),
-    (404, b"", {"proxy": "proxy a:1"}, "HTTP 404", OUR_PROXY),
+    (404, b"", OUR_PROXY, "HTTP 404", (f"This is not Twilio's answer. {CHECK_PROXY}",)),
     (200, twilio(20429), {}, "HTTP 200 with an error inside: code 20429: Bad", ()),
     (200, b"[]", AGAIN, "the answer is JSON, but not an object", ("hint",)),
     (200, HTML, {}, f"HTML came instead of JSON ({HTML_SIZE})", (PORTAL,)),
@@ -93,10 +95,12 @@ FATAL: Rows = [
     (400, NEWER, {}, f"HTTP 400, code 20001: Bad: node ({LINK})", ()),
     (400, twilio("20001", moreInfo=LINK), {}, f"HTTP 400, code 20001: Bad ({LINK})", ()),
     (400, twilio(20001, more_info=7), AGAIN, "HTTP 400, code 20001: Bad", ()),
-    (304, b"", {}, "unexpected HTTP 304", ()),
-    (407, b"", {}, "HTTP 407", (PROXY_LOGIN,)),
-    (401, HTML, {}, f"{REJECTED} (HTTP 401, {HTML_SIZE})", ON_THE_WAY),
-    (403, b"", {}, f"{REJECTED} (HTTP 403)", ON_THE_WAY),
+    (304, b"", {}, "unexpected HTTP 304", (PORTAL,)),
+    (451, HTML, {}, f"HTTP 451, {HTML_SIZE}", (PORTAL,)),
+    (407, b"", OUR_PROXY, "HTTP 407", (PROXY_LOGIN,)),
+    (407, b"", {}, "HTTP 407", (PORTAL,)),
+    (401, HTML, {}, f"{REJECTED} (HTTP 401, {HTML_SIZE})", (CHECK_WAY,)),
+    (403, b"", OUR_PROXY, f"{REJECTED} (HTTP 403)", (CHECK_PROXY,)),
     (302, b"", LOGIN, "HTTP 302, a redirect to login.example", (PORTAL, NOT_FOLLOWED)),
     (302, b"", LONG_HOST, f"HTTP 302, a redirect to {'h' * 97}...", (PORTAL, NOT_FOLLOWED)),
     (302, b"", {}, "HTTP 302, a redirect", (PORTAL, NOT_FOLLOWED)),
@@ -232,7 +236,8 @@ def test_a_refusal_in_no_shape_of_twilios_is_not_twilios(body: object) -> None:
     for status, kind in kinds.items():
         error = refused(status, body)
 
-        assert (type(error), error.code, error.hints) == (kind, None, ON_THE_WAY)
+        hints = ON_THE_WAY if status == 404 else (CHECK_WAY,)
+        assert (type(error), error.code, error.hints) == (kind, None, hints)
         assert len(error.message) <= 300
 
 
@@ -255,7 +260,9 @@ def test_credentials_in_the_wrong_place_get_a_hint(environ: dict[str, str], hint
         refused(404, twilio(20404), environ),
     )
 
+    used = not_found.hints[-1]
     assert unauthorized.hints[-1].startswith(hint)
+    assert used.startswith("A user name that is not a SID" if hint == SWAPPED else "API")
     assert hint not in not_found.hints
     assert not shown(repr(vars(unauthorized)) + repr(vars(not_found)))
 
@@ -287,7 +294,7 @@ def test_a_long_message_is_cut() -> None:
 
 def test_which_http_statuses_pass_and_which_are_redirects() -> None:
     passing = [status for status in range(200, 1000) if http_errors.is_transient(status)]
-    redirects = [status for status in range(300, 500) if PORTAL in refused(status).hints]
+    redirects = [status for status in range(300, 500) if NOT_FOLLOWED in refused(status).hints]
 
     assert passing == [*range(200, 300), 404, 408, 425, 429, *range(500, 1000)]
     assert redirects == [301, 302, 303, 307, 308]

@@ -94,33 +94,41 @@ def test_a_loopback_address_never_has_a_proxy(environ: pytest.MonkeyPatch, url: 
 PASSWORD = PROXY_PASSWORD.replace("/", "%2F")
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        *("http://", "http://h:99999", "http://h:port", "ftp://h:21", "http//h:80", "http://[::1"),
-        *("http://a..b:1", "http://h:0", "http://h:1/x", "http://h:1?x", " ", "\x1b[1m"),
-        f"http://u:{PROXY_PASSWORD}@h:1",
-        f"http://u:7#{PROXY_PASSWORD}@h:1",
-        f"u:{PROXY_PASSWORD}@h:1:2",
-        rf"http://CORP\j:{PASSWORD}@h:1",
+FORM = r"Use http://[USER:PASSWORD@]HOST:PORT, with %2F %23 %3F %5B %5C %5D for / # ? [ \ ]"
+UNSENDABLE = "has a user name or password with a character that cannot be sent\nUse ASCII"
+MALFORMED = {
+    f"has no valid host or port\n{FORM}": (
+        *("http://", "http://h:99999", "http://h:port", "http://[::1", "http://a..b:1"),
+        *("http://h:0", f"u:{PROXY_PASSWORD}@h:1:2", f"http://u:{PROXY_PASSWORD}@h:1"),
         f"http://j:[{PASSWORD}]@[h:1",
-        f"http://u:{PASSWORD}€@h:1",
-        f"http://u:{PASSWORD}%E4@h:1",
+    ),
+    f"contains a path, a query or a fragment\n{FORM}": (
+        *("http://h:1/x", "http://h:1?x", "http//h:80", f"http://u:7#{PROXY_PASSWORD}@h:1"),
+    ),
+    f"contains a space, a backslash or a character that is not valid in a URL\n{FORM}": (
+        *(" ", "\x1b[1m", "http://h :1", rf"http://CORP\j:{PASSWORD}@h:1"),
+    ),
+    f"begins with ftp://, a scheme that requests does not know\n{FORM}": ("ftp://h:21",),
+    UNSENDABLE: (
+        *(f"http://u:{PASSWORD}€@h:1", f"http://u:{PASSWORD}%E4@h:1"),
         f"socks5h://u:{PASSWORD}\udce4@h:1",
-    ],
-    ids=ascii,
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("value", "why"), [(value, why) for why in MALFORMED for value in MALFORMED[why]], ids=ascii
 )
 @pytest.mark.usefixtures("trusted")
-def test_a_malformed_proxy_is_named_not_repeated(environ: pytest.MonkeyPatch, value: str) -> None:
-    form = r"Use http://[USER:PASSWORD@]HOST:PORT, with %2F %23 %3F %5B %5C %5D for / # ? [ \ ]"
-    malformed = f"is not a valid proxy address\n{form}"
-    unsendable = "has a user name or password with a character that cannot be sent\nUse ASCII"
+def test_a_malformed_proxy_is_named_not_repeated(
+    environ: pytest.MonkeyPatch, value: str, why: str
+) -> None:
     for variable in ("HTTPS_PROXY", "ALL_PROXY"):
         environ.setenv(variable, value)
         reported = refusal()
         environ.delenv(variable)
 
-        assert reported.startswith((f"{variable} {malformed}", f"{variable} {unsendable}"))
+        assert reported.startswith(f"{variable} {why}")
         assert reported.replace("\n", "").isprintable()
         assert shown(reported) == []
 
