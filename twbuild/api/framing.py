@@ -23,7 +23,7 @@ class _Head:
         self._left -= len(line)
         if self._left < 0:
             raise http.client.LineTooLong("head")
-        return line
+        return re.sub(rb"(?<=\S)[ \t]+(?=\r?\n\Z)", b"", line)  # RFC 9110, section 5.5
 
     def close(self) -> None:
         self._stream.close()

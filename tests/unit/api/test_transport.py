@@ -106,6 +106,8 @@ def test_what_is_not_whole_is_no_answer(handler: Handler, reason: str) -> None:
     "answer",
     [
         closing(http(chunked(body()[:9], body()[9:]), "200 OK", CHUNKS)),
+        closing(http(chunked(body()), "200 OK", f"{CHUNKS} \t")),
+        closing(http(body(), "200 ", "X:  ", " \r\n\t\r\n y")),
         closing(http(body(), "200 OK", *(f"X-{number}: y" for number in range(90)))),
         closing(http(body(), "200 OK", "Set-Cookie: a; domain=..; max-age=x")),
         encoded("gzip", gzip.compress(body())),
