@@ -149,7 +149,9 @@ def test_the_last_line_repeats_what_matters(
     shown = Shown(capfd, options, (ended.sid,))
     shown.of(ended)
 
-    assert (shown.end(ended)[1] != "") is is_repeated
+    _, err = shown.end(ended)
+    assert (err != "") is is_repeated
+    assert not options.once or "(waited " not in err
 
 
 @pytest.mark.parametrize(
@@ -172,15 +174,21 @@ def test_only_a_wait_in_plain_lines_says_that_it_begins(capfd: Capture) -> None:
     assert "waiting" not in Shown(capfd, QUIET).of(*begins)[1]
 
 
-def test_the_command_to_resume_keeps_profile_and_service(capfd: Capture) -> None:
+@pytest.mark.parametrize(("service", "typed"), [("-svc", "-- -svc"), ("svc", "dev svc")])
+def test_the_command_to_resume_keeps_profile_and_service(
+    elsewhere: pytest.MonkeyPatch, capfd: Capture, service: str, typed: str
+) -> None:
     """The command to resume keeps profile and service and the usual time stands above it."""
+    elsewhere.setenv("TWBUILD_API_URL", "http://127.0.0.1:1")
     shown = Shown(capfd, WAIT._replace(profile="dev"))
-    shown.of(Usual(70), TIMEOUT)
-    shown.report.finish([TIMEOUT], "-svc", math.inf)
+    shown.of(Usual(70))
+    shown.report.finish([finished(Outcome.TIMEOUT, 5)], service, math.inf)
 
-    *_, usual, _, command = capfd.readouterr().err.splitlines()
+    *_, usual, state, command = capfd.readouterr().err.splitlines()
     assert usual.endswith("usually complete in about 1m 10s.")
-    assert command.endswith(f" wait -p dev -- -svc {BUILD}")
+    assert "continues at the API." in state
+    assert " wait -p dev " in command
+    assert command.endswith(f"{typed} {BUILD}")
 
 
 @pytest.mark.parametrize("from_sandbox", [False, True])
@@ -253,6 +261,7 @@ def test_a_refusal_is_annotated_where_github_runs_it(
     """A refusal is annotated where GitHub runs it and no terminal shows it."""
     elsewhere.setattr(os, "isatty", lambda descriptor: terminal and descriptor == 2)
     elsewhere.setenv("GITHUB_ACTIONS", github)
+    elsewhere.setenv("CI", "true")  # which --progress live overrules
 
     assert Report(WAIT._replace(progress="live")).refuse(UsageError("m"), [BUILD]) == 2
     assert ("::error" in capfd.readouterr().err) is is_annotated
