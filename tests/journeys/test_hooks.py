@@ -82,6 +82,8 @@ def test_the_fail_safe_and_the_strict_hook_stop_a_push(
 @pytest.mark.parametrize("code", [0, 1, 2, 3, 4, 5, 8, 70, 127])
 def test_a_hook_says_by_whom_a_push_was_stopped(tmp_path: Path, strict: bool, code: int) -> None:
     """With which code, and how to push anyway; or that the push continues."""
+    name = FOR_PRE_COMMIT[strict]["name"]  # before "Passed", so that it may promise nothing
+    assert name == "Twilio build check" + " (strict)" * strict
     if code != 127:  # of a shell that finds no such program
         (tmp_path / "twbuild").write_text(
             f'#!/bin/sh\ntest "$1 $2" = "status {NAMED}"; exit {code}'
