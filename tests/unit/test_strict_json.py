@@ -20,6 +20,7 @@ from twbuild.strict_json import NotAnObjectError
 MIB = 1 << 20
 DEEP = "JSON nested too deep"
 NOT_FINITE = "not JSON: NaN and Infinity are not JSON numbers"
+WIDE = "JSON of too much text that is not ASCII"
 TWICE = "JSON with a name that occurs twice in one object"
 
 JSON_VALUES = st.recursive(
@@ -75,6 +76,8 @@ def test_an_object_with_or_without_a_bom(content: bytes, value: object) -> None:
         (b"0", "JSON, but not an object"),
         (b'{"a": "\xff"}', "not UTF-8"),
         ('{"a": 1}'.encode("utf-16"), "not UTF-8"),
+        (b'{"a": "' + "é".encode() * (1 << 20) + b'"}', WIDE),
+        (b'{"a": "' + b"\\u00e9" * 400_000 + b'"}', WIDE),
         (b"[" * 200_000, DEEP),
         (b'{"a": "]]]]", "b":' + nested(100) + b"}", DEEP),
         (b'{"a": NaN}', NOT_FINITE),
