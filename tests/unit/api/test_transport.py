@@ -29,7 +29,7 @@ from tests.support.sockets import (
     resetting,
     socks5,
 )
-from tests.unit.api.fetching import MIB, STATUS, anonymous, body, refused_by
+from tests.unit.api.fetching import MIB, STATUS, body, refused_by
 from twbuild.api.connector import Connector
 from twbuild.api.fetcher import Fetcher
 from twbuild.api.models import BuildStatus, Status
@@ -190,7 +190,7 @@ def test_interim_answers_are_passed_over(interim: bytes, seconds: float) -> None
         assert server.accepted == 1
 
 
-@pytest.mark.parametrize("behind", [anonymous("completed"), b"\r\n", EARLY])
+@pytest.mark.parametrize("behind", [good("completed"), b"\r\n", EARLY])
 @pytest.mark.parametrize("late", [False, True], ids=["at once", "later"])
 def test_a_connection_with_anything_behind_is_not_used_again(behind: bytes, late: bool) -> None:
     """It would be taken for the answer to a later request."""
@@ -199,13 +199,13 @@ def test_a_connection_with_anything_behind_is_not_used_again(behind: bytes, late
     def handle(connection: Connection) -> None:
         connection.request()
         if connection.number > 1:
-            connection.send(anonymous("building"))
+            connection.send(good())
         elif late:
-            connection.send(anonymous("building"))
+            connection.send(good())
             connection.pause(0.05)
             connection.send(behind)
         else:
-            connection.send(anonymous("building") + behind)
+            connection.send(good() + behind)
         sent.set()
         connection.request()
 
