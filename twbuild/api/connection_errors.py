@@ -158,7 +158,7 @@ def _of_tls(attempt: Attempt, causes: list[BaseException]) -> Words:
     is_handshake = attempt.phase is not Phase.ANSWER
     failed = f"the TLS {'handshake' if is_handshake else 'connection'} failed"
     if isinstance(cause, ssl.SSLEOFError) or "eof" in words:
-        return ("TLS", f"{failed}: connection lost")
+        words = "connection lost"
     if not re.fullmatch("[a-z0-9 .]{1,80}", words):
         return ("TLS", failed)
     if is_handshake and words in _NO_TLS:
@@ -169,8 +169,8 @@ def _of_tls(attempt: Attempt, causes: list[BaseException]) -> Words:
             is_local = is_loopback(attempt.sent.hostname)
             hint = "Write http:// in TWBUILD_API_URL." if is_local else PORTAL
         return ("TLS", message, hint)
-    hints = (hint for key, hint in _TLS_HINTS.items() if key in words)
-    return ("TLS", f"{failed}: {words}", *hints)
+    hints = [hint for key, hint in _TLS_HINTS.items() if key in words]
+    return ("TLS", f"{failed}: {words}", *(hints or [_check_address(attempt.sent)]))
 
 
 def _of_name(attempt: Attempt, causes: list[BaseException]) -> Words:

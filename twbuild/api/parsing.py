@@ -145,7 +145,8 @@ def _page(sent: SentRequest, found: dict[str, Any], date: datetime) -> BuildPage
         is_short = isinstance(next_url, str) and len(next_url) <= MAX_NEXT_URL
         path, _, query = next_url.partition("#")[0].partition("?") if is_short else ("", "", "")
         if not query:
-            raise ValueError("the answer's next_page_url is neither null nor a URL with a query")
+            usable = f"a URL of at most {MAX_NEXT_URL:,} characters with a query"
+            raise ValueError(f"the answer's next_page_url is neither null nor {usable}")
         names_build(sent, {"url": path}, "")
     listed = tuple(_build(sent, build) for build in builds)
     return BuildPage(listed, query, date, None, sent.service, sent.identity)

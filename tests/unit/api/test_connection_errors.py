@@ -100,6 +100,7 @@ HTTP_PROXY = "The proxy's address begins with https://: write http:// there."
         ("http:", greeting(SSH), "bad answer", "the answer is not HTTP", CHECK_URL),
         ("https:", greeting(NOT_TLS), "TLS", f"{FAILED}{{api}} {NO_TLS}", HTTP_URL),
         ("https:", alert(70), "TLS", f"{FAILED}tlsv1 alert protocol version", OLD_TLS),
+        ("https:", alert(80), "TLS", f"{FAILED}tlsv1 alert internal error", CHECK_URL),
         ("https:", alert(40), "TLS", f"{FAILED}sslv3 alert handshake failure", CLIENT),
         # The proxy's scheme
         ("https", greeting(NOT_TLS), "TLS", f"{FAILED}{{proxy}} {NO_TLS}", HTTP_PROXY),

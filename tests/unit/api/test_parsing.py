@@ -312,7 +312,9 @@ def test_a_page_has_builds_next_query_and_the_servers_date() -> None:
 
 NOT_A_PAGE = "the answer is not a page of Builds"
 NOT_LISTED = "the answer lists a Build without its SID or status"
-NO_QUERY = "the answer's next_page_url is neither null nor a URL with a query"
+NO_QUERY = (
+    "the answer's next_page_url is neither null nor a URL of at most 2,000 characters with a query"
+)
 
 
 @pytest.mark.parametrize(
