@@ -113,21 +113,17 @@ def names_build(sent: SentRequest, found: dict[str, Any], sid: str) -> bool:
     if url and len(url) > MAX_TEXT:
         raise ValueError(f"the answer has a URL of over {MAX_TEXT:,} characters")
     in_url = _SIDS_IN_URL.findall(unquote(unquote(url or "")))
-    builds = [name for name in in_url if name[1] in "Bb"]
-    if own is not None:
-        builds.append(own)
+    builds = [own, *(name for name in in_url if name[1] in "Bb")]
     _check(sent, "", builds, sid)
-    services = [name for name in in_url if name[1] in "Ss"]
-    if service is not None:
-        services.append(service)
     if SERVICE_SID.fullmatch(sent.service):
+        services = [service, *(name for name in in_url if name[1] in "Ss")]
         _check(sent, "service ", services, sent.service)
-    return bool(builds)
+    return any(builds)
 
 
-def _check(sent: SentRequest, kind: str, names: list[str], asked: str) -> None:
+def _check(sent: SentRequest, kind: str, names: list[str | None], asked: str) -> None:
     for name in names:
-        if not name.isascii() or name.lower() != asked.lower():
+        if name is not None and (not name.isascii() or name.lower() != asked.lower()):
             raise ValueError(f"the answer is about {kind}{sent.shown(name)}, not {asked}")
 
 
