@@ -37,7 +37,7 @@ def line(finished: Finished, details: Details | None = None) -> str:
         "build": details and details.build and _failed_build(details.build, details.changes),
     }
     text = re.sub("[\ud800-\udfff]", "\ufffd", json.dumps(found, ensure_ascii=False))
-    return json.dumps(json.loads(text)).replace("##", "#\\u0023").replace("\x7f", "\\u007f")
+    return json.dumps(json.loads(text)).replace("##", "#\\u0023")
 
 
 def _failed_build(build: Build, changes: Changes | None) -> Mapping[str, Any]:
