@@ -11,6 +11,7 @@ from twbuild.config.credentials import Credentials
 
 REDACTED = "[secret]"
 SHORT, BEGINNING = 6, 8  # characters of a secret
+_ESCAPE = "%[0-9a-fA-F]{2}"
 
 
 def secrets(credentials: Credentials, of_proxy: Iterable[str]) -> list[str]:
@@ -65,7 +66,7 @@ def _any_of(longest_first: Sequence[str]) -> re.Pattern[str]:
 
 def _readings(text: str) -> Iterator[str]:
     """How else a text can be read: escaped as in URLs, once or twice; the other Base64."""
-    if "%" in text:
+    if re.search(_ESCAPE, text):
         yield (once := _unquoted(text))
         yield _unquoted(once)
     if "-" in text or "_" in text:
@@ -76,7 +77,7 @@ def _readings(text: str) -> Iterator[str]:
 
 def _unquoted(text: str) -> str:
     """As urllib's unquote, which takes some ms for a text of escapes that are none."""
-    return re.sub("(?:%[0-9a-fA-F]{2})+", _unescaped, text)
+    return re.sub(f"(?:{_ESCAPE})+", _unescaped, text)
 
 
 def _unescaped(escapes: re.Match[str]) -> str:
