@@ -135,10 +135,10 @@ def _meaning(
 def _target(sent: SentRequest, response: Response) -> str:
     """The host that a redirect leads to, and no more of its address."""
     try:
-        host = urlsplit(sent.redacted(response.headers.get("Location", ""))).hostname
+        host = urlsplit(response.headers.get("Location", "")).hostname
     except ValueError:
         host = None
-    return f" to {printable(host, 100)}" if host else ""
+    return f" to {sent.shown(host, 100)}" if host else ""
 
 
 def _check_way(sent: SentRequest) -> str:

@@ -33,7 +33,7 @@ Issue = Callable[[Authority, str], trustme.LeafCert]
 FAULTS: Mapping[str, tuple[Issue, str, str]] = {
     "another host": (lambda own, _: own.leaf("login.example.test"), "ostname mismatch", PORTAL),
     "the host as common name only": (
-        lambda own, name: own.ca.issue_cert(common_name=name),
+        lambda own, name: own.ca.issue_cert("hostmaster@example.test", common_name=name),
         "ostname mismatch",
         PORTAL,
     ),

@@ -104,7 +104,7 @@ FATAL: Rows = [
     (302, b"", LOGIN, "HTTP 302, a redirect to login.example", (PORTAL, NOT_FOLLOWED)),
     (302, b"", LONG_HOST, f"HTTP 302, a redirect to {'h' * 97}...", (PORTAL, NOT_FOLLOWED)),
     (302, b"", {}, "HTTP 302, a redirect", (PORTAL, NOT_FOLLOWED)),
-    (308, b"", SECRET_HOST, "HTTP 308, a redirect", (PORTAL, NOT_FOLLOWED)),
+    (308, b"", SECRET_HOST, "HTTP 308, a redirect to [secret].example", (PORTAL, NOT_FOLLOWED)),
 ]
 
 REFUSED = "refused the credentials (HTTP 401)"
