@@ -243,14 +243,9 @@ class _Value(NamedTuple):
         if re.fullmatch(_SMALL_SID, value):
             hints = (*hints, f"Write {value[:2].upper()} in capitals.")
         elif re.search(r"[/\\.]", value) and not re.search(_NAMED, value):
-            hints = (*hints, *_FILE_NAME)
+            hook = "A pre-commit hook needs pass_filenames: false, or it gets the changed files."
+            hints = (*hints, "It looks like a file name.", hook)
         return self.mistake(why, self.form, *hints)
-
-
-_FILE_NAME = (
-    "It looks like a file name.",
-    "A pre-commit hook needs pass_filenames: false, or it gets the changed files.",
-)
 
 
 def _service(value: str, name: str) -> str:
