@@ -177,7 +177,8 @@ def test_files_replaced_in_a_wait_change_no_ending(twilio: Twilio, home: Path, n
         text = ending(words, env, code, on_terminal=bool(number % 2))
         assert len(twilio.polls()) > before
         assert os.readlink(home / "now") == now
-        shown.append(re.sub(r"[0-9.]+", "0", text))
+        # Without its line ends: where a terminal breaks a line depends on how long a number is.
+        shown.append(re.sub(r"[0-9.]+", "0", "".join(text.split())))
     assert shown[0] == shown[1]
 
 
