@@ -37,7 +37,9 @@ def printable(text: object, limit: int = MAX_CHARACTERS) -> str:
     """
     line = re.sub(r"\r\n|\r|\n", " ", str(text)[: 2 * limit + 2])
     shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
-    return _harmless(re.sub(_INVISIBLE, _escape, shown), limit)
+    if not shown.isascii():  # the pattern takes half a millisecond to compile
+        shown = re.sub(_INVISIBLE, _escape, shown)
+    return _harmless(shown, limit)
 
 
 def quoted(text: str) -> str:
