@@ -5,13 +5,12 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from twbuild.config.credentials import Credentials
 
 REDACTED = "[secret]"
 SHORT, BEGINNING = 6, 8  # characters of a secret
-_ESCAPE = "%[0-9a-fA-F]{2}"
 
 
 def secrets(credentials: Credentials, of_proxy: Iterable[str]) -> list[str]:
@@ -66,19 +65,10 @@ def _any_of(longest_first: Sequence[str]) -> re.Pattern[str]:
 
 def _readings(text: str) -> Iterator[str]:
     """How else a text can be read: escaped as in URLs, once or twice; the other Base64."""
-    if re.search(_ESCAPE, text):
-        yield (once := _unquoted(text))
-        yield _unquoted(once)
+    if re.search("%[0-9a-fA-F]{2}", text):
+        yield (once := unquote(text))
+        yield unquote(once)
     if "-" in text or "_" in text:
         yield text.replace("-", "+").replace("_", "/")
     if "+" in text:
         yield text.replace("+", " ")
-
-
-def _unquoted(text: str) -> str:
-    """As urllib's unquote, which takes some ms for a text of escapes that are none."""
-    return re.sub(f"(?:{_ESCAPE})+", _unescaped, text)
-
-
-def _unescaped(escapes: re.Match[str]) -> str:
-    return bytes.fromhex(escapes[0].replace("%", "")).decode(errors="replace")
