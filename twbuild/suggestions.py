@@ -62,9 +62,10 @@ def for_option(arguments: Sequence[str], option: str, known: Options) -> list[st
 def with_two_dashes(arguments: Sequence[str], known: Options) -> list[str]:
     """The words that were meant where options have one dash, as `-timeout`; [] where none has."""
     command = arguments[0]
-    options = known.get(command, ()) if command != "sandbox" else ()
+    if command == "sandbox":
+        return []  # they may be COMMAND's
     end = arguments.index("--") if "--" in arguments else len(arguments)
-    long = (*options, "--help", "--version")
+    long = (*known.get(command, ()), "--help", "--version")
     meant = [f"-{w}" if f"-{w.partition('=')[0]}" in long else w for w in arguments[:end]]
     return [*meant, *arguments[end:]] if meant != list(arguments[:end]) else []
 

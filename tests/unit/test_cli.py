@@ -173,5 +173,10 @@ def test_help_is_short_with_examples_and_codes(
         assert DURATION_FORMS in "".join(lines)
 
 
+@pytest.mark.parametrize("option", ["-version", "-help", "-outcome"])
+def test_options_with_one_dash_are_commands_in_the_sandbox(option: str) -> None:
+    cli.parse(["sandbox", "java", option])
+
+
 def test_an_empty_command_of_the_sandbox_is_a_mistake() -> None:
     assert mistake(["sandbox", ""]).message.startswith("COMMAND is empty")

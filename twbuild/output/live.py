@@ -137,7 +137,7 @@ class Live:
         self._is_shown = is_shown
         self._clock = clock
         self._start = clock()
-        self._first_frame = self._start + (ONCE_SECONDS if once else 0.0)
+        self._next_frame = self._start + (ONCE_SECONDS if once else 0.0)
         self._limit = ""
         self._usual_seconds: float | None = None
         self._rows = {sid: Row(sid, self._start) for sid in sids}
@@ -192,13 +192,13 @@ class Live:
             if self._shown:  # a result in a pipe may lead to this terminal, too
                 self._stderr.write(ERASE)
                 self._drawn = []
-                self._first_frame = self._clock() + self.frame_seconds
+                self._next_frame = self._clock() + self.frame_seconds
 
     def _tick(self, now: float) -> None:
         if signals.stop_requested():
             self._erase()
             signals.stop()
-        elif now < self._first_frame:
+        elif now < self._next_frame:
             return
         elif streams.in_foreground() and self._stderr.is_ready_to_draw(whole=not self._drawn):
             self._draw(now)
