@@ -141,7 +141,9 @@ def _wrong_output(happened: Happened) -> str:
     if "--json" in happened.plan.arguments:
         outcome = json.loads(ended.stdout)["outcome"]
         reported = {"timeout": TIMEOUT, "interrupted": ended.code}.get(outcome, CODES.get(outcome))
-        right = reported == ended.code or outcome == word
+        is_over = happened.end >= happened.first + happened.plan.timeout
+        ended_by_signal = ended.code < 0 and reported == TIMEOUT and is_over
+        right = reported == ended.code or outcome == word or ended_by_signal
         return "" if right else f"{ended.code}, but the object says {outcome}"
     expected = f"{word}\n" if word else ""
     return "" if ended.stdout == expected else f"{ended.code}, but stdout says {ended.stdout!r}"
