@@ -48,7 +48,7 @@ class Faulty:
         self._server.ending.set()
 
     def _handle(self, connection: Connection) -> None:
-        late, is_first = None, True
+        late, is_first, is_in_step = None, True, True
         while True:
             path = connection.request().split()[1].decode()
             if late:
@@ -59,12 +59,13 @@ class Faulty:
             verdict = self._follow(connection, step, json.dumps(body).encode())
             # A list beside the polls of a named build decides nothing.
             counts = "/Builds?" not in path or BUILD not in self._plan.arguments
-            counts = counts and (is_first or not _is_requested_again(step))
+            counts = counts and is_in_step and (is_first or not _is_requested_again(step))
             if verdict is not None and counts:
                 self.said.append(Said(time.monotonic(), verdict, step.how == "missing"))
             if step.how == "late extra":
                 connection.pause(0.05)
                 connection.send(EXTRA)
+                is_in_step = False  # the next request gets it, and what follows is not read
             if verdict is None or step.how in ("close", "hang up", "odd"):
                 return
             late, is_first = step.late, False
