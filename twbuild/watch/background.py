@@ -1,6 +1,7 @@
 """What a run asks for beside its polls: details of failed builds, and the service's earlier builds.
 
-Best effort: each request is sent once, changes no outcome, and is given up after some seconds.
+Best effort: each request is sent once, changes no outcome, and is given up after some seconds,
+or where a poll needs its place.
 """
 
 from __future__ import annotations

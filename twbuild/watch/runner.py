@@ -22,7 +22,7 @@ from twbuild import signals
 from twbuild.api.models import Answer, Request
 from twbuild.errors import FetchError, TransientError, TwbuildError
 from twbuild.text import strerror
-from twbuild.watch.background import Background, BackgroundRequest
+from twbuild.watch.background import Background
 from twbuild.watch.events import BuildEvent, RequestEnded, Tick
 from twbuild.watch.state import Fetch, Sleep, Watch
 
@@ -143,7 +143,7 @@ class Runner:
             if isinstance(step, Sleep):
                 heapq.heappush(self._due, (step.until, number))
             elif isinstance(step, Fetch):
-                self._free_place()
+                yield from self._free_place()
                 client = self._idle.pop() if self._idle else self._make_client()
                 self._start(InFlight(number, client, step.request, now, step.until))
             else:
@@ -165,13 +165,13 @@ class Runner:
         """Whether a poll can start; background requests give way to it."""
         return len(self._polls) < MAX_IN_FLIGHT
 
-    def _free_place(self) -> None:
-        """Cancel a background request if a poll needs its place; it is sent again later."""
+    def _free_place(self) -> Iterator[BuildEvent]:
+        """Give a background request up if a poll needs its place."""
         if len(self._in_flight) == MAX_IN_FLIGHT:
             sent = next(sent for sent in self._in_flight if sent.owner is self._background)
             sent.client.cancel()
             self._in_flight.remove(sent)
-            self._background.waiting.append(BackgroundRequest(sent.request, sent.until))
+            yield from self._background.take(sent.request, None)
 
     def _start(self, sent: InFlight) -> None:
         self._in_flight.append(sent)
