@@ -131,7 +131,7 @@ ROWS: Mapping[str, Row] = {
     "a page of wide escapes": listed(WIDE + b"\\ud83d\\ude00"),
     "all that a page may list": Row(serving(lambda *_: large_page()), NEWEST, 8 * MIB),
     "details of objects": Row(serving(failed), TEN, 20 * MIB),
-    "a list of long names": Row(serving(building_beside_names), ["-t4s", *TEN], 18 * MIB),
+    "a list of long names": Row(serving(building_beside_names), ["-i200ms", "-t4s", *TEN], 18 * MIB),
     "details of long names": Row(serving(failed_with_names), ["--json", *TEN], 20 * MIB),
     "a url of escapes": Row(serving(url_of_escapes), ONE, MIB),
     "ten of objects": Row(serving(of_objects), TEN, 10 * MIB),
