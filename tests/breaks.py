@@ -9,15 +9,18 @@ of the modules whose names contain the word.
 from __future__ import annotations
 
 import ast
-import re
+import subprocess
 import sys
 import tempfile
-from collections import defaultdict
+import venv
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.support.copies import copy_tree, run_tests
+import pytest
+
+from tests.support.command import TWBUILD
 from tests.support.readme import ROOT
+from tests.support.repository import copy_tracked
 
 
 class Break(NamedTuple):
@@ -32,6 +35,16 @@ class Break(NamedTuple):
     new: str
     tests: str
     named: str
+
+    @property
+    def module(self) -> str:
+        """The path of the module that is broken."""
+        return f"twbuild/{self.place.partition(':')[0].replace('.', '/')}.py"
+
+    @property
+    def file(self) -> str:
+        """The path of the tests."""
+        return f"tests/{'/test_'.join(self.tests.rsplit('/', 1))}.py"
 
 
 RUNNER, SIGNALS, STREAMS = "unit/watch/runner", "journeys/signals", "journeys/streams"
@@ -91,31 +104,24 @@ BREAKS = [
 def broken(wrong: Break, source: str) -> str:
     """The module's source with the break. Raises LookupError where its place does not exist."""
     _, names, called = f"{wrong.place}:".split(":")[:3]
-    tree = ast.parse(source)
-    node = _found(tree, names.split("."))
+    node: ast.AST = ast.parse(source)
+    tree = node
+    for name in names.split("."):
+        node = {_name(child): child for child in getattr(node, "body", ())}[name]
     if isinstance(node, ast.Assign):
         node.value = ast.parse(wrong.new, mode="eval").body
-    elif called:
+        return ast.unparse(tree)
+    assert isinstance(node, ast.FunctionDef)
+    if called:
         calls = [c for c in ast.walk(node) if isinstance(c, ast.Call) and _name(c.func) == called]
         if not calls:
             raise LookupError(wrong.place)
         for call in calls:  # `(lambda *_, **__: new)(…)`: what is called becomes the new value
             call.func = ast.parse(f"lambda *_, **__: {wrong.new}", mode="eval").body
     else:
-        original = ast.parse(ast.unparse(node)).body[0]
-        assert isinstance(original, ast.FunctionDef)
-        original.name, original.decorator_list = "original", []
+        original = ast.FunctionDef("original", node.args, node.body, [], node.returns)
         node.body = [original, *ast.parse(wrong.new).body]
     return ast.unparse(ast.fix_missing_locations(tree))
-
-
-def _found(node: ast.AST, names: list[str]) -> ast.Assign | ast.FunctionDef:
-    """The assignment or function of this name in a module or its classes."""
-    for name in names:
-        named = {_name(child): child for child in getattr(node, "body", ())}
-        node = named[name]
-    assert isinstance(node, (ast.Assign, ast.FunctionDef))
-    return node
 
 
 def _name(node: ast.AST) -> str:
@@ -125,66 +131,63 @@ def _name(node: ast.AST) -> str:
     return str(getattr(node, "name", "") or getattr(node, "attr", "") or getattr(node, "id", ""))
 
 
-def paths(wrong: Break) -> tuple[str, str]:
-    """The paths of the module that is broken, and of its tests."""
-    folder, name = wrong.tests.rsplit("/", 1)
-    module = wrong.place.partition(":")[0].replace(".", "/")
-    return f"twbuild/{module}.py", f"tests/{folder}/test_{name}.py"
-
-
 def misplaced() -> list[str]:
     """The breaks whose place, or whose tests, do not exist."""
     found = []
     for wrong in BREAKS:
-        module, tests = (ROOT / path for path in paths(wrong))
-        words = re.split(" or | and ", wrong.named)
         try:
-            broken(wrong, module.read_text("utf-8"))
-            if not all(word in tests.read_text("utf-8") for word in words):
-                found.append(f"{tests} -k '{wrong.named}'")
+            broken(wrong, (ROOT / wrong.module).read_text("utf-8"))
+            tests = (ROOT / wrong.file).read_text("utf-8")
         except (LookupError, FileNotFoundError):
-            found.append(f"{wrong.place}, {tests}")
+            tests = ""
+        if not all(word in tests for word in wrong.named.split(" or ")):
+            found.append(f"{wrong.place}, {wrong.file} -k '{wrong.named}'")
     return found
 
 
-def killed(copy: Path, wrong: Break) -> bool:
-    """Whether a test fails. Raises ValueError where pytest could not run them."""
-    module, tests = paths(wrong)
-    source = (copy / module).read_text("utf-8")
-    (copy / module).write_text(broken(wrong, source), "utf-8")
-    try:
-        code = run_tests(copy, tests, wrong.named)
-    finally:
-        (copy / module).write_text(source, "utf-8")
+def copy_tree(copy: Path) -> None:
+    """Copy the tree, with an environment that imports twbuild from the copy."""
+    copy_tracked(copy, "--cached", "--others", "--exclude-standard")
+    venv.create(copy / ".venv", symlinks=True)
+    (libraries,) = (copy / ".venv/lib").glob("python*/site-packages")
+    (libraries / "copy.pth").write_text(f"{copy}\n{Path(pytest.__file__).parents[1]}\n")
+    command = copy / ".venv/bin/twbuild"
+    command.write_text(
+        f"#!{copy}/.venv/bin/python\n{Path(TWBUILD).read_text().partition(chr(10))[2]}"
+    )
+    command.chmod(0o755)
+
+
+def passes(copy: Path, breaks: list[Break], *options: str) -> bool:
+    """Whether all tests pass that are named. Raises ValueError where pytest could not run them."""
+    words = ["sh", "-c", 'ulimit -v 4000000; exec "$@"', "sh"]  # some breaks read without end
+    words += [".venv/bin/python", "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *options]
+    words += [*{b.file: 0 for b in breaks}, "-k", " or ".join(wrong.named for wrong in breaks)]
+    code = subprocess.run(words, cwd=copy, capture_output=True, check=False).returncode
     if code not in (0, 1):
-        raise ValueError(f"{wrong.place}: pytest exits with {code} for {tests}")
-    return code == 1
+        raise ValueError(f"pytest exits with {code}: {words}")
+    return code == 0
 
 
 def main() -> int:
     """Make every break; 1 where one survives, or where a test fails without any."""
-    word = "".join(sys.argv[1:])
-    breaks = [wrong for wrong in BREAKS if word in wrong.place.partition(":")[0]]
-    if wrong_places := misplaced():
-        print("not found:", *wrong_places, sep="\n")
-        return 1
-    survived = 0
+    breaks = [b for b in BREAKS if "".join(sys.argv[1:]) in b.place.partition(":")[0]]
+    survived = misplaced()
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder).resolve()
         copy_tree(copy)
-        named = defaultdict(list)
-        for wrong in breaks:
-            named[paths(wrong)[1]].append(wrong.named)
-        for file, names in named.items():
-            if code := run_tests(copy, file, " or ".join(names), "-n", "4"):
-                print(f"without a break, pytest exits with {code} for {file}: {names}")
-                return 1
+        if survived or not passes(copy, breaks, "-n", "4"):
+            print("not found:", *survived, "or a test fails without a break", sep="\n")
+            return 1
         for number, wrong in enumerate(breaks, 1):
-            dead = killed(copy, wrong)
-            survived += not dead
-            verdict = "killed  " if dead else "SURVIVED"
+            module = copy / wrong.module
+            source = module.read_text("utf-8")
+            module.write_text(broken(wrong, source), "utf-8")
+            survived += [wrong.place] * passes(copy, [wrong])
+            module.write_text(source, "utf-8")
+            verdict = "SURVIVED" if wrong.place in survived else "killed  "
             print(f"{number:3} {verdict} {wrong.place}: {wrong.new!r}", flush=True)
-    print(f"{len(breaks) - survived} of {len(breaks)} killed")
+    print(f"{len(breaks) - len(survived)} of {len(breaks)} killed")
     return 1 if survived else 0
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import math
 import re
 import subprocess
 import tempfile
@@ -64,36 +65,31 @@ SCENES = [
 LAST_SECONDS = 3
 
 
-class Recording:
-    """What a terminal wrote, and when, in the form of https://docs.asciinema.org (version 2)."""
+class Recording(Terminal):
+    """A terminal that notes what was written to it, and when."""
 
-    def __init__(self, terminal: Terminal) -> None:
-        self._terminal = terminal
-        self._seen = len(terminal.raw)
-        self._start = time.monotonic()
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
-        head = {"version": 2, "width": COLUMNS, "height": ROWS, "theme": THEME}
-        self.lines = [json.dumps(head), json.dumps([0, "o", terminal.text])]
+    def __init__(self, words: list[str], env: Mapping[str, str]) -> None:
+        self.events: list[tuple[float, bytes]] = []
+        super().__init__(words, env, COLUMNS, ROWS)
 
-    def watch(self, seconds: float, what: str | None = None) -> None:
-        """Record for so long; or until `what` is on the screen."""
+    def _read(self, seconds: float) -> bool:
+        seen = len(self.raw)
+        found = super()._read(seconds)
+        self.events.append((time.monotonic(), self.raw[seen:]))
+        return found
+
+    def pause(self, seconds: float) -> None:
+        """Read for so long."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            if what and what in f"{self._terminal.text}\n":
-                return
-            self._terminal.read(min(left, 0.02))
-            new = self._decoder.decode(self._terminal.raw[self._seen :])
-            self._seen = len(self._terminal.raw)
-            if new:
-                self.lines.append(json.dumps([time.monotonic() - self._start, "o", new]))
-        if what:
-            raise AssertionError(f"never seen: {what}; the screen:\n{self._terminal.text}")
+            self.read(left)
 
-    def type(self, words: str) -> None:
-        """Type at the speed of a person."""
-        for key in words:
-            self._terminal.type(key)
-            self.watch(SECONDS_A_KEY)
+    def cast(self, start: float) -> str:
+        """In the form of https://docs.asciinema.org (version 2); the first frame is of `start`."""
+        head = {"version": 2, "width": COLUMNS, "height": ROWS, "theme": THEME}
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        events = [[max(at - start, 0), "o", decoder.decode(new)] for at, new in self.events if new]
+        return "\n".join(map(json.dumps, [head, *events])) + "\n"
 
 
 def changed(body: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -146,20 +142,19 @@ def record() -> str:
         shell = {"PS1": "$ ", "PS2": "", "BASH_SILENCE_DEPRECATION_WARNING": "1"}
         environ = base_environ(Path(home), TERM="xterm-256color", **shell, **variables)
         words = ["sh", "-c", "cd && exec bash --norc --noprofile -i"]
-        with Terminal(words, environ, COLUMNS, ROWS) as terminal:
+        with Recording(words, environ) as terminal:
             terminal.see("$")
-            (first, *_), *_ = SCENES
-            terminal.type(first)  # the first frame, which some viewers keep
-            terminal.see(first)
-            recording = Recording(terminal)
-            recording.watch(0.5)
+            start = math.inf
             for typed, last_words, pause in SCENES:
-                recording.type(typed * (typed != first))
-                recording.watch(0.2)
-                recording.type("\r")
-                recording.watch(30, last_words)
-                recording.watch(pause)
-    return "\n".join(recording.lines) + "\n"
+                for key in typed:
+                    terminal.type(key)
+                    terminal.pause(SECONDS_A_KEY)
+                start = min(start, time.monotonic())  # the first frame, which some viewers keep
+                terminal.pause(0.5)
+                terminal.type("\r")
+                terminal.see(last_words)
+                terminal.pause(pause)
+            return terminal.cast(start)
 
 
 def drawn(cast: Path) -> str:

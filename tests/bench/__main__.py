@@ -11,6 +11,8 @@ import argparse
 import json
 import os
 import random
+import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -20,13 +22,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.bench.api import BUILDS, Api
+import certifi
+
+from tests.bench.api import Api
 from tests.bench.measure import Cost, Figure, drawn, figure, ratios, run, start
-from tests.support.command import ACCOUNT, SERVICE, TOKEN, TWBUILD
+from tests.support.command import ACCOUNT, BUILD, SERVICE, SIDS, TOKEN, TWBUILD
 
 HERE = Path(__file__).parent
 PYTHON = sys.executable
-BUILD = BUILDS[0]
 WAIT = [TWBUILD, "wait", "-i", "1s", SERVICE]
 # The most that `status` may take, as multiples of the bare script.
 GOALS = {"HTTP": (1.02, 1.02, 1.02), "TLS": (1.05, 1.05, 1.08)}
@@ -134,13 +137,13 @@ class Bench:
         for number in range(self.runs.waits):
             self.api.begin()
             process = start([*WAIT, BUILD], self.env)
-            while not self.api.polls:
+            while not self.api.times:
                 time.sleep(0.002)
             phase = (number + self.random.random()) / self.runs.waits
-            self.api.finished_at[BUILD] = changed = self.api.polls[0] + 1 + phase
+            self.api.finished_at[BUILD] = changed = self.api.times[0] + 1 + phase
             process.end()
             late.append((time.monotonic() - changed) * 1000)
-            surplus.append(sum(poll >= changed for poll in self.api.polls) - 1)
+            surplus.append(sum(poll >= changed for poll in self.api.times) - 1)
         yield Row("wait -i 1s: end of process after the API's change", figure(late), 515, "ms")
         yield Row("  polls more than needed, at most", max(surplus), 0, "")
 
@@ -162,7 +165,8 @@ class Bench:
             one, ten = self._wait_for(1), self._wait_for(10)
             since = time.monotonic()
             hundred = self._wait_for(100)
-            sent.append(max(self.api.first_polls.values()) - since)
+            heads, times = self.api.requests[::-1], self.api.times[::-1]
+            sent.append(max(dict(zip(heads, times, strict=True)).values()) - since)
             late.append(time.monotonic() - max(self.api.finished_at.values()))
             processor.append(ten.processor / one.processor)
             memory.append(hundred.memory / one.memory)
@@ -170,10 +174,10 @@ class Bench:
         yield Row("wait for 100 builds / 1 build: memory", figure(memory), 1.08)
         yield Row("  first polls of all sent, after the start", figure(sent), 1, "s")
         yield Row("  all verdicts out after the last change", figure(late), 2, "s")
-        yield Row("  connections, one for earlier builds", self.api.connections, 11, "")
+        yield Row("  connections, one for earlier builds", self.api.accepted, 11, "")
 
     def _wait_for(self, count: int) -> Cost:
-        now, builds = time.monotonic(), BUILDS[:count]
+        now, builds = time.monotonic(), SIDS[:count]
         self.api.begin(**{sid: now + self.random.uniform(2, 4) for sid in builds})
         return run([*WAIT, *builds], self.env)
 
@@ -181,10 +185,9 @@ class Bench:
         """What thousands of polls leave behind."""
         self.api.begin()
         words = [PYTHON, "-m", "tests.bench.soak", self.api.url, str(self.runs.soak)]
-        grown = json.loads(subprocess.check_output(words, env=self.env))
+        memory, held = json.loads(subprocess.check_output(words, env=self.env))
         what = f"{self.runs.soak} polls, after the first 500: memory grown"
-        yield Row(what, grown["memory"] / 2**20, 1, "MiB")
-        held = grown["threads"] + grown["descriptors"]
+        yield Row(what, memory / 2**20, 1, "MiB")
         yield Row("  threads and descriptors grown", held, 0, "")
 
 
@@ -197,13 +200,20 @@ def main() -> None:
     print(", ".join(f"{name} {version(name)}" for name in names))
     print(line("what", "figure (quartiles)", "goal", "ok"))
     with tempfile.TemporaryDirectory() as home, tempfile.TemporaryDirectory() as folder:
-        run([PYTHON, "-m", "tests.bench.authority", folder], os.environ)
+        # In a process of its own, for this one to stay smaller than those that it measures.
+        run([PYTHON, "-m", "trustme", "-q", "-d", folder, "-i", "127.0.0.1"], os.environ)
+        tls_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls_context.load_cert_chain(f"{folder}/server.pem", f"{folder}/server.key")
+        # What requests trusts where no variable names a bundle: one as large as real ones are.
+        shutil.copytree(Path(certifi.__file__).parent, f"{folder}/certifi")
+        with Path(folder, "certifi/cacert.pem").open("ab") as bundle:
+            bundle.write(Path(folder, "client.pem").read_bytes())
         trusts = {
             ", REQUESTS_CA_BUNDLE": {"REQUESTS_CA_BUNDLE": f"{folder}/certifi/cacert.pem"},
             ", certifi": {"PYTHONPATH": folder, "REQUESTS_CA_BUNDLE": ""},
         }
         http = Bench(runs, "HTTP", Api(), home, {"": {}})
-        tls = Bench(runs, "TLS", Api(f"{folder}/server.pem"), home, trusts)
+        tls = Bench(runs, "TLS", Api(tls_context), home, trusts)
         for rows in (http.of_requests(), tls.of_requests(), http.of_the_rest()):
             for row in rows:
                 print(row, flush=True)

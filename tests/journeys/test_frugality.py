@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.bench import authority
 from tests.bench.api import Api
 from tests.bench.measure import drawn
+from tests.support.authority import Authority
 from tests.support.command import BUILD, SERVICE, STATUS, TWBUILD, WAIT
 from tests.support.run import Env, run
 from tests.support.twilio import Twilio
@@ -95,21 +95,13 @@ def report(environ: Env) -> Reported:
     return read
 
 
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("certificates")
-    authority.create(folder)
-    return folder
-
-
 @pytest.fixture
-def api(environ: Env, certificates: Path) -> Iterator[Api]:
+def api(environ: Env, authority: Authority) -> Iterator[Api]:
     """An API over TLS that counts, and `environ` led to it."""
-    with Api(str(certificates / "server.pem")) as api:
-        bundle = str(certificates / "certifi" / "cacert.pem")
-        environ.update(TWBUILD_API_URL=api.url, REQUESTS_CA_BUNDLE=bundle)
+    api = Api(authority.context("127.0.0.1"))
+    with api:
+        environ.update(TWBUILD_API_URL=api.url, REQUESTS_CA_BUNDLE=authority.bundle)
         yield api
-        api.shutdown()
 
 
 @pytest.mark.parametrize(
@@ -148,7 +140,7 @@ def test_a_wait_uses_one_connection_and_one_request_a_poll(api: Api, report: Rep
 
     assert polls >= 3
     # Earlier builds take one request, on a connection of its own.
-    assert (len(api.polls), api.connections, found.reads) == (polls + 1, 2, 1)
+    assert (len(api.times), api.accepted, found.reads) == (polls + 1, 2, 1)
     assert found.threads <= 2  # the one that waits, and the last request's
 
 
@@ -168,7 +160,7 @@ def test_a_status_over_tls_opens_modules_alone_each_once(api: Api, report: Repor
     ours = (TWBUILD, "/proc/self/fd/1", "/proc/self/fd/2")  # and the streams, not to block on them
     opened = [path for path in found.opened if path not in ours]
 
-    assert (found.reads, api.connections, len(api.polls)) == (1, 1, 1)
+    assert (found.reads, api.accepted, len(api.times)) == (1, 1, 1)
     assert len(opened) == len(set(opened))
     # Python writes a .pyc under a name of its own first, which ends in a number.
     assert [path for path in opened if not re.search(r"\.(so|py|pyc(\.\d+)?)$", path)] == []

@@ -10,9 +10,8 @@ import pytest
 
 from tests.support.command import SERVICE, SIDS, STATUS, WAIT
 from tests.support.moments import fill
-from tests.support.run import Env, run, run_words
+from tests.support.run import Env, run, run_words, shim
 from tests.support.secrets import shown
-from tests.support.shim import shim
 from tests.support.twilio import Twilio
 from twbuild import __version__
 from twbuild.__main__ import NO_WORDS

@@ -19,8 +19,7 @@ from twilio.base.exceptions import TwilioRestException  # type: ignore[import-un
 from twilio.rest import Client  # type: ignore[import-untyped]
 
 from tests.support.command import BUILD, SERVICE, STATUS, TWBUILD
-from tests.support.run import Env, finish, run, run_words, start
-from tests.support.shim import shim
+from tests.support.run import Env, finish, run, run_words, shim, start
 from tests.support.terminal import Shell, Terminal
 from twbuild.sandbox.server import Sandbox
 

@@ -23,9 +23,8 @@ import pytest
 
 from tests.support.command import BUILD, OTHER_BUILD, SERVICE, SIDS, STATUS, TOKEN, TWBUILD, WAIT
 from tests.support.moments import disk_full, fill, until, until_more
-from tests.support.run import Ended, Env, finish, run_words, start_words
+from tests.support.run import Ended, Env, finish, run_words, shim, start_words
 from tests.support.secrets import shown
-from tests.support.shim import shim
 from tests.support.twilio import Twilio, error, held
 
 CRASH = f"""

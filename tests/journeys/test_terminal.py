@@ -15,8 +15,7 @@ import pytest
 
 from tests.support.command import BUILD, OTHER_BUILD, SERVICE, SIDS, STATUS, TOKEN, TWBUILD, WAIT
 from tests.support.moments import until
-from tests.support.run import Env
-from tests.support.shim import shim
+from tests.support.run import Env, shim
 from tests.support.terminal import SHOW_CURSOR, Terminal
 from tests.support.twilio import Twilio, error, held
 

@@ -14,9 +14,8 @@ import pytest
 import typer
 
 from tests.support.command import ACCOUNT, BUILD, KEY, SECRET, SERVICE, STATUS, TOKEN, TWBUILD, WAIT
-from tests.support.run import Env, run, run_words
+from tests.support.run import Env, run, run_words, shim
 from tests.support.secrets import shown
-from tests.support.shim import shim
 from tests.support.terminal import Terminal
 from tests.support.twilio import Twilio, page
 from twbuild import cli

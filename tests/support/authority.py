@@ -30,12 +30,6 @@ class Authority:
         begin, end = (now + timedelta(days=days) for days in (begins, ends))
         return self.ca.issue_cert(*names, not_before=begin, not_after=end)
 
-    def key_file(self, *names: str) -> str:
-        """The path of a server's private key and certificate."""
-        path = str(self._folder / "server.pem")
-        self.leaf(*names).private_key_and_cert_chain_pem.write_to_path(path)
-        return path
-
     def context(self, *names: str, begins: float = -1, ends: float = 1) -> ssl.SSLContext:
         """A server's context with a certificate for these names."""
         return server_context(self.leaf(*names, begins=begins, ends=ends))

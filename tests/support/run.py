@@ -12,7 +12,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from tests.support.command import SCRIPTS, TWBUILD
-from tests.support.shim import shim
 
 Env = dict[str, str]
 STREAMS = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -40,19 +39,22 @@ def base_environ(home: Path, **more: str) -> dict[str, str]:
     return {"PATH": path, "HOME": str(home), **coverage, **more}
 
 
-def run(
-    *arguments: str, env: Mapping[str, str], timeout: float = 60, first: str = "", **options: Any
-) -> Ended:
-    """Run the installed `twbuild` with these arguments to its end.
+def run(*arguments: str, env: Mapping[str, str], first: str = "", **options: Any) -> Ended:
+    """Run the installed `twbuild` with these arguments to its end, as `run_words` does.
 
     `first` is Python that runs before it: a fault that no server can bring about.
     """
-    words = [TWBUILD, *arguments]
-    if not first:
-        return run_words(words, env=env, timeout=timeout, **options)
     with TemporaryDirectory() as folder:
-        env = {**env, "PYTHONPATH": shim(Path(folder), first)}
-        return run_words(words, env=env, timeout=timeout, **options)
+        more = {"PYTHONPATH": shim(Path(folder), first)} if first else {}
+        return run_words([TWBUILD, *arguments], env={**env, **more}, **options)
+
+
+def shim(folder: Path, code: str) -> str:
+    """What PYTHONPATH is to be, so that every Python runs `code` before all else."""
+    place = folder / "shim"
+    place.mkdir()
+    (place / "sitecustomize.py").write_text(code)
+    return str(place)
 
 
 def run_words(

@@ -13,8 +13,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import chain, cycle
 
-from tests.support.twilio import status_body
+from tests.support.command import BUILD
 
 
 def http(
@@ -29,9 +30,9 @@ def http(
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-def good(status: str = "building", *headers: str) -> bytes:
-    """A good answer about the usual build."""
-    return http(json.dumps(status_body(status=status)).encode(), "200 OK", *headers)
+def good(status: str = "building", *headers: str, sid: str = BUILD) -> bytes:
+    """A good answer about a build."""
+    return http(json.dumps({"sid": sid, "status": status}).encode(), "200 OK", *headers)
 
 
 def chunked(*parts: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
@@ -219,51 +220,46 @@ def answering(*answers: bytes | Handler, close: bool = False) -> Handler:
     return handle
 
 
-def resetting(part: bytes = b"") -> Handler:
-    """Sends `part` of an answer, then resets the connection."""
+def playing(*parts: bytes | float, forever: bool = False, reset: bool = False) -> Handler:
+    """Sends parts of an answer with pauses in seconds; then closes or resets the connection.
+
+    `forever` does so again and again, but for the first part.
+    """
 
     def answer(connection: Connection) -> None:
-        connection.send(part)
-        connection.pause(0.05)  # for the part to arrive: an RST throws away what is unread
-        connection.reset()
+        for part in chain(parts[:1], cycle(parts[1:])) if forever else parts:
+            if isinstance(part, bytes):
+                connection.send(part)
+            else:
+                connection.pause(part)
+        if reset:
+            connection.reset()
         raise Gone
 
     return answer
+
+
+def resetting(part: bytes = b"") -> Handler:
+    """Sends `part` of an answer, then resets the connection."""
+    return playing(part, 0.05, reset=True)  # for it to arrive: an RST throws away what is unread
 
 
 def closing(part: bytes) -> Handler:
     """Sends `part` of an answer, then closes the connection."""
-
-    def answer(connection: Connection) -> None:
-        connection.send(part)
-        raise Gone
-
-    return answer
+    return playing(part)
 
 
 def endless(head: bytes, part: bytes, seconds: float = 0.0) -> Handler:
     """Sends `head`, then `part` again and again."""
-
-    def answer(connection: Connection) -> None:
-        connection.send(head)
-        while True:
-            connection.send(part)
-            if seconds:
-                connection.pause(seconds)
-
-    return answer
+    return playing(head, part, seconds, forever=True)
 
 
-def trickling(content: bytes, seconds: float = 1.0, head: bytes = b"") -> Handler:
+def trickling(content: bytes, seconds: float, head: bytes = b"") -> Handler:
     """Sends `head` at once and `content` a byte at a time."""
-
-    def answer(connection: Connection) -> None:
-        connection.send(head)
-        for byte in content:
-            connection.send(bytes([byte]))
-            connection.pause(seconds)
-
-    return answer
+    parts: list[bytes | float] = []
+    for byte in content:
+        parts += [bytes([byte]), seconds]
+    return playing(head, *parts)
 
 
 silent: Handler = Connection.stay_silent
