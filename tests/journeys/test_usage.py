@@ -21,6 +21,8 @@ from tests.support.twilio import Twilio, page
 from twbuild import cli
 from twbuild.outcome import ExitCode
 
+ELSEWHERE = {"TWBUILD_API_URL": "https://api.example.test"}
+
 
 @pytest.mark.parametrize(
     ("words", "env", "code", "reported"),
@@ -31,6 +33,13 @@ from twbuild.outcome import ExitCode
         (["status", "--watch", SERVICE], {}, 2, f"Did you mean: twbuild wait {SERVICE}"),
         (STATUS, {"TWBUILD_API_URL": f"https://user:{TOKEN}@api.example.test"}, 2, "a user name"),
         (STATUS, {"TWILIO_ACCOUNT_SID": f'"{ACCOUNT}"'}, 4, "begins with a quotation mark"),
+        (STATUS, {**ELSEWHERE, "CURL_CA_BUNDLE": "/no/such.pem"}, 2, "error: CURL_CA_BUNDLE "),
+        (
+            STATUS,
+            {**ELSEWHERE, "HTTPS_PROXY": f"http://u:{TOKEN}@x:port"},
+            2,
+            "error: HTTPS_PROXY ",
+        ),
     ],
     ids=str,
 )
