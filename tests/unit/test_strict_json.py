@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tracemalloc
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import example, given
@@ -22,16 +23,6 @@ DEEP = "JSON nested too deep"
 NOT_FINITE = "not JSON: NaN and Infinity are not JSON numbers"
 WIDE = "JSON of too much text that is not ASCII"
 TWICE = "JSON with a name that occurs twice in one object"
-
-JSON_VALUES = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=8,
-)
 
 
 def nested(levels: int) -> bytes:
@@ -63,19 +54,13 @@ def test_an_object_with_or_without_a_bom(content: bytes, value: object) -> None:
     [
         (b"", "empty"),
         (b" \r\n\t", "empty"),
-        (b"<html>", "not JSON"),
         (b'{"a": 1} x', "not JSON"),
-        (b"{'a': 1}", "not JSON"),
-        (b'{"a": 1,}', "not JSON"),
         (b'{"a": "\n"}', "not JSON"),
         (b'{"a": ' + b"9" * 4301 + b"}", "not JSON"),
         (b'{"apiSecret": "hunter2"', "not JSON"),
         (b"null", "JSON, but not an object"),
         (b'[{"a": 1}]', "JSON, but not an object"),
-        (b'"completed"', "JSON, but not an object"),
-        (b"0", "JSON, but not an object"),
         (b'{"a": "\xff"}', "not UTF-8"),
-        ('{"a": 1}'.encode("utf-16"), "not UTF-8"),
         (b'{"a": "' + "é".encode() * (1 << 20) + b'"}', WIDE),
         (b'{"a": "' + b"\\u00e9" * 400_000 + b'"}', WIDE),
         (b"[" * 200_000, DEEP),
@@ -88,11 +73,8 @@ def test_an_object_with_or_without_a_bom(content: bytes, value: object) -> None:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_anything_else_is_refused_with_its_reason(content: bytes, why: str) -> None:
-    """Anything else is refused with its reason that has nothing of the content."""
-    with pytest.raises(NotAnObjectError) as raised:
+    with pytest.raises(NotAnObjectError, match=f"^{why}$") as raised:
         strict_json.parse(content)
-
-    assert str(raised.value) == why
     assert raised.value.__cause__ is None
 
 
@@ -111,7 +93,6 @@ def test_no_more_values_are_read_than_may_be(content: bytes, most: int) -> None:
 @example('\\"[', 100)
 @example('"' + "]" * 30, 101)
 def test_100_levels_are_read_and_one_more_is_refused(text: str, levels: int) -> None:
-    """100 levels are read and one more is refused and brackets within strings are none."""
     string = json.dumps(text).encode()
     content = b"{" + string + b":[" + string + b"," + nested(levels - 2) + b"," + string + b"]}"
 
@@ -140,7 +121,6 @@ for content in (b'{"a": ' + b"9" * 2_000_000 + b"}", b'{"a":[' * 100_000, b"[" *
 
 
 def test_neither_depth_nor_digits_take_a_stack_or_seconds() -> None:
-    """Neither depth nor digits take more than a small stack or seconds."""
     env = {**os.environ, "PYTHONINTMAXSTRDIGITS": "0"}
     words = [sys.executable, "-c", IN_A_SMALL_STACK]
     done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=60, check=False)
@@ -172,11 +152,6 @@ def test_junk_is_an_object_or_is_refused(content: bytes) -> None:
     assert isinstance(value, dict)
 
 
-@given(st.dictionaries(st.text(), JSON_VALUES), st.sampled_from(["", "\ufeff"]))
-def test_what_json_writes_is_read_back(value: dict[str, object], bom: str) -> None:
-    assert strict_json.parse((bom + json.dumps(value)).encode()) == value
-
-
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
     """A folder of files good and bad."""
@@ -197,16 +172,14 @@ def test_a_file_of_1_mib_is_read_or_none(files: Path) -> None:
         assert strict_json.read(str(files / name)) is None
 
 
-@pytest.mark.parametrize(
-    ("name", "why"),
-    [
-        ("large", "^larger than 1 MiB$"),
-        ("fifo", "^not a regular file$"),
-        ("folder", "^not a regular file$"),
-        ("device", "^not a regular file$"),
-        ("circle", "symbolic links"),
-    ],
-)
+NOT_READ = {
+    "large": "^larger than 1 MiB$",
+    "circle": "symbolic links",
+    **dict.fromkeys(("fifo", "folder", "device"), "^not a regular file$"),
+}
+
+
+@pytest.mark.parametrize(("name", "why"), NOT_READ.items())
 def test_any_other_file_is_refused_and_closed(files: Path, name: str, why: str) -> None:
     lowest = os.dup(0)
     os.close(lowest)
@@ -218,17 +191,7 @@ def test_any_other_file_is_refused_and_closed(files: Path, name: str, why: str) 
     assert again == lowest
 
 
-@pytest.mark.parametrize(
-    ("number", "why"), [(errno.EACCES, "permission denied"), (errno.EIO, "input/output error")]
-)
-def test_a_file_that_cannot_be_opened_says_why(
-    monkeypatch: pytest.MonkeyPatch, number: int, why: str
-) -> None:
-    def refuse(path: str, *_: object) -> int:
-        raise OSError(number, os.strerror(number), path)
-
-    monkeypatch.setattr(os, "open", refuse)
-    with pytest.raises(NotAnObjectError) as raised:
+def test_a_file_that_cannot_be_opened_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "open", Mock(side_effect=PermissionError(errno.EACCES, "file")))
+    with pytest.raises(NotAnObjectError, match=r"^permission denied$"):
         strict_json.read("file")
-
-    assert str(raised.value) == why

@@ -26,25 +26,24 @@ def text(lines: Sequence[Line]) -> str:
     return "\n".join(plain(line) for line in lines)
 
 
+LOST = finished(O.TIMEOUT, 5, answer=None, sid=None)
+NAMED = finished(O.NOT_FOUND, polls=1, error=NotFoundError("x", f"no {BUILD}"))
 HEADLINES = [
     (finished(O.COMPLETED, 72), f"✓ completed  {BUILD}  ready to deploy (waited 1m 12s)"),
     (finished(O.COMPLETED, 0.2, 1), f"✓ completed  {BUILD}  ready to deploy (already)"),
     (finished(O.FAILED, 38.2), f"✗ failed     {BUILD}  (waited 38s)"),
     (finished(O.FAILED, 0.2, 1), f"✗ failed     {BUILD}  (already)"),
     (finished(O.TIMEOUT, 600), f"! building   {BUILD}  (still building after 10m: --timeout)"),
-    (
-        finished(O.TIMEOUT, 5, answer=None, sid=None),
-        "! unknown    the newest build  (status unknown after 5s: --timeout)",
-    ),
+    (LOST, "! unknown    the newest build  (status unknown after 5s: --timeout)"),
     (finished(O.INTERRUPTED, 46), f"! building   {BUILD}  (interrupted after 46s)"),
     (finished(O.INTERRUPTED, 0.5, answer=None), f"! unknown    {BUILD}  (interrupted after 0.5s)"),
-    (
-        finished(O.UNAVAILABLE, 20.4, 6, error=BUSY),
-        f"error: HTTP 503, code 20503 (6 tries in 20s)  build {BUILD}",
-    ),
     (finished(O.UNAUTHORIZED, 2, error=REFUSED), f"error: HTTP 401 (2 tries in 2s)  build {BUILD}"),
     (finished(O.NOT_FOUND, 0.1, 1, sid=None, error=NONE), "error: no builds"),
-    (finished(O.NOT_FOUND, polls=1, error=NotFoundError("x", f"no {BUILD}")), f"error: no {BUILD}"),
+    (NAMED, f"error: no {BUILD}"),
+]
+ONCE = [
+    *[(O.COMPLETED, f"✓ completed  {BUILD}  ready to deploy"), (O.FAILED, f"✗ failed     {BUILD}")],
+    *[(O.BUILDING, f"• building   {BUILD}"), (O.UNAVAILABLE, f"error: unavailable  build {BUILD}")],
 ]
 
 
@@ -53,22 +52,13 @@ def test_how_a_wait_ended_is_one_line(ended: Finished, line: str) -> None:
     assert plain(messages.headline(ended, once=False)) == line
 
 
-@pytest.mark.parametrize(
-    ("outcome", "line"),
-    [
-        (O.COMPLETED, f"✓ completed  {BUILD}  ready to deploy"),
-        (O.FAILED, f"✗ failed     {BUILD}"),
-        (O.BUILDING, f"• building   {BUILD}"),
-        (O.UNAVAILABLE, f"error: unavailable  build {BUILD}"),
-    ],
-)
+@pytest.mark.parametrize(("outcome", "line"), ONCE)
 def test_of_one_check_no_time_is_shown(outcome: Outcome, line: str) -> None:
     assert plain(messages.headline(finished(outcome, 0.4, polls=1), once=True)) == line
 
 
 @pytest.mark.parametrize("outcome", [O.COMPLETED, O.FAILED, O.BUILDING, *SHORT])
 def test_colours_go_with_a_word_and_the_sid_is_unstyled(outcome: Outcome) -> None:
-    """Colours go with a word and times are dim and what they are about is unstyled."""
     (word, style), (sid, unstyled), (_, time) = messages.headline(finished(outcome), once=False)
 
     assert word.strip("✓✗•! ")
@@ -99,9 +89,9 @@ def test_hints_and_requests_of_several_errors_are_said_once() -> None:
 
     assert text(messages.hints(ended)) == "  Check the key.\n  Try later.\n  Last error: HTTP 401"
     assert text(messages.requests(ended)) == "  request RQ1"
-    late = finished(O.TIMEOUT, error=BUSY)
-    assert messages.requests([late, finished(O.COMPLETED, error=BUSY)]) == []
-    assert messages.hints([late]) == [(("  ", ""), (f"Last error: {BUSY.message}", ""))]
+    late = [finished(O.TIMEOUT, error=BUSY)]
+    assert messages.requests([*late, finished(O.COMPLETED, error=BUSY)]) == []
+    assert messages.hints(late) == [(("  ", ""), (f"Last error: {BUSY.message}", ""))]
 
 
 @pytest.mark.parametrize(
@@ -156,32 +146,19 @@ def test_nothing_is_resumed_that_ends_with_the_sandbox() -> None:
 
 
 def test_the_summary_of_several_builds_counts_each_outcome() -> None:
-    ended = [
-        finished(O.UNAUTHORIZED),
-        finished(O.NOT_FOUND, answer=None),
-        finished(O.TIMEOUT, 60, answer=None),
-        finished(O.TIMEOUT, 60),
-        finished(O.FAILED, 30),
-        *(finished(O.COMPLETED, seconds) for seconds in (12, 72)),
-    ]
+    ended = [finished(o) for o in (O.UNAUTHORIZED, O.TIMEOUT, O.FAILED, O.COMPLETED, O.COMPLETED)]
+    ended += [finished(O.NOT_FOUND, 72, answer=None), finished(O.TIMEOUT, answer=None)]
 
-    line = messages.summary(ended)
-    assert plain(line) == (
-        "7 builds: 2 completed, 1 failed, 1 still building, 1 not found, 1 unauthorized, 1 unknown"
-        " (waited 1m 12s)"
-    )
-    assert [style for _, style in line] == ["", "time"]
+    (counts, _), time = messages.summary(ended)
+    known = "2 completed, 1 failed, 1 still building"
+    assert counts == f"7 builds: {known}, 1 not found, 1 unauthorized, 1 unknown"
+    assert time == (" (waited 1m 12s)", "time")
 
 
-@pytest.mark.parametrize(
-    ("outcomes", "seconds", "shown"),
-    [
-        ([O.COMPLETED, *SHORT], 70.0, "  Builds of this service usually complete in about 1m 10s."),
-        ([O.TIMEOUT], None, ""),
-        ([outcome for outcome in O if outcome is not O.TIMEOUT], 70.0, ""),
-    ],
-)
-def test_a_timeout_comes_with_the_usual_time(
-    outcomes: list[Outcome], seconds: float | None, shown: str
-) -> None:
-    assert text(messages.usual([finished(o) for o in outcomes], seconds)) == shown
+def test_a_timeout_comes_with_the_usual_time() -> None:
+    def usual(seconds: float | None, *outcomes: Outcome) -> str:
+        return text(messages.usual([finished(o) for o in outcomes], seconds))
+
+    shown = "  Builds of this service usually complete in about 1m 10s."
+    assert usual(70, O.COMPLETED, *SHORT) == shown
+    assert usual(None, O.TIMEOUT) == usual(70, *(o for o in O if o is not O.TIMEOUT)) == ""

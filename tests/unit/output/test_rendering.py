@@ -18,40 +18,38 @@ def shown(text: str) -> str:
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
-@pytest.mark.parametrize(
-    ("text", "width", "rows"),
-    [
-        ("one two three", 13, ["one two three"]),
-        ("one two three", 12, ["one two", "  three"]),
-        ("  one two three", 9, ["  one two", "  three"]),
-        ("  one two six", 7, ["  one", "  two", "  six"]),
-        ("a " + "x" * 30 + " b", 10, ["a", "  " + "x" * 30, "  b"]),
-        ("one  ready (waited 1m 2s)", 20, ["one  ready", "  (waited 1m 2s)"]),
-        ("    name  aa bb cc", 20, ["    name  aa bb cc"]),
-        ("    name  aa bb cc dd", 20, ["    name  aa bb cc", "          dd"]),
-        ("    name  aa bb cc", 14, ["    name  aa", "  bb cc"]),
-        ("日本 語", 6, ["日本", "  語"]),
-        ("日本 語", 7, ["日本 語"]),
-        ("[bold]no markup[/bold]", 80, ["[bold]no markup[/bold]"]),
-        ("say ::error::x", 6, ["say", "  : :error::x"]),  # which GitHub would obey
-        ("", 80, [""]),
-    ],
-)
+WRAPPED = [
+    ("one two three", 13, ["one two three"]),
+    ("one two three", 12, ["one two", "  three"]),
+    ("  one two three", 9, ["  one two", "  three"]),
+    ("a " + "x" * 30 + " b", 10, ["a", "  " + "x" * 30, "  b"]),
+    ("one  ready (waited 1m 2s)", 20, ["one  ready", "  (waited 1m 2s)"]),
+    ("    name  aa bb cc", 20, ["    name  aa bb cc"]),
+    ("    name  aa bb cc dd", 20, ["    name  aa bb cc", "          dd"]),
+    ("    name  aa bb cc", 14, ["    name  aa", "  bb cc"]),
+    ("日本 語", 6, ["日本", "  語"]),
+    ("[bold]no markup[/bold]", 80, ["[bold]no markup[/bold]"]),
+    ("say ::error::x", 6, ["say", "  : :error::x"]),  # which GitHub would obey
+    ("", 80, [""]),
+]
+
+
+@pytest.mark.parametrize(("text", "width", "rows"), WRAPPED)
 def test_a_line_is_wrapped_between_words_below_its_indent(
     text: str, width: int, rows: list[str]
 ) -> None:
     assert shown(rendering.wrapped([(text, "")], width)).split("\n") == rows
 
 
-def test_a_command_stays_in_one_piece() -> None:
-    line: Line = [("  ", ""), ("twbuild wait my-service ZB1", "command")]
+@pytest.mark.parametrize("style", ["command", "request"])
+def test_what_is_to_be_copied_stays_in_one_piece(style: str) -> None:
+    line: Line = [("  ", ""), ("twbuild wait my-service ZB1", style)]
 
     assert shown(rendering.wrapped(line, 10)) == "  twbuild wait my-service ZB1"
 
 
 @pytest.mark.parametrize("obeyed", ["+++ x", "##[x", "error: x"])
 def test_no_text_moves_to_the_first_column(obeyed: str) -> None:
-    """No text is moved to the first column where CI systems obey it."""
     for width in range(1, 30):
         line: Line = [(f"say it {obeyed} {obeyed}", "")]
         first, *others = shown(rendering.wrapped(line, width)).split("\n")
@@ -99,6 +97,5 @@ def test_rows_changed_in_place_are_as_drawn_whole(
 
 
 def test_a_row_is_cropped_at_the_windows_edge() -> None:
-    """A row is cropped at the window's edge and a line keeps its end."""
     assert shown(rendering.changed([[]], rendering.rows(Text("x" * 20), 10))) == "\x1b[K" + "x" * 10
     assert shown(rendering.wrapped([("x" * 20, "")], 10)) == "x" * 20

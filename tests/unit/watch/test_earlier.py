@@ -35,33 +35,27 @@ def took(seconds: float, status: str = "completed") -> Build:
     return build(status=status)._replace(updated=NOON + timedelta(seconds=seconds))
 
 
+NO_TIME = [build(), took(5)._replace(created=None)]
+
+
 @pytest.mark.parametrize(
-    ("seconds", "usual"),
+    ("builds", "usual"),
     [
-        ([], None),
-        ([70, 3600, 1], 70),
-        ([60, 70, 80, 90], 75),
-        ([60, 70, 0.9], None),
-        ([60, 70, 3600.1], None),
+        ([*map(took, (70, 3600, 1))], 70),
+        ([*map(took, (60, 70, 80, 90))], 75),
+        ([*map(took, (60, 70, 0.9, 3600.1))], None),
+        ([took(60), took(70), took(5, "failed"), took(5, "Completed"), *NO_TIME], None),
     ],
-    ids=str,
 )
 def test_the_usual_time_is_the_median_of_plausible_times(
-    seconds: list[float], usual: float | None
+    builds: list[Build], usual: float | None
 ) -> None:
-    assert usual_seconds(map(took, seconds)) == usual
-
-
-def test_the_usual_time_needs_completed_builds_with_both_dates() -> None:
-    others = [took(5, "failed"), took(5, "Completed"), build(), build(0, minutes=None)]
-
-    assert usual_seconds([took(60), took(70), *others]) is None
+    assert usual_seconds(builds) == usual
 
 
 def test_a_builds_time_is_from_creation_to_last_update() -> None:
     assert build_seconds(took(36.5)) == 36.5
-    assert build_seconds(build()) is None
-    assert build_seconds(took(1)._replace(created=None)) is None
+    assert [*map(build_seconds, NO_TIME)] == [None, None]
 
 
 LAST: list[tuple[list[Build], int | None]] = [
@@ -79,19 +73,17 @@ LAST: list[tuple[list[Build], int | None]] = [
 
 
 @pytest.mark.parametrize(("builds", "last"), LAST)
-def test_the_last_completed_build_is_the_newest_before(
+def test_the_last_completed_build_is_the_newest_before_where_certain(
     builds: list[Build], last: int | None
 ) -> None:
-    """The last completed build is the newest before this one where that is certain."""
     found = last_completed("zbA" + "0" * 31, [build(0xA << 124, "failed"), *builds])
 
     assert (found and found.sid) == (None if last is None else build(last).sid)
 
 
-@pytest.mark.parametrize("listed", [[], [build(2, "failed", None)]])
-def test_the_last_completed_build_may_be_unknown(listed: list[Build]) -> None:
-    """The last completed build is unknown where this one is not listed with a date."""
-    assert last_completed(build(2).sid, [build(1, minutes=-1), *listed]) is None
+def test_before_a_build_without_a_date_none_is_last() -> None:
+    for listed in ([], [build(2, "failed", None)]):
+        assert last_completed(build(2).sid, [build(1, minutes=-1), *listed]) is None
 
 
 def test_changes_are_what_differs_in_runtime_and_dependencies() -> None:
@@ -125,7 +117,6 @@ def test_changes_are_what_differs_in_runtime_and_dependencies() -> None:
 def test_changed_functions_and_assets_are_counted_by_version(
     now: tuple[str, ...] | None, before: tuple[str, ...] | None, counts: Counts | None
 ) -> None:
-    """Changes of functions and assets are counted by the SIDs of their versions."""
     functions = changes(build(2, functions=now), build(1, functions=before))
     assets = changes(build(2, assets=now), build(1, assets=before))
 
@@ -133,32 +124,28 @@ def test_changed_functions_and_assets_are_counted_by_version(
     assert (assets.functions, assets.assets) == (None, counts)
 
 
+KNOWN = build(1, runtime="node18", dependencies=(LODASH,))
+NO_VERSION = (Dependency("lodash"),)
+
+
 def test_what_is_unknown_of_one_build_is_no_change() -> None:
-    known = build(1, runtime="node18", dependencies=(LODASH,))
-    unknown = build(2)
-
-    assert changes(unknown, known) == Changes(known)
-    assert changes(known, unknown) == Changes(unknown)
-    assert changes(build(3, dependencies=()), known).removed == (LODASH,)
-    assert not changes(build(4, dependencies=(Dependency("lodash"),)), known).updated
+    assert changes(build(2), KNOWN) == Changes(KNOWN)
+    assert changes(KNOWN, build(2)) == Changes(build(2))
+    assert changes(build(3, dependencies=()), KNOWN).removed == (LODASH,)
+    assert not changes(build(4, dependencies=NO_VERSION), KNOWN).updated
 
 
-@pytest.mark.parametrize(
-    ("facts", "same"),
-    [
-        ({}, True),
-        ({"functions": ("ZN1",)}, True),
-        ({"runtime": "node20"}, False),
-        ({"runtime": None}, False),
-        ({"dependencies": None}, False),
-        ({"dependencies": (Dependency("lodash"),)}, False),
-    ],
-    ids=str,
-)
+SAME: list[dict[str, Any]] = [{}, {"functions": ("ZN1",)}]
+OTHER: list[dict[str, Any]] = [{"runtime": "node20"}, {"runtime": None}, {"dependencies": None}]
+ALIKE = [
+    *((facts, True) for facts in SAME),
+    *((facts, False) for facts in [*OTHER, {"dependencies": NO_VERSION}]),
+]
+
+
+@pytest.mark.parametrize(("facts", "same"), ALIKE, ids=str)
 def test_a_build_is_the_same_where_nothing_known_differs(facts: dict[str, Any], same: bool) -> None:
-    """A build is the same where runtime and dependencies are known and nothing differs."""
-    known = build(1, runtime="node18", dependencies=(LODASH,))
-    other = known._replace(**facts)
+    other = KNOWN._replace(**facts)
 
-    assert is_same(other, changes(other, known)) is same
-    assert is_same(known, changes(known, other)) is same
+    assert is_same(other, changes(other, KNOWN)) is same
+    assert is_same(KNOWN, changes(KNOWN, other)) is same

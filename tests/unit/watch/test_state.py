@@ -15,7 +15,6 @@ from tests.support.play import (
     COMPLETED,
     FAILED,
     START,
-    Result,
     Scripted,
     Took,
     fatal,
@@ -26,11 +25,11 @@ from tests.support.play import (
     unauthorized,
     wait,
 )
-from twbuild.api.models import Build, BuildPage, BuildStatus, Request, Resource
+from twbuild.api.models import Build, BuildPage, Request, Resource
 from twbuild.errors import FetchError
 from twbuild.outcome import Outcome
 from twbuild.watch.events import Building, Finished, Problem, Selected
-from twbuild.watch.state import Fetch, Policy, Sleep, Watch
+from twbuild.watch.state import Policy, Watch
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
 B, C = BUILDING, COMPLETED
@@ -44,8 +43,8 @@ def page(*builds: Build, more: str | None = None) -> BuildPage:
     return BuildPage(builds, more, NOON)
 
 
-def watch(policy: Policy | None = None) -> Watch:
-    return Watch(BUILD, policy or wait(), START, lambda: 1.0)
+def watch(policy: Policy) -> Watch:
+    return Watch(BUILD, policy, START, lambda: 1.0)
 
 
 def slow(*seconds: float) -> list[Scripted]:
@@ -57,28 +56,22 @@ TIMES: list[tuple[list[Scripted], Policy, list[float]]] = [
     # Every interval, from start to start; beats missed by a slow answer are skipped.
     ([B, B, B, B, C], wait(), [0, 1, 2, 3, 4]),
     ([B, B, B, C], wait(0.2), [0, 0.2, 0.4, 0.6]),
-    ([B, B, C], wait(3600), [0, 3600, 7200]),
     ([*slow(0.9, 0.1, 0.999, 0.5), C], wait(), [0, 1, 2, 3, 4]),
     ([*slow(1.0), B, C], wait(), [0, 1, 2]),
     ([*slow(1.01), B, C], wait(), [0, 2, 3]),
     ([*slow(2.0), B, C], wait(), [0, 2, 3]),
-    ([*slow(14.9), B, C], wait(), [0, 15, 16]),
     # A problem leaves the beat; its delays double from 1 to 30 s, none below the interval.
     ([B, Took(passing(), 0.2), Took(B, 0.1), B, C], wait(), [0, 1, 2.2, 3, 4]),
     ([B, *[passing()] * 6, C], wait(), [0, 1, 2, 4, 8, 16, 32, 62]),
     ([B, *[passing()] * 4, C], wait(5), [0, 5, 10, 15, 20, 28]),
     ([B, Took(passing(0.5), 0.25), C], wait(), [0, 1, 2.25]),
     ([B, Took(passing(7), 0.25), C], wait(), [0, 1, 8.25]),
-    ([B, Took(passing(300), 0.25), C], wait(), [0, 1, 301.25]),
     # One last try comes a second before the deadline, where the next would come after it.
-    ([B], wait(3600, 600), [0, 599]),
     ([B], wait(4, 10), [0, 4, 8, 9]),
     ([B], wait(5, 10), [0, 5, 9]),
     ([B], wait(1, 4), [0, 1, 2, 3]),
     ([B], wait(4, 9), [0, 4, 8]),
-    ([B], wait(10, 1.5), [0, 0.5]),
     ([B], wait(10, 1), [0]),
-    ([B], wait(0.4, 2), [0, 0.4, 0.8, 1.2, 1.6]),
     # But never before a Retry-After.
     ([passing()], wait(60, 10), [0, 9]),
     ([passing(9)], wait(60, 10), [0, 9]),
@@ -98,27 +91,20 @@ def test_each_request_has_its_time(
         assert START + played.finished_at == pytest.approx(policy.deadline)
 
 
-@pytest.mark.parametrize(
-    ("stopped", "times"),
-    [
-        (0.004, [0, 1, 2.004, 3, 4]),
-        (0.4, [0, 1, 2.4, 3, 4]),
-        (0.6, [0, 1, 2.6, 4, 5]),
-        (3600.25, [0, 1, 3602.25, 3603, 3604]),
-    ],
-)
+STOPS = [(0.4, [0, 1, 2.4, 3, 4]), (0.6, [0, 1, 2.6, 4, 5]), (3600.6, [0, 1, 3602.6, 3604, 3605])]
+
+
+@pytest.mark.parametrize(("stopped", "times"), STOPS)
 def test_beats_missed_by_a_suspended_machine_are_not_made_up(
     stopped: float, times: list[float]
 ) -> None:
     assert play([B, B, B, B, C], stops=lambda at: stopped if at == 2 else 0).times == times
 
 
-@pytest.mark.parametrize("jitter", [0.75, 1.25])
-def test_each_delay_is_between_75_and_125_percent(jitter: float) -> None:
-    played = play([B, *[passing()] * 6, C], jitter=lambda: jitter)
-    delays = [b - a for a, b in zip(played.times[1:], played.times[2:], strict=False)]
+def test_each_delay_is_within_its_jitter() -> None:
+    played = play([B, *[passing()] * 6, C], jitter=lambda: 1.25)
 
-    assert delays == pytest.approx([max(1, jitter * base) for base in (1, 2, 4, 8, 16, 30)])
+    assert played.times == [0, 1, 2.25, 4.75, 9.75, 19.75, 39.75, 77.25]
 
 
 # The first answers, the error after them, the policy (None: of `status`), and when each request is
@@ -128,10 +114,8 @@ GIVEN_UP: list[tuple[list[Scripted], Scripted, Policy | None, list[float]]] = [
     ([], passing(), wait(), [0, 1, 3, 7, 15, 20]),
     ([passing(19.5)], passing(), wait(0.2), [0, 19.5, 20]),
     ([], passing(25), wait(), [0, 25, 50]),
-    ([], passing(300), wait(), [0, 300, 600]),
     ([], Took(BUILDING, 60), wait(), [0, 16, 33]),
     ([], missing(), wait(), [0, 1, 3, 5]),
-    ([], missing(), wait(0.2), [0, 1, 3, 5]),
     ([], missing(), wait(60), [0, 60, 120]),
     ([B], missing(), wait(), [0, 1, 2, 4, 6]),
     ([B, missing(), passing(), passing()], missing(), wait(), [0, 1, 2, 4, 8, 16, 32]),
@@ -167,7 +151,6 @@ def test_an_end_slept_through_hurries_no_other_try() -> None:
 
 
 def test_progress_is_reported_first_and_after_a_problem() -> None:
-    """Progress is reported with the first good answer and the first after problem."""
     played = play([B, B, Took(passing(7), 0.25), B, B, C])
 
     building, problem, again, finished = played.events
@@ -193,13 +176,12 @@ def test_a_problem_without_a_retry_is_not_shown() -> None:
     assert [type(event) for event in played.events] == [Building]
 
 
-@pytest.mark.parametrize("error", [passing(), missing(), fatal(), unauthorized()])
-def test_what_comes_after_the_deadline_decides_no_more(error: FetchError) -> None:
-    watched = watch(wait(timeout=10))
-    watched.next(START)
-
-    assert list(watched.take(error, START + 10)) == []
-    assert watched.next(START + 10) == Finished(BUILD, Outcome.TIMEOUT, None, 10, 1, None)
+def test_what_comes_after_the_deadline_decides_no_more() -> None:
+    for error in (passing(), missing(), fatal(), unauthorized()):
+        watched = watch(wait(timeout=10))
+        watched.next(START)
+        assert list(watched.take(error, START + 10)) == []
+        assert watched.next(START + 10) == Finished(BUILD, Outcome.TIMEOUT, None, 10, 1, None)
 
 
 def test_a_verdict_that_comes_with_the_deadline_still_counts() -> None:
@@ -215,96 +197,74 @@ def test_a_verdict_that_comes_with_the_deadline_still_counts() -> None:
 def test_silence_from_beginning_to_end_of_status_is_reported() -> None:
     watched = watch(wait(once=True))
     watched.next(START)
-    finished = watched.next(START + 30)
+    watched.next(START + 30)
 
-    assert isinstance(finished, Finished)
-    assert isinstance(finished.error, FetchError)
-    assert finished.outcome is Outcome.UNAVAILABLE
-    assert finished.error.message == finished.error.reason == "no answer within 30s"
-
-
-@pytest.mark.parametrize(
-    ("answers", "answer"), [([], None), ([B], B), ([B, passing()], B)], ids=["none", "one", "two"]
-)
-def test_an_interrupt_reports_the_last_status_and_the_time(
-    answers: list[Result], answer: BuildStatus | None
-) -> None:
-    watched = watch()
-    for second, given in enumerate(answers):
-        watched.next(START + second)
-        list(watched.take(given, START + second))
-    error = next((given for given in answers if isinstance(given, FetchError)), None)
-
-    finished = watched.ending(START + 7.5)
-
-    assert finished == Finished(BUILD, Outcome.INTERRUPTED, answer, 7.5, len(answers), error)
-    assert watched.next(START + 8) is finished
+    assert watched.finished
+    assert isinstance(error := watched.finished.error, FetchError)
+    assert watched.finished.outcome is Outcome.UNAVAILABLE
+    assert error.message == error.reason == "no answer within 30s"
 
 
-def test_nothing_is_to_be_done_before_the_next_beat() -> None:
-    watched = watch()
-    watched.next(START)
-    list(watched.take(BUILDING, START))
+def test_an_interrupt_reports_the_last_status_and_the_time() -> None:
+    error = passing(9)
+    played = play(forever(B, error), interrupted_at=7.5)
 
-    assert watched.next(START + 0.1) == watched.next(START + 0.999) == Sleep(START + 1)
-    assert isinstance(watched.next(START + 1), Fetch)
+    assert played.finished == Finished(BUILD, Outcome.INTERRUPTED, B, 7.5, 2, error)
+    assert played.watch.next(START + 8) is played.finished
 
 
-class TestNewestBuild:
-    def test_it_is_selected_and_then_watched_at_once(self) -> None:
-        listed = page(build(OTHER_BUILD, minutes_ago=9), build(BUILD, minutes_ago=1))
-        played = play([Took(listed, 0.4), B, C], sid=None)
+def test_the_newest_build_is_selected_and_watched_at_once() -> None:
+    listed = page(build(OTHER_BUILD, minutes_ago=9), build(BUILD, minutes_ago=1))
+    played = play([Took(listed, 0.4), B, C], sid=None)
 
-        assert [requested.request for requested in played.requested[:2]] == [
-            Request(Resource.PAGE),
-            Request(Resource.STATUS, BUILD),
-        ]
-        newest_first, created = listed.builds[::-1], NOON - timedelta(minutes=1)
-        assert played.events[0] == Selected(BUILD, "building", created, 60, 1, newest_first)
-        assert played.finished
-        assert (played.finished.sid, played.finished.polls) == (BUILD, 2)
-        assert played.times == [0, 0.4, 1.4]
+    requests = [requested.request for requested in played.requested]
+    assert requests == [Request(Resource.PAGE), *[Request(Resource.STATUS, BUILD)] * 2]
+    newest_first, created = listed.builds[::-1], NOON - timedelta(minutes=1)
+    assert played.events[0] == Selected(BUILD, "building", created, 60, 1, newest_first)
+    assert played.finished
+    assert (played.finished.sid, played.finished.polls) == (BUILD, 2)
+    assert played.times == [0, 0.4, 1.4]
 
-    def test_all_pages_are_read_each_again_after_a_problem(self) -> None:
-        older = page(build(OTHER_BUILD, minutes_ago=5), more="Page=1&PageToken=a")
-        played = play([older, page(more="Page=2"), passing(), page(build(BUILD)), C], sid=None)
 
-        requests = [requested.request for requested in played.requested]
-        queries = ["", "Page=1&PageToken=a", "Page=2", "Page=2"]
-        assert requests[:-1] == [Request(Resource.PAGE, query=query) for query in queries]
-        assert requests[-1] == Request(Resource.STATUS, BUILD)
-        assert played.events[0] == Problem(None, "HTTP 503", "HTTP 503", START + 1)
+def test_all_pages_are_read_each_again_after_a_problem() -> None:
+    older = page(build(OTHER_BUILD, minutes_ago=5), more="Page=1&PageToken=a")
+    played = play([older, page(more="Page=2"), passing(), page(build(BUILD)), C], sid=None)
 
-    def test_wait_selects_the_newest_in_progress_and_status_the_newest(self) -> None:
-        listed = page(build(OTHER_BUILD, "failed", 1), build(BUILD, "building", 5))
+    *pages, last = [requested.request for requested in played.requested]
+    queries = ["", "Page=1&PageToken=a", "Page=2", "Page=2"]
+    assert pages == [Request(Resource.PAGE, query=query) for query in queries]
+    assert last == Request(Resource.STATUS, BUILD)
+    assert played.events[0] == Problem(None, "HTTP 503", "HTTP 503", START + 1)
 
-        assert play([listed, C], sid=None).requested[-1].request.sid == BUILD
-        checked = play([listed, FAILED], wait(once=True), sid=None)
-        assert checked.requested[-1].request.sid == OTHER_BUILD
 
-    @pytest.mark.parametrize("status", ["completed", "failed"])
-    def test_none_in_progress_is_no_verdict(self, status: str) -> None:
-        finished = play([page(build(OTHER_BUILD, status, 3 * 24 * 60))], sid=None).finished
+def test_wait_selects_the_newest_in_progress_and_status_the_newest() -> None:
+    listed = page(build(OTHER_BUILD, "failed", 1), build(BUILD, "building", 5))
 
-        assert finished
-        assert finished.error
-        assert f"{OTHER_BUILD} ({status}, created 3d ago)" in finished.error.message
-        assert finished[:3] == (None, Outcome.NOT_FOUND, None)
+    assert play([listed, C], sid=None).requested[-1].request.sid == BUILD
+    checked = play([listed, FAILED], wait(once=True), sid=None)
+    assert checked.requested[-1].request.sid == OTHER_BUILD
 
-    def test_an_incomplete_list_never_yields_one(self) -> None:
-        played = play(forever(page(build(BUILD), more="Page=1")), sid=None)
 
-        assert (played.outcome, len(played.requested)) == ("unavailable", 50)
+def test_a_list_without_a_newest_build_is_no_verdict() -> None:
+    finished = play([page(build(OTHER_BUILD, "completed", 3 * 24 * 60))], sid=None).finished
+    incomplete = play(forever(page(build(BUILD), more="Page=1")), sid=None)
 
-    def test_its_requests_have_the_same_limits(self) -> None:
-        listed, more = page(build(BUILD)), page(more="Page=1")
+    assert finished
+    assert finished.error
+    assert f"{OTHER_BUILD} (completed, created 3d ago)" in finished.error.message
+    assert finished[:3] == (None, Outcome.NOT_FOUND, None)
+    assert (incomplete.outcome, len(incomplete.requested)) == ("unavailable", 50)
 
-        assert play([passing(), passing(), listed, C], sid=None).outcome == "completed"
-        assert play(forever(passing()), sid=None).finished_at == 20
-        assert play(forever(more, passing()), sid=None).finished_at == 120
-        assert play(forever(missing()), sid=None).outcome == "not_found"
-        for pages in ([], [more], [listed]):
-            checked = play(forever(*pages, passing()), wait(once=True), sid=None)
-            assert len(checked.requested) == len(pages) + 3
-        late = play([Took(listed, 9)], wait(timeout=5), sid=None)
-        assert late.finished == Finished(None, Outcome.TIMEOUT, None, 5, 0)
+
+def test_requests_for_the_list_have_the_same_limits() -> None:
+    listed, more = page(build(BUILD)), page(more="Page=1")
+
+    assert play([passing(), passing(), listed, C], sid=None).outcome == "completed"
+    assert play(forever(passing()), sid=None).finished_at == 20
+    assert play(forever(more, passing()), sid=None).finished_at == 120
+    assert play(forever(missing()), sid=None).outcome == "not_found"
+    for pages in ([], [more], [listed]):
+        checked = play(forever(*pages, passing()), wait(once=True), sid=None)
+        assert len(checked.requested) == len(pages) + 3
+    late = play([Took(listed, 9)], wait(timeout=5), sid=None)
+    assert late.finished == Finished(None, Outcome.TIMEOUT, None, 5, 0)
