@@ -62,7 +62,7 @@ BREAKS = [
     Break("watch.runner:Runner._can_poll", "return True", RUNNER, "nothing_wakes"),
     Break("watch.runner:Runner._can_poll", POLL, RUNNER, "details_of_40"),
     Break("watch.runner:Runner._free_place:cancel", "None", RUNNER, "needs_the_place"),
-    Break("watch.runner:Runner._free_place:append", "None", RUNNER, "needs_the_place"),
+    Break("watch.runner:Runner._free_place:remove", "None", RUNNER, "needs_the_place"),
     Break("watch.runner:Runner._cancel_overdue:cancel", "None", RUNNER, "stay_flat"),
     Break("watch.runner:Runner._next_wake", SLOW_FIRST, RUNNER, "fifth_of_a_second"),
     Break("watch.runner:Runner._start:_deliver", "None", RUNNER, "cannot_be_started"),

@@ -52,6 +52,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     return found
 
 
+AGENTS = ("AI_AGENT", "AGENT", "CLAUDECODE", "CURSOR_AGENT", "GEMINI_CLI", "CODEX_SANDBOX")
 XTERM = {"TERM": "xterm"}
 LIVE: list[tuple[str | None, dict[str, str], bool]] = [
     ("auto", XTERM, True),
@@ -60,7 +61,7 @@ LIVE: list[tuple[str | None, dict[str, str], bool]] = [
     ("auto", {**XTERM, "CI": "woodpecker"}, False),
     ("auto", {**XTERM, "CI": ""}, True),
     ("auto", {**XTERM, "CI": "False"}, True),
-    ("auto", {**XTERM, "CLAUDECODE": "1"}, False),
+    *(("auto", {**XTERM, agent: "1"}, False) for agent in AGENTS),
     ("auto", {**XTERM, "AGENT": "0", "CLAUDECODE": "False", "AI_AGENT": ""}, True),
     ("live", {"TERM": "dumb", "CI": "true", "CODEX_SANDBOX": "seatbelt"}, True),
     ("plain", XTERM, False),
