@@ -16,7 +16,7 @@ INSTALL = $(if $(shell command -v uv),uv pip install --quiet --python $(BIN)/pyt
 # With it, every worker would compile every test.
 unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help demo test unit check rest lint github types coverage histories storms package fresh format \
-	bench chaos mutants pictures readme clean
+	bench chaos mutants pictures clean
 
 ## help      this list
 help:
@@ -111,10 +111,6 @@ mutants: $(VENV)/dev
 ## pictures  record the README's moving picture from the real command
 pictures: $(VENV)/dev
 	$(BIN)/python -m tests.pictures
-
-## readme    write the README's table of exit codes
-readme: $(VENV)/test
-	$(BIN)/python -m tests.support.readme
 
 ## clean     remove what the other targets have made
 clean:

@@ -1,4 +1,4 @@
-"""README.md, taken apart; and its table of exit codes, which `make readme` regenerates."""
+"""README.md, taken apart, and the help that it is compared with."""
 
 from __future__ import annotations
 
@@ -11,15 +11,12 @@ from typing import NamedTuple
 
 from tests.support.command import TWBUILD
 from tests.support.run import base_environ
-from twbuild.outcome import ExitCode
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
-COLUMNS = 100  # as wide as help ever is
 
-_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-_FILE = re.compile(r"^cat > (\S+) << 'END'\n(.*?)^END\n", re.DOTALL | re.MULTILINE)
-_CODES = re.compile(r"(?<=\| code \| meaning \|\n\| --- \| --- \|\n).*?(?=\n\n)", re.DOTALL)
+_HEADING_OR_BLOCK = re.compile(r"^#+ ([^\n]*)$|^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_FILE = re.compile(r"^cat > \S+ << 'END'\n(.*?)^END\n", re.DOTALL | re.MULTILINE)
 
 
 class Block(NamedTuple):
@@ -32,8 +29,7 @@ class Block(NamedTuple):
     @property
     def file(self) -> str:
         """The file that it writes when it is pasted, else nothing."""
-        found = _FILE.search(self.text)
-        return found[2] if found else ""
+        return "".join(_FILE.findall(self.text))
 
 
 def text() -> str:
@@ -43,41 +39,22 @@ def text() -> str:
 
 def prose() -> str:
     """The page without its blocks."""
-    return _BLOCK.sub("", text())
+    return _HEADING_OR_BLOCK.sub(lambda found: "" if found[2] else found[0], text())
 
 
 def blocks(*languages: str) -> list[Block]:
     """The fenced blocks in these languages (none: in all), in order."""
-    page = text()
-    found = []
-    for match in _BLOCK.finditer(page):
-        outside = _BLOCK.sub("", page[: match.start()])
-        heading = re.findall(r"^#+ (.*)$", outside, re.MULTILINE)[-1]
-        found.append(Block(match[1], match[2], heading))
-    return [block for block in found if not languages or block.language in languages]
+    found, heading = [], ""
+    for title, language, content in _HEADING_OR_BLOCK.findall(text()):
+        heading = title or heading
+        if language in (languages or (language,)) and not title:
+            found.append(Block(language, content, heading))
+    return found
 
 
 @cache
 def help_text(command: str, program: str = TWBUILD) -> str:
-    """The help of `command` as it is typed and printed in a window of COLUMNS columns."""
-    words = [program, *command.split(), "--help"]
+    """The help of `command` in a window as wide as help ever is."""
     with tempfile.TemporaryDirectory() as home:
-        env = base_environ(Path(home), COLUMNS=str(COLUMNS), LC_ALL="C.UTF-8")
-        done = subprocess.run(words, env=env, check=True, capture_output=True, timeout=60)
-    lines = [line.rstrip() for line in done.stdout.decode().splitlines()]
-    typed = " ".join(["$ twbuild", *words[1:]])
-    return "\n".join([typed, *lines]).rstrip() + "\n"
-
-
-def exit_code_rows() -> str:
-    """The rows of the table of exit codes."""
-    return "\n".join(f"| {code.value} | {code.meaning} |" for code in ExitCode)
-
-
-def regenerated(page: str) -> str:
-    """`page` with its table of exit codes as it must be."""
-    return _CODES.sub(lambda _: exit_code_rows(), page)
-
-
-if __name__ == "__main__":
-    README.write_text(regenerated(text()), "utf-8")
+        env = base_environ(Path(home), COLUMNS="100", LC_ALL="C.UTF-8")
+        return subprocess.check_output([program, *command.split(), "--help"], env=env, text=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -94,3 +95,11 @@ class Repository:
     def pushed(self, branch: str = "main") -> bool:
         """Whether the other side has it now."""
         return branch in self.git("for-each-ref", "--format=%(refname:short)", cwd=self.remote)
+
+
+def copy_committed(folder: Path) -> Repository:
+    """This repository as a clone has it: what git would commit, in a commit."""
+    copy = Repository(folder, os.environ)
+    copy_tracked(folder)
+    copy.commit()
+    return copy
