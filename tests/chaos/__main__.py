@@ -18,7 +18,6 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -32,76 +31,54 @@ from tests.support.run import Ended, base_environ, start
 
 MARGIN_SECONDS = 0.4  # the contract's 0.2 s, on a machine that runs other things as well
 
-Started = tuple[subprocess.Popen[str], Callable[[], tuple[str, str]]]
-
 
 def weather(plan: Plan, home: Path) -> Happened:
     """Run one wait through what is planned for it."""
-    server = Faulty(plan)
-    secrets = {"TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": TOKEN}
-    more = {"TWBUILD_API_URL": server.url, "TMPDIR": str(home / "tmp"), **plan.env}
-    if plan.starving:
-        more["PYTHONPATH"] = str(home / plan.starving)
-    since = time.monotonic()
-    process, read = _started(plan, base_environ(home, **secrets, **more))
-    try:
-        while server.first is None and process.poll() is None:
-            time.sleep(0.005)
-        first = server.first or time.monotonic()
-        sent = []
-        for act in plan.acts:
-            if _ends_before(process, first + act.at):
-                break
-            process.send_signal(act.signum)
-            sent.append((time.monotonic(), int(act.signum)))
-        _ends_before(process, first + 60)
-        end = time.monotonic()
-    finally:
-        process.kill()
-        stdout, stderr = read()
-        server.close()
-    ended = Ended(process.returncode, stdout, stderr, end - since)
+    ours, theirs = pty.openpty() if plan.live else os.pipe()
+    is_unread = plan.unread in ("stdout", "stderr")
+    if is_unread:
+        fill(theirs)
+    with Faulty(plan) as server:
+        env = base_environ(home / "home", TWILIO_ACCOUNT_SID=ACCOUNT, TWILIO_AUTH_TOKEN=TOKEN)
+        env |= {"TWBUILD_API_URL": server.url, "TMPDIR": env["HOME"], **plan.env}
+        env |= {"TERM": "xterm-256color"} if plan.live else {}
+        env |= {"PYTHONPATH": str(home / plan.starving)} if plan.starving else {}
+        since = time.monotonic()
+        stream = plan.unread if is_unread else "stderr"
+        process = start(*plan.arguments, env=env, **{stream: theirs})
+        os.close(theirs)
+        drawn: list[bytes] = []
+        reader = threading.Thread(target=_drain, args=(ours, drawn, plan.unread), daemon=True)
+        reader.start()
+        try:
+            while not server.times and process.poll() is None:
+                time.sleep(0.005)
+            first = (server.times or [time.monotonic()])[0]
+            sent = []
+            for at, signum in plan.acts:
+                if _ends_before(process, first + at):
+                    break
+                process.send_signal(signum)
+                sent.append((time.monotonic(), signum))
+            _ends_before(process, first + 60)
+            end = time.monotonic()
+        finally:
+            process.kill()
+            stdout, stderr = process.communicate()
+            reader.join()
+            os.close(ours)
+    stderr = stderr or b"".join(drawn).decode()
+    ended = Ended(process.returncode, stdout or "", stderr, end - since)
     return Happened(plan, server.said, sent, first, end, ended)
 
 
-def _started(plan: Plan, env: dict[str, str]) -> Started:
-    """The wait, and what reads stdout and stderr to their ends; stderr may be a terminal."""
-    if plan.unread in ("stdout", "stderr"):
-        unread, full = os.pipe()
-        fill(full)
-        process = start(*plan.arguments, env=env, **{plan.unread: full})
-        os.close(full)
-
-        def read_other() -> tuple[str, str]:
-            stdout, stderr = process.communicate()
-            os.close(unread)
-            return stdout or "", stderr or ""
-
-        return process, read_other
-    if not plan.live:
-        process = start(*plan.arguments, env=env)
-        return process, process.communicate
-    ours, theirs = pty.openpty()
-    process = start(*plan.arguments, env={**env, "TERM": "xterm-256color"}, stderr=theirs)
-    os.close(theirs)
-    drawn: list[bytes] = []
-    reader = threading.Thread(target=_drain, args=(ours, drawn, plan.unread == SLOW), daemon=True)
-    reader.start()
-
-    def read() -> tuple[str, str]:
-        stdout, _ = process.communicate()
-        reader.join()
-        return stdout, b"".join(drawn).decode()
-
-    return process, read
-
-
-def _drain(descriptor: int, content: list[bytes], slowly: bool) -> None:
+def _drain(descriptor: int, content: list[bytes], unread: str) -> None:
+    if unread in ("stdout", "stderr"):
+        return
     with contextlib.suppress(OSError):  # Linux: EIO once the other end is closed
-        while chunk := os.read(descriptor, 96 if slowly else 1 << 16):
+        while chunk := os.read(descriptor, 96 if unread == SLOW else 1 << 16):
             content.append(chunk)
-            time.sleep(0.1 if slowly else 0)
-    os.close(descriptor)
+            time.sleep(0.1 if unread == SLOW else 0)
 
 
 def _ends_before(process: subprocess.Popen[str], until: float) -> bool:
@@ -119,19 +96,14 @@ def judged(happened: Happened) -> list[str]:
 
 def left_over(home: Path) -> list[str]:
     """What the waits have not removed: files, folders, processes."""
-    files = {*home.glob("tmp/*"), *home.iterdir()} - {home / name for name in (*STARVING, "tmp")}
-    return [*map(str, files), *(f"process {number}" for number in processes.children())]
+    return [*map(str, home.glob("home/*")), *(f"process {pid}" for pid in processes.children())]
 
 
 def _reported(number: int, happened: Happened, wrong: list[str]) -> str:
-    first, ended = happened.first, happened.ended
-    said = [(round(s.at - first, 2), s.verdict, s.missing) for s in happened.said]
-    sent = [(round(at - first, 2), signum) for at, signum in happened.sent]
-    return (
-        f"wait {number}: {', '.join(wrong)}\n  {' '.join(happened.plan.arguments)}\n"
-        f"  said {said}\n  sent {sent}\n  ended {ended.code} at {happened.end - first:.2f}\n"
-        f"  stdout {ended.stdout!r}\n  stderr {ended.stderr!r}"
-    )
+    said = [one._replace(at=round(one.at - happened.first, 2)) for one in happened.said]
+    sent = [(round(at - happened.first, 2), signum) for at, signum in happened.sent]
+    facts = [" ".join(happened.plan.arguments), said, f"signals {sent}", happened.ended]
+    return "\n  ".join([f"wait {number}: {', '.join(wrong)}", *map(str, facts)])
 
 
 def main() -> int:
@@ -153,28 +125,28 @@ def main() -> int:
     numbers = range(options.storms) if options.only is None else [options.only]
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.jobs) as pool:
         home = Path(folder)
-        for name, code in {"tmp": "", **STARVING}.items():
+        (home / "home").mkdir()
+        for name, code in STARVING.items():
             (home / name).mkdir()
-            if code:
-                (home / name / "sitecustomize.py").write_text(code)
-        happened = list(pool.map(lambda n: weather(draw(seed, n), home), numbers))
-        for index, one in enumerate(happened):
+            (home / name / "sitecustomize.py").write_text(code)
+        storm = pool.map(lambda number: weather(draw(seed, number), home), numbers)
+        happened = dict(zip(numbers, storm, strict=True))
+        for number, one in happened.items():
             if judged(one) and not judge(one).wrong:  # late because of the others?
-                happened[index] = weather(draw(seed, numbers[index]), home)
+                happened[number] = weather(draw(seed, number), home)
         left = left_over(home)
-    found = {number: judged(one) for number, one in zip(numbers, happened, strict=True)}
-    for (number, wrong), one in zip(found.items(), happened, strict=True):
-        if wrong:
-            print(_reported(number, one, wrong))
+    found = {number: wrong for number, one in happened.items() if (wrong := judged(one))}
+    for number, wrong in found.items():
+        print(_reported(number, happened[number], wrong))
 
-    codes = sorted(Counter(h.ended.code for h in happened).items())
-    answers, signals = sum(len(h.said) for h in happened), sum(len(h.sent) for h in happened)
-    print(f"{len(found)} waits in {time.monotonic() - since:.0f} s, seed {seed}")
-    print(f"{answers} answers, {signals} signals")
-    print(f"ended {max(judge(one).late for one in happened):.2f} s late at most")
+    waits = happened.values()
+    codes = sorted(Counter(one.ended.code for one in waits).items())
+    print(f"{len(waits)} waits in {time.monotonic() - since:.0f} s, seed {seed}")
+    print(f"{sum(len(w.said) for w in waits)} answers, {sum(len(w.sent) for w in waits)} signals")
+    print(f"ended {max(judge(one).late for one in waits):.2f} s late at most")
     print("codes: " + ", ".join(f"{code} x {count}" for code, count in codes))
-    print(f"{sum(map(bool, found.values()))} not as they should be; left over: {left or 'nothing'}")
-    return 1 if any(found.values()) or left else 0
+    print(f"{len(found)} not as they should be; left over: {left or 'nothing'}")
+    return 1 if found or left else 0
 
 
 if __name__ == "__main__":

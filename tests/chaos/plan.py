@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import random
 import signal
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from tests.support.command import ACCOUNT, BUILD, OTHER_BUILD, SERVICE, TOKEN
@@ -48,6 +49,7 @@ threading.Thread(target=squeeze, daemon=True).start()
 """,
 }
 
+ERROR = b'{"code": 20000, "message": "Something is wrong", "status": 0}'
 # A server may repeat what it was sent; it must not be shown.
 PAIR = base64.b64encode(f"{ACCOUNT}:{TOKEN}".encode()).decode()
 REPEATS = f'{{"code": 20003, "message": "no {TOKEN} in Basic {PAIR}", "status": 503}}'.encode()
@@ -88,16 +90,17 @@ HOWS = (
     "interim behind",
 )
 PROBLEMS = {"error": 4, "nonsense": 6} | dict.fromkeys(
-    ("missing", "reset", "cut", "short", "silence", "odd"), 2
+    ("missing", "drop", "cut", "short", "silence", "odd"), 2
 )
+BROKEN = ("drop", "cut", "short", "silence")  # no whole answer comes
 
 
 class Step(NamedTuple):
     """What the server does with one request.
 
-    `says` is a status, or none; `how` is how that, or the error, is brought about. `http` is the
-    HTTP status, of a good answer that of the interim ones before or behind it. `late` is what
-    comes in the place of the connection's next answer.
+    `says` is a status, or how an error ends the wait, or nothing; `how` is how that is brought
+    about. `http` is the HTTP status, of a good answer that of the interim ones before or behind
+    it. `late` is what comes in the place of the connection's next answers.
     """
 
     how: str
@@ -108,23 +111,21 @@ class Step(NamedTuple):
     seconds: float = 0.0
     late: tuple[int, bytes] | None = None
 
-
-class Act(NamedTuple):
-    """A signal, this many seconds after the first request."""
-
-    at: float
-    signum: int
+    @property
+    def is_requested_again(self) -> bool:
+        """Whether it is where it is not the first answer on its connection."""
+        return self.how in ("missing", "anonymous") or (self.how == "error" and self.says != "")
 
 
 class Plan(NamedTuple):
-    """One wait."""
+    """One wait; `acts` are signals, each so many seconds after the first request."""
 
     arguments: tuple[str, ...]
     env: dict[str, str]
     timeout: float
     steps: tuple[Step, ...]
     details: Step
-    acts: tuple[Act, ...]
+    acts: tuple[tuple[float, int], ...]
     live: bool
     starving: str = ""
     unread: str = ""
@@ -143,23 +144,22 @@ def draw(seed: int, number: int) -> Plan:
     options = [o for o in ("--json", "-q", "-v") if chance.random() < 0.3]
     interval = chance.choice(("200ms", "300ms", "500ms", "1s"))
     builds = [BUILD] if chance.random() < 0.85 else []
-    steps = [_step(chance) for _ in range(chance.randrange(9))]
     unread = chance.choices(("", "stderr", "stdout", SLOW), (8, 1, 1, 1))[0]
+    steps = [
+        _good(chance, "building") if chance.random() < 0.4 else _problem(chance)
+        for _ in range(chance.randrange(9))
+    ]
     return Plan(
         arguments=("wait", "-i", interval, "-t", f"{timeout}s", *options, SERVICE, *builds),
         env={"GITHUB_ACTIONS": "true"} if chance.random() < 0.2 else {},
         timeout=timeout,
         steps=(*steps, _last(chance)),
         details=_problem(chance),
-        acts=_acts(chance),
-        live=chance.random() < 0.25 or unread == SLOW,
+        acts=tuple(sorted(_acts(chance))),
+        live=unread == SLOW or (not unread and chance.random() < 0.25),
         starving=chance.choice(("", "", "", "", *STARVING)),
         unread=unread,
     )
-
-
-def _step(chance: random.Random) -> Step:
-    return _good(chance, "building") if chance.random() < 0.4 else _problem(chance)
 
 
 def _last(chance: random.Random) -> Step:
@@ -168,8 +168,9 @@ def _last(chance: random.Random) -> Step:
     if kind == "problem":
         return _problem(chance)
     if kind == "fatal":
-        status = chance.choice((400, 401, 403, 407, 302))
-        return Step("error", http=status, body=chance.choice((b"", b"<p>no")))
+        status, body = chance.choice((400, 401, 403, 407, 302)), chance.choice((ERROR, b"<p>no"))
+        is_twilios = status in (401, 403) and body == ERROR
+        return Step("error", "unauthorized" if is_twilios else "unavailable", status, body)
     return _good(chance, kind)
 
 
@@ -181,23 +182,25 @@ def _good(chance: random.Random, status: str) -> Step:
 
 def _problem(chance: random.Random) -> Step:
     how = chance.choices(list(PROBLEMS), list(PROBLEMS.values()))[0]
-    bodies = {"nonsense": NONSENSE, "odd": CHUNK_SIZES}
+    if how == "missing":
+        return Step(how, http=404, body=ERROR)
+    if how == "nonsense":
+        return Step(how, body=chance.choice(NONSENSE))
     return Step(
         how,
         http=chance.choice((408, 425, 429, 500, 502, 503, 504, 529)),
-        body=chance.choice(bodies.get(how, (b"", b"<p>later", REPEATS))),
+        body=chance.choice(CHUNK_SIZES if how == "odd" else (ERROR, b"<p>later", REPEATS)),
         retry_after=chance.choice(RETRY_AFTER) if chance.random() < 0.3 else "",
         seconds=chance.uniform(0.2, 4),
     )
 
 
-def _acts(chance: random.Random) -> tuple[Act, ...]:
-    acts = []
+def _acts(chance: random.Random) -> Iterator[tuple[float, int]]:
     if chance.random() < 0.3:
         at = chance.uniform(0, 5)
-        stop = chance.choice((signal.SIGSTOP, signal.SIGTSTP))
-        acts += [Act(at, stop), Act(at + chance.uniform(0.1, 3), signal.SIGCONT)]
+        yield at, chance.choice((signal.SIGSTOP, signal.SIGTSTP))
+        yield at + chance.uniform(0.1, 3), signal.SIGCONT
     if chance.random() < 0.35:
         at, signum = chance.uniform(0, 6), chance.choice(DEADLY)
-        acts += [Act(at + n * 0.02, signum) for n in range(chance.choice((1, 1, 2, 3)))]
-    return tuple(sorted(acts))
+        for number in range(chance.choice((1, 1, 2, 3))):
+            yield at + number * 0.02, signum

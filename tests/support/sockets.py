@@ -10,12 +10,16 @@ import ssl
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import chain, cycle
+from typing import TYPE_CHECKING
 
 from tests.support.command import BUILD
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 def http(
@@ -92,6 +96,14 @@ class Connection:
         if self.server.ending.wait(seconds):
             raise Gone
 
+    def play(self, parts: Iterable[bytes | float]) -> None:
+        """Send the parts of an answer, with pauses in seconds."""
+        for part in parts:
+            if isinstance(part, bytes):
+                self.send(part)
+            else:
+                self.pause(part)
+
     def stay_silent(self) -> None:
         """Say nothing until the client goes or the server ends."""
         while True:
@@ -136,7 +148,7 @@ class Server:
         self.port = int(self._listener.getsockname()[1])
         threading.Thread(target=self._accept, daemon=True).start()
 
-    def __enter__(self) -> Server:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -227,11 +239,7 @@ def playing(*parts: bytes | float, forever: bool = False, reset: bool = False) -
     """
 
     def answer(connection: Connection) -> None:
-        for part in chain(parts[:1], cycle(parts[1:])) if forever else parts:
-            if isinstance(part, bytes):
-                connection.send(part)
-            else:
-                connection.pause(part)
+        connection.play(chain(parts[:1], cycle(parts[1:])) if forever else parts)
         if reset:
             connection.reset()
         raise Gone
