@@ -106,6 +106,18 @@ def test_status_build_and_list_have_the_shapes_that_twilio_documents(outcome: st
         held_to(BUILD_FIELDS, listed)
 
 
+def test_the_list_has_pages_of_the_size_that_was_requested(building: Sandbox) -> None:
+    ask(building, f"{BUILDS}/{BUILD}")
+    found, url = [], f"{building.url}{BUILDS}?PageSize=2"
+    while url:
+        _, page = ask(building, url.removeprefix(building.url))
+        found.append([build["sid"] for build in page["builds"]])
+        url = page["meta"]["next_page_url"]
+
+    assert list(map(len, found)) == [2, 2, 1]
+    assert len({sid for sids in found for sid in sids}) == 5
+
+
 def test_a_build_keeps_the_time_of_its_first_request(building: Sandbox) -> None:
     _, first = ask(building, f"{BUILDS}/{BUILD}")
     _, again = ask(building, f"{BUILDS}/ZB{BUILD[2:].upper()}")
