@@ -173,10 +173,3 @@ def test_a_python_that_was_chosen_must_do() -> None:
 
     chosen = {"PATH": "/nowhere", "PYTHON": "/nowhere/python3.9"}
     assert environment(Path("/nowhere"), **chosen) == (1, printed)
-
-
-def test_what_ci_runs_can_be_run() -> None:
-    listed = subprocess.check_output(["git", "ls-files", "-s", ".ci"], cwd=ROOT, text=True)
-    modes = {line.split("/")[-1]: line.split()[0] for line in listed.splitlines()}
-
-    assert [modes[name] for name in ("run", "environment", "fresh")] == ["100755"] * 3

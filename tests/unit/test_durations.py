@@ -13,13 +13,7 @@ from twbuild.durations import DURATION_FORMS, age, clock, duration, parse_durati
 NAMED = [90, 90, 1.5, 0.5, 300, 5400, 86400]
 DURATIONS = [
     *zip(DURATION_FORMS.replace(" (seconds)", "").split(", "), NAMED, strict=True),
-    *[
-        ("0", 0),
-        ("1h30m15s", 5415),
-        ("1m0.5s", 60.5),
-        ("1d2h30m", 95400),
-        ("9" * 400, float("inf")),
-    ],
+    *[("0", 0), ("1d1h30m15.5s", 91815.5), ("9" * 400, float("inf"))],
 ]
 
 
@@ -56,11 +50,6 @@ def test_junk_is_a_duration_of_zero_or_more_or_refused(text: str) -> None:
     assert text.isascii()
 
 
-@given(st.integers(0, 200), st.integers(0, 59), st.integers(0, 59))
-def test_hours_minutes_and_seconds_add_up(hours: int, minutes: int, seconds: int) -> None:
-    assert parse_duration(f"{hours}h{minutes}m{seconds}s") == hours * 3600 + minutes * 60 + seconds
-
-
 SHOWN = [
     *[(0, "0s"), (0.04, "0s"), (0.2, "0.2s"), (1.02, "1s"), (1.5, "1.5s"), (9.94, "9.9s")],
     *[(9.95, "10s"), (10.4, "10s"), (59.4, "59s"), (59.6, "1m"), (72, "1m 12s"), (600.02, "10m")],
@@ -74,31 +63,16 @@ def test_a_human_readable_duration_has_two_units_at_most(seconds: float, reporte
     assert duration(seconds) == reported
 
 
-@given(st.floats(0, 1e7))
-def test_a_human_readable_duration_is_as_exact_as_its_unit(seconds: float) -> None:
-    """A human readable duration is never off by more than its smallest unit."""
-    sizes = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
-    parts = duration(seconds).split()
-    reported = sum(float(part[:-1]) * sizes[part[-1]] for part in parts)
-    next_unit = 0.05 if "." in parts[0] else {"d": 3600.0, "h": 60.0}.get(parts[0][-1], 1.0)
-
-    assert abs(reported - seconds) <= next_unit + 0.5
+CLOCK = [(0, "0:00"), (59.99, "0:59"), (725, "12:05"), (3599, "59:59"), (3723, "1:02:03")]
 
 
-CLOCK = [(0, "0:00"), (59.99, "0:59"), (60, "1:00"), (725, "12:05"), (3599, "59:59")]
-
-
-@pytest.mark.parametrize(("seconds", "shown"), [*CLOCK, (3723, "1:02:03"), (360000, "100:00:00")])
+@pytest.mark.parametrize(("seconds", "shown"), CLOCK)
 def test_the_running_clock(seconds: float, shown: str) -> None:
     assert clock(seconds) == shown
 
 
-@pytest.mark.parametrize(
-    ("seconds", "reported"),
-    [(12.4, "12s ago"), (1.6, "2s ago"), (3 * 86400 + 50, "3d ago"), (-5, "0s ago")],
-)
-def test_an_age_is_never_in_the_future(seconds: float, reported: str) -> None:
-    assert age(seconds) == reported
+def test_an_age_is_never_in_the_future() -> None:
+    assert [age(seconds) for seconds in (12.4, 1.6, -5)] == ["12s ago", "2s ago", "0s ago"]
 
 
 def test_a_time_has_its_date_unless_it_is_todays() -> None:

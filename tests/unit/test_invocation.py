@@ -42,20 +42,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(
-    "start",
-    [
-        ["bin/tool"],
-        ["./bin/tool"],
-        ["{folder}/bin/tool"],
-        [PYTHON, "-m", "tool"],
-        [PYTHON, "-X", "utf8", "tool.py"],
-    ],
-    ids=" ".join,
-)
+STARTS = [["./bin/tool"], [PYTHON, "-m", "tool"], [PYTHON, "-X", "utf8", "tool.py"]]
+
+
+@pytest.mark.parametrize("start", STARTS, ids=" ".join)
 def test_a_program_off_the_path_keeps_its_words(folder: Path, start: list[str]) -> None:
-    """A program off the PATH is started again by the words that started it."""
-    start = [word.format(folder=folder) for word in start]
     program, with_profile = words(folder, [*start, "wait", "svc", "--", "x"])
     _, behind_dashes = words(folder, [*start, "--", "wait", "svc", "--", "x"])
 
@@ -72,7 +63,6 @@ def test_a_program_on_the_path_is_started_by_name(folder: Path, name: str) -> No
 
 
 def test_another_program_of_the_same_name_is_not_taken(folder: Path) -> None:
-    """Another program of the same name on the PATH is not taken for it."""
     (folder / "elsewhere").mkdir()
     (folder / "elsewhere/tool").write_text("#!/bin/sh\n")
     (folder / "elsewhere/tool").chmod(0o755)
@@ -82,7 +72,6 @@ def test_another_program_of_the_same_name_is_not_taken(folder: Path) -> None:
 
 
 def test_under_uv_it_is_started_by_its_path(folder: Path) -> None:
-    """Under uv whose PATH the caller does not have it is started by its PATH."""
     path, start = f"{folder}/bin:/bin", f"{folder}/bin/tool"
 
     assert words(folder, ["/bin/sh", "-c", "tool"], PATH=path, UV="/bin/uv")[0] == [start]

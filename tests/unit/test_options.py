@@ -24,19 +24,15 @@ def parser(option: Any) -> Callable[[str], object]:
     return found
 
 
-@pytest.mark.parametrize(
-    ("option", "typed", "value"),
-    [
-        (options.ProfileOption, "dev", "dev"),
-        (options.IntervalOption, "200ms", 0.2),
-        (options.IntervalOption, "1h", 3600),
-        (options.TimeoutOption, "0", 0),
-        (options.TimeoutOption, "7d", 7 * 86400),
-        (options.ProgressOption, "live", "live"),
-        (options.OutcomeOption, "failed", "failed"),
-        (options.BuildTimeOption, "1m30s", 90),
-    ],
-)
+GOOD = [
+    *[(options.IntervalOption, "200ms", 0.2), (options.IntervalOption, "1h", 3600)],
+    *[(options.TimeoutOption, "0", 0), (options.TimeoutOption, "7d", 7 * 86400)],
+    *[(options.BuildTimeOption, "1m30s", 90), (options.ProfileOption, "dev", "dev")],
+    *[(options.ProgressOption, "live", "live"), (options.OutcomeOption, "failed", "failed")],
+]
+
+
+@pytest.mark.parametrize(("option", "typed", "value"), GOOD)
 def test_a_good_value_is_read(option: Any, typed: str, value: object) -> None:
     assert parser(option)(typed) == value
 
@@ -64,15 +60,12 @@ def test_a_bad_value_is_refused_with_what_to_use(option: Any, typed: str, messag
     assert refused.value.message == message
 
 
-@pytest.mark.parametrize(("value", "progress"), [("", "auto"), ("plain", "plain")])
-def test_a_variable_is_the_default_of_progress(
-    monkeypatch: pytest.MonkeyPatch, value: str, progress: str
-) -> None:
-    monkeypatch.setenv("TWBUILD_PROGRESS", value)
-    assert options.default_progress() == progress
-
-    monkeypatch.delenv("TWBUILD_PROGRESS")
+def test_a_variable_is_the_default_of_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TWBUILD_PROGRESS", raising=False)
     assert options.default_progress() == "auto"
+    for value, progress in (("", "auto"), ("plain", "plain")):
+        monkeypatch.setenv("TWBUILD_PROGRESS", value)
+        assert options.default_progress() == progress
 
 
 @pytest.mark.parametrize("command", ["wait", "status"])
@@ -99,15 +92,8 @@ def test_variables_are_set_and_restored_after_an_error(monkeypatch: pytest.Monke
 def test_no_profile_is_completed_that_a_shell_splits_or_runs(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    profiles: dict[str, object] = {
-        "dev": {},
-        "eu-1.x_": {},
-        "a b": {},
-        "$(reboot)": {},
-        "`x`": {},
-        "a;b": {},
-    }
-    (tmp_path / "config.json").write_text(json.dumps({"profiles": profiles}))
+    names = ("dev", "eu-1.x_", "a b", "$(reboot)", "`x`", "a;b")
+    (tmp_path / "config.json").write_text(json.dumps({"profiles": {name: {} for name in names}}))
     monkeypatch.setenv("TWILIO_CONFIG_DIR", str(tmp_path))
 
     assert options.ProfileOption.__metadata__[0].autocompletion() == ["dev", "eu-1.x_"]  # type: ignore[attr-defined]

@@ -42,7 +42,6 @@ def test_several_builds_give_the_most_urgent_code(outcomes: list[Outcome], code:
 
 
 def test_0_where_all_are_completed_and_1_where_one_failed() -> None:
-    """0 where all are completed and 1 where one failed and nowhere else."""
     for pair in product(Outcome, repeat=2):
         assert (most_urgent(pair).exit_code == 0) == (set(pair) == {Outcome.COMPLETED})
         if Outcome.INTERRUPTED not in pair:

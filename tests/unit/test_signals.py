@@ -24,7 +24,7 @@ CODE = """
 import socket
 ours, theirs = socket.socketpair()
 theirs.setblocking(False)
-ours.settimeout({timeout})
+ours.settimeout(0.01)
 try:
     with caught():
         {before}
@@ -44,7 +44,7 @@ COME = "signal.raise_signal(signal.SIGTERM)"
 
 def come(before: str = "pass", inside: str = "pass", after: str = "pass") -> str:
     """Code in which signals come before the runner may sleep, where it may, and after that."""
-    return CODE.format(before=before, inside=inside, after=after, timeout=0.01)
+    return CODE.format(before=before, inside=inside, after=after)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,6 @@ def test_dying_of_a_signal_reads_as_a_death_by_it(number: signal.Signals) -> Non
 
 
 def test_a_signal_that_insists_ends_the_process_at_once() -> None:
-    """A signal that comes again long after the first ends the process at once."""
     again = f"signals.INSIST_SECONDS = -1\nwith caught(): {COME}; {COME}; print('alive')"
 
     assert run(again) == (-signal.SIGTERM, "")
@@ -96,7 +95,6 @@ print(signal.getsignal(signal.SIGTSTP) == signal.SIG_DFL)
 
 
 def test_every_signal_that_ends_a_process_ends_a_wait() -> None:
-    """Every signal that ends a process and can be caught ends a wait."""
     ending = signals.ending()
 
     assert {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1} <= ending

