@@ -73,11 +73,6 @@ def test_a_signal_that_was_ignored_at_the_start_stays_ignored() -> None:
     assert run(ignored + come(COME, COME)) == (0, "to the end False\nnot woken\n")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_dying_of_a_signal_reads_as_a_death_by_it(number: signal.Signals) -> None:
-    assert run(f"die_at_once(); signal.raise_signal({number}); print('alive')") == (-number, "")
-
-
 def test_a_signal_that_insists_ends_the_process_at_once() -> None:
     again = f"signals.INSIST_SECONDS = -1\nwith caught(): {COME}; {COME}; print('alive')"
 

@@ -16,17 +16,16 @@ def lines(*texts: str) -> list[Line]:
     return [[(text, "")] for text in texts]
 
 
-@pytest.mark.parametrize(
-    ("found", "shown"),
-    [
-        (lines("error: no service given"), "no service given"),  # GitHub says that it is an error
-        (lines("one", "two\r\nthree"), "one%0Atwo%0D%0Athree"),
-        (lines("100% of %0A"), "100%25 of %250A"),
-        (lines("a, b: c::d"), "a, b: c::d"),
-        (lines("  ✗ failed     ZB12"), "  ✗ failed ZB12"),
-        ([[("  To  wait:  ", ""), ("x -p 'a  b'", "command")]], "  To wait: x -p 'a  b'"),
-    ],
-)
+ESCAPED: list[tuple[list[Line], str]] = [
+    (lines("error: no service given"), "no service given"),  # GitHub says that it is an error
+    (lines("one", "two\r\nthree"), "one%0Atwo%0D%0Athree"),
+    (lines("100% of %0A", "a, b: c::d"), "100%25 of %250A%0Aa, b: c::d"),
+    (lines("  ✗ failed     ZB12"), "  ✗ failed ZB12"),
+    ([[("  To  wait:  ", ""), ("x -p 'a  b'", "command")]], "  To wait: x -p 'a  b'"),
+]
+
+
+@pytest.mark.parametrize(("found", "shown"), ESCAPED)
 def test_line_ends_and_percent_signs_are_escaped(found: list[Line], shown: str) -> None:
     assert github.annotation(found, []) == (HEAD + shown, True)
 

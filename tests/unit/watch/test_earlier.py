@@ -38,15 +38,15 @@ def took(seconds: float, status: str = "completed") -> Build:
 NO_TIME = [build(), took(5)._replace(created=None)]
 
 
-@pytest.mark.parametrize(
-    ("builds", "usual"),
-    [
-        ([*map(took, (70, 3600, 1))], 70),
-        ([*map(took, (60, 70, 80, 90))], 75),
-        ([*map(took, (60, 70, 0.9, 3600.1))], None),
-        ([took(60), took(70), took(5, "failed"), took(5, "Completed"), *NO_TIME], None),
-    ],
-)
+USUAL = [
+    ([*map(took, (70, 3600, 1))], 70),
+    ([*map(took, (60, 70, 80, 90))], 75),
+    ([*map(took, (60, 70, 0.9, 3600.1))], None),
+    ([took(60), took(70), took(5, "failed"), took(5, "Completed"), *NO_TIME], None),
+]
+
+
+@pytest.mark.parametrize(("builds", "usual"), USUAL)
 def test_the_usual_time_is_the_median_of_plausible_times(
     builds: list[Build], usual: float | None
 ) -> None:
@@ -54,8 +54,7 @@ def test_the_usual_time_is_the_median_of_plausible_times(
 
 
 def test_a_builds_time_is_from_creation_to_last_update() -> None:
-    assert build_seconds(took(36.5)) == 36.5
-    assert [*map(build_seconds, NO_TIME)] == [None, None]
+    assert [*map(build_seconds, [took(36.5), *NO_TIME])] == [36.5, None, None]
 
 
 LAST: list[tuple[list[Build], int | None]] = [
@@ -135,11 +134,10 @@ def test_what_is_unknown_of_one_build_is_no_change() -> None:
     assert not changes(build(4, dependencies=NO_VERSION), KNOWN).updated
 
 
-SAME: list[dict[str, Any]] = [{}, {"functions": ("ZN1",)}]
 OTHER: list[dict[str, Any]] = [{"runtime": "node20"}, {"runtime": None}, {"dependencies": None}]
-ALIKE = [
-    *((facts, True) for facts in SAME),
-    *((facts, False) for facts in [*OTHER, {"dependencies": NO_VERSION}]),
+ALIKE: list[tuple[dict[str, Any], bool]] = [
+    *(({}, True), ({"functions": ("ZN1",)}, True), ({"dependencies": NO_VERSION}, False)),
+    *((facts, False) for facts in OTHER),
 ]
 
 

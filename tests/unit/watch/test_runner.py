@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from itertools import pairwise
 from statistics import median
 from typing import Any
@@ -252,10 +253,6 @@ def test_details_give_way_where_a_poll_needs_the_place() -> None:
     assert details == [BUILD]
 
 
-def sending(answer: bytes) -> Handler:
-    return lambda connection: connection.send(answer)
-
-
 def beside_polls(answer: Handler, *statuses: str) -> Handler:
     """Answers polls at once, over all connections, and the list as given."""
     left = list(statuses)
@@ -273,10 +270,11 @@ def beside_polls(answer: Handler, *statuses: str) -> Handler:
     return handle
 
 
+NOPE = b'{"code": 20003, "message": "Authenticate", "status": 401}'
 BAD: dict[str, Handler] = {
     "silence": silent,
-    "401": sending(http(b'{"code": 20003, "message": "No", "status": 401}', "401 Nope")),
-    "429": sending(http(b"", "429 Busy", "Retry-After: 60")),
+    "401": partial(Connection.send, content=http(NOPE, "401 Nope")),
+    "429": partial(Connection.send, content=http(b"", "429 Busy", "Retry-After: 60")),
 }
 
 
