@@ -253,6 +253,20 @@ def test_details_give_way_where_a_poll_needs_the_place() -> None:
     assert details == [BUILD]
 
 
+def test_details_that_find_no_place_are_given_up_after_5_seconds() -> None:
+    def handle(connection: Connection) -> None:
+        sid, _ = requested(connection)
+        if sid == BUILD:
+            reply(connection, status_body(sid, "failed"))
+        connection.stay_silent()
+
+    with Server(handle) as server:
+        watched = watch(server.url, [BUILD, *MANY[:10]], times=10, timeout=8)
+
+    (reported,) = [at for at, event in watched.events if isinstance(event, Details)]
+    assert reported == pytest.approx(5, abs=0.9)
+
+
 def beside_polls(answer: Handler, *statuses: str) -> Handler:
     """Answers polls at once, over all connections, and the list as given."""
     left = list(statuses)
