@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import SERVICE, SIDS, STATUS, WAIT
+from tests.support.command import SERVICE, SIDS, STATUS, TOKEN, WAIT
 from tests.support.moments import fill
 from tests.support.run import Env, run, run_words, shim
 from tests.support.secrets import shown
@@ -63,13 +63,18 @@ def test_a_missing_or_empty_module_is_70_and_named(
     assert not shown(ended.stderr)
 
 
-FAULT = "import twbuild.app; twbuild.app.run = 0"
+FAULT = f"""
+import twbuild.app
+def run(*_):
+    raise LookupError("no {TOKEN}")
+twbuild.app.run = run
+"""
 
 
 @pytest.mark.parametrize(
     ("words", "traced"),
     [
-        (["wait", "-qvi", "1s"], True),
+        (["wait", "-qvi", "1s", "--json"], True),
         (["status", "--", "-v"], False),
         (["wait", "-p", "-v"], False),
     ],
@@ -78,11 +83,15 @@ FAULT = "import twbuild.app; twbuild.app.run = 0"
 def test_a_bug_is_traced_where_the_parser_read_verbose(
     base: Env, words: list[str], traced: bool
 ) -> None:
+    """Its own text, which may be a secret, is never shown."""
     ended = run(*words, env=base, first=FAULT)
 
     assert (ended.code, ended.stdout) == (70, "")
-    assert ended.stderr.startswith(f"twbuild: error: a bug in twbuild {__version__}: TypeError\n")
+    assert ended.stderr.startswith(f"twbuild: error: a bug in twbuild {__version__}: LookupError\n")
+    assert "Please report it" in ended.stderr.splitlines()[-1]
     assert ("cli.py:" in ended.stderr) is traced
+    assert ended.is_plain
+    assert not shown(ended.stderr)
 
 
 @pytest.mark.parametrize("when", ["import sys\nsys.modules['twbuild.signals'] = None\n", ""])
