@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from tests.support.command import BUILD, SERVICE
 from tests.support.fasttime import fetcher
 from tests.support.sockets import http
 from tests.support.twilio import CREDENTIALS, status_body
+from twbuild.api.fetcher import Fetcher
 from twbuild.api.models import Request, Resource, Response
 from twbuild.api.redaction import Redactor, secrets
 from twbuild.api.sent_request import SentRequest
@@ -62,11 +65,23 @@ def anonymous(status: str, **fields: object) -> bytes:
     return http(json.dumps({"sid": None, "url": None, "status": status, **fields}).encode())
 
 
-def refused_by(url: str, question: Request = STATUS, **environ: str) -> FetchError:
+def refused_by(url: str, question: Request = STATUS, /, **environ: str) -> FetchError:
     """What a request to a server, or through a proxy, comes to."""
     with pytest.raises(FetchError) as refused:
         fetcher(url, environ).fetch(question)
     return refused.value
+
+
+def in_thread(client: Fetcher) -> threading.Thread:
+    """A thread, started, that makes a request and drops its error."""
+
+    def fetch() -> None:
+        with suppress(FetchError):
+            client.fetch(STATUS)
+
+    thread = threading.Thread(target=fetch)
+    thread.start()
+    return thread
 
 
 class Names:

@@ -14,17 +14,15 @@ import requests
 from requests.exceptions import ConnectTimeout, InvalidProxyURL, ProxyError, ReadTimeout
 from urllib3.exceptions import IncompleteRead, ProtocolError
 
-from tests.support.authority import Authority
+from tests.support.run import Env
 from tests.support.secrets import PROXY_PASSWORD, shown
 from tests.support.sockets import (
     Connection,
-    Gone,
     Handler,
     Server,
     answering,
     http,
     socks5,
-    unused_port,
 )
 from tests.unit.api.fetching import HOST, Names, refused_by, sent_request
 from twbuild.api import connection_errors, network
@@ -37,31 +35,25 @@ pytestmark = pytest.mark.usefixtures("trusted")
 
 LOGIN = f"svc:{quote(PROXY_PASSWORD, safe='')}@"
 NEAR_MISS = "HTTP_PROXY is set, but has no effect here. Set HTTPS_PROXY to the same value."
-CHECK_NETWORK = "Check the network, and a VPN if you use one."
-LET_IT_RESOLVE = "With socks5h:// or socks4a:// the proxy resolves it."
 CHECK_DNS = "Check the network or DNS."
+CHECK_NETWORK = "Check the network, and a VPN if you use one."
+LOWER_MISS = f"{CHECK_DNS}\n{NEAR_MISS.replace('HTTP_PROXY', 'http_proxy')}"
+REGIONAL = "serverless.no.zz9.twilio.com"
+CHECK_REGION = "Check the region and the edge, the network and DNS."
+OF_PROXY = "proxy p.test (HTTPS_PROXY)"
+LET_IT_RESOLVE = "With socks5h:// or socks4a:// the proxy resolves it."
 FIREWALL = "A firewall or sandbox on this machine may forbid the connection."
 FILES = "Raise the limit of open files (ulimit -n), or wait for fewer builds at once."
 
 
-def greeting(content: bytes) -> Handler:
-    """Speaks first, and then no more."""
-
-    def handle(connection: Connection) -> None:
-        connection.send(content)
-        connection.stay_silent()
-
-    return handle
-
-
-def to_hello(content: bytes, before: bytes = b"") -> Handler:
-    """Says `before` to CONNECT, where there is one, and `content` to the hello of a handshake."""
+def replying(content: bytes, before: bytes = b"") -> Handler:
+    """Says `content` to the first bytes; to CONNECT, where there is `before`, that."""
 
     def handle(connection: Connection) -> None:
         if before:
             connection.request()
             connection.send(before)
-        connection.exactly(5)
+        connection.exactly(3)
         connection.send(content)
         connection.stay_silent()
 
@@ -70,16 +62,16 @@ def to_hello(content: bytes, before: bytes = b"") -> Handler:
 
 def alert(number: int) -> Handler:
     """Ends a handshake. Source: https://www.rfc-editor.org/rfc/rfc8446#section-6"""
-    return to_hello(b"\x15\3\1\0\2\2" + bytes([number]))
+    return replying(b"\x15\3\1\0\2\2" + bytes([number]))
 
 
 SSH = b"SSH-2.0-OpenSSH_9.6\r\n"
 NOT_TLS = http(b"", "400 Bad Request")
-BEHIND = to_hello(NOT_TLS, b"HTTP/1.1 200 Established\r\n\r\n")
+BEHIND = replying(NOT_TLS, b"HTTP/1.1 200 Established\r\n\r\n")
 NOWHERE = ("127.0.0.1", 1)
 LOGIN_PAGE = answering(http(b"", "407 Login"))
 FORBIDS = answering(http(b"", "403 No"))
-LONG_HEAD, LONG = greeting(b"HTTP/1.1 200 ".ljust(70_000, b"x")), "has a head of over 64 KiB"
+LONG_HEAD, LONG = replying(b"HTTP/1.1 200 ".ljust(70_000, b"x")), "has a head of over 64 KiB"
 REACH = f"Check the proxy: it may not allow or reach {HOST}."
 CHECK_PROXY, CHECK_URL = "Check the proxy's address, and the network.", "Check TWBUILD_API_URL."
 REFUSED_LOGIN = "refused the user name and password, or requires them"
@@ -97,30 +89,25 @@ HTTP_PROXY = "The proxy's address begins with https://: write http:// there."
     ("scheme", "handler", "short", "reason", "hint"),
     [
         # The API's scheme
-        ("http:", greeting(SSH), "bad answer", "the answer is not HTTP", CHECK_URL),
-        ("https:", greeting(NOT_TLS), "TLS", f"{FAILED}{{api}} {NO_TLS}", HTTP_URL),
+        ("http:", replying(SSH), "bad answer", "the answer is not HTTP", CHECK_URL),
+        ("https:", replying(NOT_TLS), "TLS", f"{FAILED}{{api}} {NO_TLS}", HTTP_URL),
         ("https:", alert(70), "TLS", f"{FAILED}tlsv1 alert protocol version", OLD_TLS),
         ("https:", alert(80), "TLS", f"{FAILED}tlsv1 alert internal error", CHECK_URL),
         ("https:", alert(40), "TLS", f"{FAILED}sslv3 alert handshake failure", CLIENT),
         # The proxy's scheme
-        ("https", greeting(NOT_TLS), "TLS", f"{FAILED}{{proxy}} {NO_TLS}", HTTP_PROXY),
+        ("https", replying(NOT_TLS), "TLS", f"{FAILED}{{proxy}} {NO_TLS}", HTTP_PROXY),
         ("http", BEHIND, "TLS", f"{FAILED}{HOST} {NO_TLS}", PORTAL),
-        ("http", greeting(SSH), "bad answer", "the answer of {proxy} is not HTTP", CHECK_PROXY),
+        ("http", replying(SSH), "bad answer", "the answer of {proxy} is not HTTP", CHECK_PROXY),
         ("http", LONG_HEAD, "bad answer", f"the answer of {{proxy}} {LONG}", CHECK_PROXY),
         ("http", FORBIDS, "proxy 403", "the {proxy} refused CONNECT: HTTP 403", REACH),
         ("http", LOGIN_PAGE, "proxy 407", "the {proxy} refused CONNECT: HTTP 407", PROXY_LOGIN),
-        ("socks5h", LOCKED, None, f"{{proxy}} {REFUSED_LOGIN}", PROXY_LOGIN),
+        ("socks5h", LOCKED, "", f"{{proxy}} {REFUSED_LOGIN}", PROXY_LOGIN),
         ("socks5h", socks5(NOWHERE, reply=2), "proxy", f"{{proxy}} {FORBIDDEN}", ""),
-        ("socks5h", greeting(SSH), "proxy", "{proxy} did not answer as a SOCKS proxy", ""),
+        ("socks5h", replying(SSH), "proxy", "{proxy} did not answer as a SOCKS proxy", ""),
     ],
 )
 def test_what_answers_in_place_of_the_api_is_reported(
-    environ: pytest.MonkeyPatch,
-    scheme: str,
-    handler: Handler,
-    short: str | None,
-    reason: str,
-    hint: str,
+    environ: pytest.MonkeyPatch, scheme: str, handler: Handler, short: str, reason: str, hint: str
 ) -> None:
     """`short` is for a row of the live screen, which has 24 columns for it and the countdown."""
     with Server(handler) as server:
@@ -135,77 +122,28 @@ def test_what_answers_in_place_of_the_api_is_reported(
     assert refused.short == (short or refused.reason)
     assert refused.hints == ((hint,) if hint else ())
     assert isinstance(refused, PermanentError) == (hint in (PROXY_LOGIN, REACH))
+    assert refused.http_status == (int(reason[-3:]) if "CONNECT" in reason else None)
     reported = " ".join([refused.message, *refused.hints, *refused.details])
     assert shown(reported, "%2F") == []
     assert "OpenSSH" not in reported
 
 
 @pytest.mark.parametrize(
-    ("status", "fatal"), [(401, True), (404, False), (407, True), (503, False)]
-)
-def test_a_proxys_answer_to_connect_is_judged_by_status(
-    environ: pytest.MonkeyPatch, status: int, fatal: bool
-) -> None:
-    with Server(answering(http(b"", f"{status} No"))) as proxy:
-        environ.setenv("HTTPS_PROXY", f"http://{proxy.netloc}")
-        refused = refused_by(f"https://{HOST}")
-
-    assert type(refused) is (PermanentError if fatal else TransientError)
-    assert refused.http_status == status
-
-
-def test_a_proxy_that_refuses_is_named_without_its_password(environ: pytest.MonkeyPatch) -> None:
-    port = unused_port()
-    environ.setenv("ALL_PROXY", f"http://{LOGIN}127.0.0.1:{port}")
-    refused = refused_by(f"https://{HOST}")
-
-    assert refused.reason == f"connection refused by proxy 127.0.0.1:{port} (ALL_PROXY)"
-    assert refused.hints == (CHECK_PROXY,)
-    assert shown(" ".join(refused.details), "%2F") == []
-
-
-def test_a_server_that_requires_a_client_certificate_is_reported(authority: Authority) -> None:
-    context = authority.context("127.0.0.1")
-    context.verify_mode = ssl.CERT_REQUIRED
-    authority.ca.configure_trust(context)
-
-    def handle(connection: Connection) -> None:
-        connection.socket.settimeout(5)
-        with context.wrap_socket(
-            connection.socket, server_side=True, do_handshake_on_connect=False
-        ) as tls:
-            with pytest.raises(ssl.SSLError):
-                tls.do_handshake()
-            connection.pause(1)  # closed at once, the system would throw the alert away
-        raise Gone
-
-    with Server(handle) as server:
-        refused = refused_by(f"https://{server.netloc}")
-
-    assert refused.reason == f"{BROKEN}tlsv13 alert certificate required"
-    assert refused.hints == (
-        "The server requires a client certificate, which twbuild cannot send.",
-    )
-
-
-@pytest.mark.parametrize(
     ("variables", "unknown", "name", "hint"),
     [
         ({}, HOST, HOST, CHECK_DNS),
+        ({"TWILIO_REGION": "zz9", "TWILIO_EDGE": "no"}, REGIONAL, REGIONAL, CHECK_REGION),
         ({"HTTP_PROXY": "http://a:1"}, HOST, HOST, f"{CHECK_DNS}\n{NEAR_MISS}"),
-        ({"HTTPS_PROXY": "http://p.test"}, "p.test", "proxy p.test (HTTPS_PROXY)", CHECK_DNS),
+        ({"http_proxy": "a:1", "https_proxy": ""}, HOST, HOST, LOWER_MISS),
+        ({"HTTP_PROXY": "http://a:1", "NO_PROXY": "*"}, HOST, HOST, CHECK_DNS),
+        ({"HTTPS_PROXY": "http://p.test", "HTTP_PROXY": "a:1"}, "p.test", OF_PROXY, CHECK_DNS),
         ({"ALL_PROXY": "socks5://p.test"}, "p.test", "proxy p.test (ALL_PROXY)", CHECK_DNS),
         ({"ALL_PROXY": "socks5://p.test"}, HOST, HOST, LET_IT_RESOLVE),
         ({"ALL_PROXY": "socks4://p.test"}, HOST, HOST, LET_IT_RESOLVE),
     ],
 )
 def test_the_name_that_does_not_resolve_is_reported(
-    environ: pytest.MonkeyPatch,
-    names: Names,
-    variables: dict[str, str],
-    unknown: str,
-    name: str,
-    hint: str,
+    environ: pytest.MonkeyPatch, names: Names, variables: Env, unknown: str, name: str, hint: str
 ) -> None:
     def look_up(host: str) -> None:
         if host == unknown:
@@ -214,7 +152,7 @@ def test_the_name_that_does_not_resolve_is_reported(
     names.before = look_up
     for variable, value in variables.items():
         environ.setenv(variable, value)
-    refused = refused_by(f"https://{HOST}")
+    refused = refused_by("" if name == REGIONAL else f"https://{HOST}", **variables)
 
     assert type(refused) is TransientError
     assert (refused.reason, refused.short) == (f"could not resolve {name}", "DNS")
@@ -228,40 +166,29 @@ def raising(error: OSError) -> Callable[..., None]:
     return fail
 
 
-def test_twilios_own_host_is_named_with_region_and_edge(
-    environ: pytest.MonkeyPatch, names: Names
-) -> None:
+def test_twilios_own_host_takes_the_network(environ: pytest.MonkeyPatch, names: Names) -> None:
     environ.setattr(socket.socket, "connect", raising(ConnectionRefusedError()))
-    plain = refused_by("")
-    assert plain.reason == "connection refused by serverless.twilio.com"
-    assert plain.hints == (CHECK_NETWORK,)
+    refused = refused_by("")
 
-    names.before = raising(socket.gaierror(socket.EAI_NONAME, TEXT))
-    regional = refused_by("", TWILIO_REGION="zz9", TWILIO_EDGE="nowhere")
-    assert regional.reason == "could not resolve serverless.nowhere.zz9.twilio.com"
-    assert regional.hints == ("Check the region and the edge, the network and DNS.",)
-    assert "(from TWILIO_REGION (zz9) and TWILIO_EDGE (nowhere))" in regional.details[0]
+    assert refused.reason == "connection refused by serverless.twilio.com"
+    assert refused.hints == (CHECK_NETWORK,)
 
 
 @pytest.mark.parametrize(
     ("number", "reason", "hint"),
     [
         (errno.ENETUNREACH, "could not reach {}: network is unreachable", CHECK_NETWORK),
-        (errno.EHOSTUNREACH, "could not reach {}: no route to host", CHECK_NETWORK),
         (errno.EACCES, "could not reach {}: permission denied", FIREWALL),
-        (errno.EPERM, "could not reach {}: operation not permitted", FIREWALL),
         (errno.EMFILE, "could not reach {}: too many open files", FILES),
         (errno.ENOBUFS, "could not reach {}: no buffer space available", None),
-        (errno.ECONNREFUSED, "connection refused by {}", "Check TWBUILD_API_URL."),
-        (errno.ETIMEDOUT, "connection to {} timed out", "Check TWBUILD_API_URL."),
-        (errno.ECONNRESET, "connection lost", "Check TWBUILD_API_URL."),
+        (errno.ECONNREFUSED, "connection refused by {}", CHECK_URL),
+        (errno.ETIMEDOUT, "connection to {} timed out", CHECK_URL),
+        (errno.ECONNRESET, "connection lost", CHECK_URL),
     ],
 )
 def test_a_failed_connection_is_reported_in_the_systems_words(
     environ: pytest.MonkeyPatch, number: int, reason: str, hint: str | None
 ) -> None:
-    """Why there is no connection is reported in the system's words, with what helps."""
-
     environ.setattr(socket.socket, "connect", raising(OSError(number, os.strerror(number))))
     environ.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     refused = refused_by("https://192.0.2.1")
@@ -272,17 +199,21 @@ def test_a_failed_connection_is_reported_in_the_systems_words(
 
 
 TEXT = "http://svc:Hunter2x@proxy:1 Authorization: Basic QUM6"
-REFUSED = ConnectionRefusedError(TEXT)
 TUNNEL = OSError(f"Tunnel connection failed: 502 {TEXT}")
-BAD_RECORD = "does not speak TLS (record layer failure)"
 NOT_SENT = "the request was not sent: its URL, or the proxy's, is not valid for requests"
 API = "127.0.0.1:1"
+NOT_REACHED = f"could not reach {API}: "
 
 
 def tls_error(reason: str) -> ssl.SSLError:
     error = ssl.SSLError(1, TEXT)
     error.reason = reason
     return error
+
+
+NO_TLS_HERE = tls_error("HTTP_REQUEST")
+CERTIFICATE = tls_error("TLSV13_ALERT_CERTIFICATE_REQUIRED")
+ENDED, VERSION = tls_error("UNEXPECTED_EOF_WHILE_READING"), tls_error("WRONG_VERSION_NUMBER")
 
 
 def from_exception(raised: Exception, phase: Phase) -> FetchError:
@@ -297,39 +228,28 @@ def from_exception(raised: Exception, phase: Phase) -> FetchError:
 @pytest.mark.parametrize(
     ("phase", "raised", "reason", "short"),
     [
-        ("ANSWER", requests.ConnectionError(TEXT), "connection lost", "disconnected"),
-        (
-            "CONNECTION",
-            requests.ConnectionError(REFUSED),
-            f"connection refused by {API}",
-            "refused",
-        ),
-        ("PROXY", ProxyError(TUNNEL), "the proxy refused CONNECT: HTTP 502", "proxy 502"),
-        ("TLS", ssl.SSLError(1, TEXT), "the TLS handshake failed", "TLS"),
-        (
-            "TLS",
-            tls_error("HTTP_REQUEST"),
-            f"{FAILED}{API} does not speak TLS (http request)",
-            "TLS",
-        ),
-        ("TLS", tls_error("RECORD_LAYER_FAILURE"), f"{FAILED}{API} {BAD_RECORD}", "TLS"),
-        ("TLS", tls_error("UNEXPECTED_EOF_WHILE_READING"), f"{FAILED}connection lost", "TLS"),
-        ("ANSWER", tls_error("WRONG_VERSION_NUMBER"), f"{BROKEN}wrong version number", "TLS"),
-        ("TLS", ssl.SSLEOFError(8, TEXT), f"{FAILED}connection lost", "TLS"),
-        ("TLS", TimeoutError(TEXT), f"the TLS handshake with {API} timed out", "TLS"),
-        ("PROXY_TLS", TimeoutError(TEXT), f"the TLS handshake with {API} timed out", "TLS"),
-        ("PROXY", TimeoutError(TEXT), f"no answer from {API}", "proxy"),
-        ("ANSWER", ConnectionResetError(104, TEXT), "connection lost", "disconnected"),
-        ("CONNECTION", ConnectTimeout(TEXT), f"connection to {API} timed out", "timed out"),
-        ("ANSWER", ReadTimeout(TEXT), "no answer within 15s", "no answer"),
         ("NAME", TimeoutError(TEXT), "could not resolve 127.0.0.1 (no answer from DNS)", "DNS"),
-        ("ANSWER", ProtocolError(TEXT), "connection lost", "disconnected"),
-        ("ANSWER", IncompleteRead(1, 2), "the answer was cut short", "bad answer"),
-        ("ANSWER", OSError(5, TEXT), f"could not reach {API}: input/output error", "unreachable"),
-        ("ANSWER", MemoryError(), f"could not reach {API}: cannot allocate memory", "unreachable"),
         ("NAME", InvalidProxyURL(TEXT), NOT_SENT, NOT_SENT),
         ("NAME", ValueError(TEXT), NOT_SENT, NOT_SENT),
+        ("CONNECTION", ConnectTimeout(TEXT), f"connection to {API} timed out", "timed out"),
+        ("PROXY", ProxyError(TUNNEL), "the proxy refused CONNECT: HTTP 502", "proxy 502"),
+        ("PROXY", TimeoutError(TEXT), f"no answer from {API}", "proxy"),
+        ("PROXY_TLS", TimeoutError(TEXT), f"the TLS handshake with {API} timed out", "TLS"),
+        ("TLS", TimeoutError(TEXT), f"the TLS handshake with {API} timed out", "TLS"),
+        ("TLS", ssl.SSLError(1, TEXT), "the TLS handshake failed", "TLS"),
+        ("TLS", NO_TLS_HERE, f"{FAILED}{API} does not speak TLS (http request)", "TLS"),
+        ("TLS", ENDED, f"{FAILED}connection lost", "TLS"),
+        ("TLS", ssl.SSLEOFError(8, TEXT), f"{FAILED}connection lost", "TLS"),
+        ("ANSWER", VERSION, f"{BROKEN}wrong version number", "TLS"),
+        ("ANSWER", CERTIFICATE, f"{BROKEN}tlsv13 alert certificate required", "TLS"),
+        ("ANSWER", ReadTimeout(TEXT), "no answer within 15s", "no answer"),
+        ("ANSWER", requests.ConnectionError(TEXT), "connection lost", "disconnected"),
+        ("ANSWER", ConnectionResetError(104, TEXT), "connection lost", "disconnected"),
+        ("ANSWER", ProtocolError(TEXT), "connection lost", "disconnected"),
+        ("ANSWER", IncompleteRead(1, 2), "the answer was cut short", "bad answer"),
         ("ANSWER", ValueError(TEXT), "the answer is not HTTP", "bad answer"),
+        ("ANSWER", OSError(5, TEXT), f"{NOT_REACHED}input/output error", "unreachable"),
+        ("ANSWER", MemoryError(), f"{NOT_REACHED}cannot allocate memory", "unreachable"),
     ],
     ids=repr,
 )
@@ -341,6 +261,7 @@ def test_an_exception_is_reported_by_kind_not_by_text(
     reported = " ".join([error.message, *error.hints, *error.details])
     assert (error.reason, error.short) == (reason, short)
     assert isinstance(error, PermanentError) == (reason == NOT_SENT)
+    assert any("a client certificate" in hint for hint in error.hints) == (raised is CERTIFICATE)
     assert "Hunter2x" not in reported
     assert "QUM6" not in reported
 
@@ -359,10 +280,3 @@ def test_a_certificates_fault_is_given_in_openssls_words(code: int, hints: tuple
 
     assert error.reason == f"the certificate of {API} does not verify: Missing Key Identifier"
     assert error.hints == hints
-
-
-def test_exceptions_that_hold_each_other_are_no_endless_loop() -> None:
-    first, second = requests.ConnectionError(), OSError()
-    first.__cause__, second.__cause__ = second, first
-
-    assert from_exception(first, Phase.ANSWER).reason == "connection lost"

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import socket
 import ssl
-import threading
 import time
 from base64 import b64encode
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -18,7 +17,6 @@ from tests.support.fasttime import fetcher, watch
 from tests.support.moments import until
 from tests.support.sockets import (
     Connection,
-    Handler,
     Server,
     answering,
     deaf,
@@ -28,11 +26,9 @@ from tests.support.sockets import (
     recording,
     silent,
     socks5,
-    unused_port,
 )
-from tests.unit.api.fetching import HOST, STATUS, Names, anonymous
+from tests.unit.api.fetching import HOST, STATUS, Names, in_thread, refused_by
 from twbuild.api import connector
-from twbuild.api.models import BuildStatus, Status
 from twbuild.errors import FetchError, TransientError
 from twbuild.outcome import Outcome
 
@@ -44,43 +40,6 @@ def tls(authority: Authority) -> ssl.SSLContext:
     return authority.context(HOST)
 
 
-def test_a_look_up_that_fails_twice_is_ridden_out(names: Names, tls: ssl.SSLContext) -> None:
-    def fail(_: str) -> None:
-        if len(names.requested) <= 2:
-            raise socket.gaierror(socket.EAI_AGAIN, "try again")
-
-    names.before = fail
-    with Server(answering(good("completed")), tls) as server:
-        watched = watch(f"https://{HOST}:{server.port}")
-
-    assert watched.finished.outcome is Outcome.COMPLETED
-    assert watched.problems == [f"could not resolve {HOST}"] * 2
-
-
-def test_a_look_up_of_20_seconds_serves_the_next_try(names: Names, tls: ssl.SSLContext) -> None:
-    names.before = lambda _: time.sleep(2)  # 20 s of the fast clock
-    with Server(answering(good("completed")), tls) as server:
-        watched = watch(f"https://{HOST}:{server.port}", times=10)
-
-    assert watched.finished.outcome is Outcome.COMPLETED
-    assert watched.problems == [f"could not resolve {HOST} (no answer from DNS)"]
-    assert names.requested == [HOST]
-
-
-@pytest.mark.parametrize("dead", ["refusing", "deaf"])
-def test_a_dead_first_address_is_passed_over(
-    names: Names, tls: ssl.SSLContext, environ: pytest.MonkeyPatch, dead: str
-) -> None:
-    environ.setattr(connector, "CONNECT_SECONDS", 0.2)
-    names.addresses = ["127.0.0.1", "127.0.0.2"]
-    with deaf() as silent_port:
-        port = unused_port() if dead == "refusing" else silent_port
-        with Server(answering(good("completed")), tls, host="127.0.0.2", port=port):
-            watched = watch(f"https://{HOST}:{port}", times=10)
-
-    assert (watched.finished.outcome, watched.finished.polls) == (Outcome.COMPLETED, 1)
-
-
 def test_a_good_address_behind_five_silent_ones_is_reached(
     names: Names, tls: ssl.SSLContext, environ: pytest.MonkeyPatch
 ) -> None:
@@ -89,12 +48,11 @@ def test_a_good_address_behind_five_silent_ones_is_reached(
     dead = [f"127.0.0.{number}" for number in range(10, 15)]
     names.addresses = [*dead, "127.0.0.2"]
     with ExitStack() as stack:
-        port = stack.enter_context(deaf(dead[0]))
-        for host in dead[1:]:
-            stack.enter_context(deaf(host, port))
+        port = 0
+        for host in dead:
+            port = stack.enter_context(deaf(host, port))
         server = Server(answering(good("completed")), tls, host="127.0.0.2", port=port)
-        stack.enter_context(server)
-        watched = watch(f"https://{HOST}:{port}", times=10)
+        watched = watch(f"https://{HOST}:{stack.enter_context(server).port}", times=10)
 
     assert watched.finished.outcome is Outcome.COMPLETED
     assert watched.problems == [f"connection to {HOST}:{port} timed out"]
@@ -141,47 +99,39 @@ NAME = (b"\5\0\5\0\0\3\xff", b"x")
 
 
 @pytest.mark.parametrize(
-    ("scheme", "before", "drips", "reason"),
+    ("scheme", "said", "reason"),
     [
-        ("", b"", RECORD, "the TLS handshake with {} timed out"),
-        ("http", b"", HEADER, f"no answer from {PROXY}"),
-        ("socks5h", b"", NAME, f"no answer from {PROXY}"),
-        ("socks4a", b"", SILENCE, f"no answer from {PROXY}"),
-        ("https", b"", RECORD, f"the TLS handshake with {PROXY} timed out"),
-        ("http", ESTABLISHED, RECORD, f"the TLS handshake with {HOST} timed out"),
+        ("", RECORD, "the TLS handshake with {} timed out"),
+        ("http", HEADER, f"no answer from {PROXY}"),
+        ("socks5h", NAME, f"no answer from {PROXY}"),
+        ("socks4a", SILENCE, f"no answer from {PROXY}"),
+        ("https", RECORD, f"the TLS handshake with {PROXY} timed out"),
+        ("http", (*RECORD, ESTABLISHED), f"the TLS handshake with {HOST} timed out"),
     ],
 )
 @pytest.mark.parametrize("by", ["its own limit", "the runner"])
 def test_a_step_that_takes_all_the_time_is_named(
-    environ: pytest.MonkeyPatch,
-    scheme: str,
-    before: bytes,
-    drips: tuple[bytes, bytes],
-    reason: str,
-    by: str,
+    environ: pytest.MonkeyPatch, scheme: str, said: tuple[bytes, ...], reason: str, by: str
 ) -> None:
     """By its own limit where the server is silent, by the runner where it drips."""
 
     def handle(connection: Connection) -> None:
-        if before:
+        for established in said[2:]:
             connection.request()
-            connection.send(before)
-        if by == "its own limit" or drips is SILENCE:
+            connection.send(established)
+        if by == "its own limit" or said is SILENCE:
             connection.stay_silent()
-        endless(*drips, seconds=0.05)(connection)
+        endless(said[0], said[1], seconds=0.05)(connection)
 
     with Server(handle) as server:
-        url = f"https://{server.netloc}"
+        url = f"https://{HOST if scheme else server.netloc}"
         if scheme:
             environ.setenv("HTTPS_PROXY", f"{scheme}://{server.netloc}")
-            url = f"https://{HOST}"
-        if by == "its own limit":
-            environ.setattr(connector, "REQUEST_SECONDS", 0.2)
-            with pytest.raises(TransientError) as refused:
-                fetcher(url).fetch(STATUS)
-            error: FetchError = refused.value
-        else:
+        if by == "the runner":
             error = overdue(url, server)
+        else:
+            environ.setattr(connector, "REQUEST_SECONDS", 0.2)
+            error = refused_by(url)
 
     assert error.reason == reason.format(server.netloc)
     assert error.hints
@@ -192,13 +142,7 @@ def overdue(url: str, server: Server) -> FetchError:
     """What a request that the runner gives up comes to; its thread and descriptors end."""
     descriptors = len(os.listdir("/dev/fd"))
     client = fetcher(url)
-
-    def fetch() -> None:
-        with suppress(FetchError):
-            client.fetch(STATUS)
-
-    thread = threading.Thread(target=fetch)
-    thread.start()
+    thread = in_thread(client)
     until(lambda: server.accepted == 1, "the connection")
     time.sleep(0.1)  # for the request to go as far as it can
     error = client.overdue(STATUS, 15)
@@ -206,10 +150,8 @@ def overdue(url: str, server: Server) -> FetchError:
     client.cancel()
     thread.join(2)
     assert not thread.is_alive()
-    until(
-        lambda: server.open_now == 0 and len(os.listdir("/dev/fd")) <= descriptors,
-        "every descriptor closed",
-    )
+    until(lambda: server.open_now == 0, "the end of the connection")
+    until(lambda: len(os.listdir("/dev/fd")) <= descriptors, "every descriptor closed")
     return error
 
 
@@ -223,55 +165,53 @@ def test_a_silent_server_behind_a_proxy_is_named_with_it(
     assert error.reason == f"no answer within 15s through proxy {proxy.netloc} (HTTPS_PROXY)"
 
 
-@pytest.mark.parametrize("scheme", ["", "http", "https", "socks5h"])
+@pytest.mark.parametrize("scheme", ["", "http", "https", "socks5", "socks5h"])
 @pytest.mark.usefixtures("names")
 def test_a_step_longer_than_tcp_has_the_requests_time(
     environ: pytest.MonkeyPatch, tls: ssl.SSLContext, authority: Authority, scheme: str
 ) -> None:
-    """TLS, CONNECT, TLS of the proxy and SOCKS have what is left of the request's time."""
-
-    def late(then: Handler) -> Handler:
-        def handle(connection: Connection) -> None:
-            connection.pause(0.4)
-            then(connection)
-
-        return handle
-
+    """For SOCKS5 the name is resolved here."""
     environ.setattr(connector, "CONNECT_SECONDS", 0.1)
-    with Server(answering(good()), tls) as api, ExitStack() as stack:
+    with Server(answering(good()), tls) as api:
         to = ("127.0.0.1", api.port)
         secure = Server(proxying(to), authority.context("127.0.0.1"))
-        stack.enter_context(secure)
         handlers = {
             "": recording(to, bytearray()),
             "http": proxying(to),
             "https": recording(("127.0.0.1", secure.port), bytearray()),
+            "socks5": socks5(to),
             "socks5h": socks5(to),
         }
-        server = stack.enter_context(Server(late(handlers[scheme])))
-        if scheme:
-            environ.setenv("HTTPS_PROXY", f"{scheme}://{server.netloc}")
 
-        assert fetcher(f"https://{HOST}:{server.port}").fetch(STATUS)
+        def handle(connection: Connection) -> None:
+            connection.pause(0.4)
+            handlers[scheme](connection)
+
+        with secure, Server(handle) as server:
+            if scheme:
+                environ.setenv("HTTPS_PROXY", f"{scheme}://{server.netloc}")
+
+            client = fetcher(f"https://{HOST}:{server.port}")
+            assert [client.fetch(STATUS) for _ in range(2)]
+            assert server.accepted == 1
+            assert scheme != "socks5" or server.requests == [b"\x7f\0\0\1:%d" % server.port]
 
 
 @pytest.mark.parametrize("scheme", ["http", "socks5h"])
 @pytest.mark.parametrize(
-    ("typed", "meant"),
-    [("s3[ret]Pw", "s3[ret]Pw"), ("p@w", "p@w"), ("50%off", "50%off"), ("%5B%5C%5D", r"[\]")],
+    ("typed", "meant"), [("s3[r]@w", "s3[r]@w"), ("50%off", "50%off"), ("%5B%5C%5D", r"[\]")]
 )
 def test_a_proxys_password_arrives_as_it_was_meant(
     environ: pytest.MonkeyPatch, tls: ssl.SSLContext, scheme: str, typed: str, meant: str
 ) -> None:
     with Server(answering(good()), tls) as api:
-        to = ("127.0.0.1", api.port)
-        handler = proxying(to) if scheme == "http" else socks5(to, user=(b"jdoe", meant.encode()))
+        to, login = ("127.0.0.1", api.port), f"jdoe:{meant}".encode()
+        handler = proxying(to) if scheme == "http" else socks5(to, user=(b"jdoe", login[5:]))
         with Server(handler) as proxy:
             environ.setenv("HTTPS_PROXY", f"{scheme}://jdoe:{typed}@{proxy.netloc}")
             assert fetcher(f"https://{HOST}").fetch(STATUS)
 
-    if scheme == "http":
-        assert b"Basic " + b64encode(f"jdoe:{meant}".encode()) in proxy.requests[0]
+    assert scheme == "socks5h" or b"Basic " + b64encode(login) in proxy.requests[0]
 
 
 @pytest.mark.parametrize(("idle", "connections"), [(50, 1), (61, 2)])
@@ -283,22 +223,6 @@ def test_a_connection_idle_for_60_seconds_is_not_used_again(idle: int, connectio
         client.fetch(STATUS)
 
         assert (server.accepted, len(server.requests)) == (connections, 2)
-
-
-def test_a_connection_in_place_of_one_closed_is_new() -> None:
-    def handle(connection: Connection) -> None:
-        connection.request()
-        connection.send(good() if connection.number == 1 else anonymous("completed"))
-
-    with Server(handle) as server:
-        client = fetcher(server.url)
-        client.fetch(STATUS)
-        until(lambda: server.open_now == 0, "the end of the connection")
-        answer = client.fetch(STATUS)
-
-        assert isinstance(answer, BuildStatus)
-        assert answer.status is Status.COMPLETED
-        assert len(server.requests) == 2, "requested again, as if it were another's answer"
 
 
 def test_a_link_local_address_of_a_proxy_keeps_its_zone(

@@ -23,7 +23,6 @@ from twbuild.errors import (
 )
 
 PAIR = {"TWILIO_API_KEY": KEY, "TWILIO_API_SECRET": SECRET}
-SWAPPED = "The user name is neither AC... nor SK...: are user name and secret swapped?"
 CUSTOM = {"TWBUILD_API_URL": "http://127.0.0.1:1"}
 
 
@@ -52,10 +51,12 @@ def twilio(code: object, message: object = "Bad", **more: object) -> dict[str, o
 LINK = "https://x.example/20001"
 OLDER = {"code": 20001, "message": "Bad\nnode", "more_info": LINK}
 NEWER = {"type": LINK, "title": "Bad", "code": 20001, "detail": "node"}
+LONG = twilio(20001, "x" * 5000, more_info="y" * 5000)
 HTML = b"<!DOCTYPE html><p>Log in</p>"
 HTML_SIZE = "application/json, 28 bytes"
 LATIN = {"Content_Type": "text/html; charset=latin-1"}
 TEXT = {"Content_Type": "text/plain"}
+ANY_TYPE = {"Content_Type": f"a\x1b/{'x' * 500}; charset=y"}
 AGAIN = {"Retry_After": "7"}
 STATUS_PAGE = "Twilio's status: https://status.twilio.com"
 RETRY = "The server asks to retry after 7s (Retry-After)."
@@ -66,47 +67,9 @@ CHECK_PROXY = "Check the proxy a:1."
 REJECTED = "a proxy or gateway rejected the request, not Twilio"
 NOT_FOLLOWED = "Redirects are not followed: the credentials would go with them."
 LOGIN = {"Location": "https://u:p@Login.Example:8443/secret?of=you"}
+BAD_URL = {"Location": "http://[bad/"}
 LONG_HOST = {"Location": f"https://{'h' * 101}"}
 SECRET_HOST = {"Location": f"https://{TOKEN}.example/"}
-
-# An HTTP status, a body, what else is given to `refused`, then all of the message and the hints.
-Rows = list[tuple[int, object, dict[str, Any], str, tuple[str, ...]]]
-
-PASSING: Rows = [
-    (500, b"", {}, "HTTP 500", (STATUS_PAGE,)),
-    (503, twilio(20503), {}, "HTTP 503, code 20503: Bad", (STATUS_PAGE,)),
-    (503, b"x", {"Content_Type": None}, "HTTP 503, a body of no type, 1 bytes", (STATUS_PAGE,)),
-    (503, b"", {"environ": CUSTOM}, "HTTP 503", ("Check TWBUILD_API_URL.",)),
-    (503, b"", AGAIN, "HTTP 503", (STATUS_PAGE, RETRY)),
-    (511, HTML, {}, f"HTTP 511, {HTML_SIZE}", (PORTAL,)),
-    (429, twilio(20429), {}, "HTTP 429, code 20429: Bad", ()),
-    (204, b"", {}, "HTTP 204", ()),
-    (202, {"status": "completed"}, {}, "HTTP 202, application/json, 23 bytes", ()),
-    (404, HTML, {}, f"HTTP 404, {HTML_SIZE}", ON_THE_WAY),
-    (404, b"", OUR_PROXY, "HTTP 404", (f"This is not Twilio's answer. {CHECK_PROXY}",)),
-    (200, twilio(20429), {}, "HTTP 200 with an error inside: code 20429: Bad", ()),
-    (200, b"[]", AGAIN, "the answer is JSON, but not an object", ("hint",)),
-    (200, HTML, {}, f"HTML came instead of JSON ({HTML_SIZE})", (PORTAL,)),
-    (200, b"\xe9<", LATIN, "HTML came instead of JSON (text/html, 2 bytes)", (PORTAL,)),
-    (200, b"Log in", TEXT, "text came instead of JSON (text/plain, 6 bytes)", (PORTAL,)),
-]
-FATAL: Rows = [
-    (400, OLDER, {}, f"HTTP 400, code 20001: Bad node ({LINK})", ()),
-    (400, NEWER, {}, f"HTTP 400, code 20001: Bad: node ({LINK})", ()),
-    (400, twilio("20001", moreInfo=LINK), {}, f"HTTP 400, code 20001: Bad ({LINK})", ()),
-    (400, twilio(20001, more_info=7), AGAIN, "HTTP 400, code 20001: Bad", ()),
-    (304, b"", {}, "unexpected HTTP 304", (PORTAL,)),
-    (451, HTML, {}, f"HTTP 451, {HTML_SIZE}", (PORTAL,)),
-    (407, b"", OUR_PROXY, "HTTP 407", (PROXY_LOGIN,)),
-    (407, b"", {}, "HTTP 407", (PORTAL,)),
-    (401, HTML, {}, f"{REJECTED} (HTTP 401, {HTML_SIZE})", (CHECK_WAY,)),
-    (403, b"", OUR_PROXY, f"{REJECTED} (HTTP 403)", (CHECK_PROXY,)),
-    (302, b"", LOGIN, "HTTP 302, a redirect to login.example", (PORTAL, NOT_FOLLOWED)),
-    (302, b"", LONG_HOST, f"HTTP 302, a redirect to {'h' * 97}...", (PORTAL, NOT_FOLLOWED)),
-    (302, b"", {}, "HTTP 302, a redirect", (PORTAL, NOT_FOLLOWED)),
-    (308, b"", SECRET_HOST, "HTTP 308, a redirect to [secret].example", (PORTAL, NOT_FOLLOWED)),
-]
-
 REFUSED = "refused the credentials (HTTP 401)"
 ACTIVE = "is active and belongs to this account and region."
 TEST = "Test credentials cannot be used for Serverless: use live ones."
@@ -114,38 +77,65 @@ USED = f"Account {ACCOUNT} was used (from TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOK
 OF_ACCOUNT = f"{KEY} of account {ACCOUNT} was used (from TWILIO_API_KEY and TWILIO_API_SECRET)."
 KEY_HINTS = (f"Check that the key {ACTIVE}", f"API key {OF_ACCOUNT}")
 NO_BUILD = f"found no build {BUILD} in service {SERVICE} (HTTP 404)"
+NO_SERVICE = f"found no service {SERVICE} (HTTP 404)"
 CHECK = "Check the service and the Build SID. They may also belong to another account or region."
 CHECK_SERVICE = "Check the service. It may also belong to another account or region."
 CHECK_URL = "TWBUILD_API_URL is set: check it, too."
 ANOTHER = {"environ": CUSTOM, "Retry_After": "7"}
 
-UNAUTHORIZED: Rows = [
-    (401, twilio(20003), {}, f"Twilio {REFUSED}", (f"Check that the token {ACTIVE}", USED)),
-    (401, twilio(20003), {"environ": CUSTOM | PAIR}, f"the API {REFUSED}", KEY_HINTS),
-    (403, twilio(20008), AGAIN, "Twilio refused the credentials (HTTP 403)", (TEST, USED)),
-]
-NOT_FOUND: Rows = [
-    (404, twilio(20404), {}, f"Twilio {NO_BUILD}", (CHECK, USED)),
-    (404, twilio(20404), ANOTHER, f"the API {NO_BUILD}", (CHECK, CHECK_URL, USED, RETRY)),
-    (
-        404,
-        twilio(20404),
-        {"request": PAGE},
-        f"Twilio found no service {SERVICE} (HTTP 404)",
-        (CHECK_SERVICE, USED),
-    ),
-]
-
-
-@pytest.mark.parametrize(
-    ("kind", "row"),
-    [
-        *((TransientError, row) for row in PASSING),
-        *((PermanentError, row) for row in FATAL),
-        *((UnauthorizedError, row) for row in UNAUTHORIZED),
-        *((NotFoundError, row) for row in NOT_FOUND),
+# An HTTP status, a body, what else is given to `refused`, then all of the message and the hints.
+Rows = list[tuple[int, object, dict[str, Any], str, tuple[str, ...]]]
+TABLE: Mapping[type[FetchError], Rows] = {
+    TransientError: [
+        (500, b"", {}, "HTTP 500", (STATUS_PAGE,)),
+        (503, twilio(20503), {}, "HTTP 503, code 20503: Bad", (STATUS_PAGE,)),
+        (503, b"x", {"Content_Type": None}, "HTTP 503, a body of no type, 1 bytes", (STATUS_PAGE,)),
+        (503, b"\0", ANY_TYPE, f"HTTP 503, a\\x1b/{'x' * 51}..., 1 bytes", (STATUS_PAGE,)),
+        (503, b"", {"environ": CUSTOM}, "HTTP 503", ("Check TWBUILD_API_URL.",)),
+        (503, b"", AGAIN, "HTTP 503", (STATUS_PAGE, RETRY)),
+        (511, HTML, {}, f"HTTP 511, {HTML_SIZE}", (PORTAL,)),
+        (429, twilio(20429), {}, "HTTP 429, code 20429: Bad", ()),
+        (204, b"", {}, "HTTP 204", ()),
+        (202, {"status": "completed"}, {}, "HTTP 202, application/json, 23 bytes", ()),
+        (404, HTML, {}, f"HTTP 404, {HTML_SIZE}", ON_THE_WAY),
+        (404, b"", OUR_PROXY, "HTTP 404", (f"This is not Twilio's answer. {CHECK_PROXY}",)),
+        (200, twilio(20429), {}, "HTTP 200 with an error inside: code 20429: Bad", ()),
+        (200, b"[]", AGAIN, "the answer is JSON, but not an object", ("hint",)),
+        (200, HTML, {}, f"HTML came instead of JSON ({HTML_SIZE})", (PORTAL,)),
+        (200, b"\xe9<", LATIN, "HTML came instead of JSON (text/html, 2 bytes)", (PORTAL,)),
+        (200, b"Log in", TEXT, "text came instead of JSON (text/plain, 6 bytes)", (PORTAL,)),
     ],
-)
+    PermanentError: [
+        (400, OLDER, {}, f"HTTP 400, code 20001: Bad node ({LINK})", ()),
+        (400, NEWER, {}, f"HTTP 400, code 20001: Bad: node ({LINK})", ()),
+        (400, twilio("20001", moreInfo=LINK), {}, f"HTTP 400, code 20001: Bad ({LINK})", ()),
+        (400, LONG, {}, f"HTTP 400, code 20001: {'x' * 297}... ({'y' * 297}...)", ()),
+        (400, twilio(20001, more_info=7), AGAIN, "HTTP 400, code 20001: Bad", ()),
+        (304, b"", {}, "unexpected HTTP 304", (PORTAL,)),
+        (451, HTML, {}, f"HTTP 451, {HTML_SIZE}", (PORTAL,)),
+        (407, b"", OUR_PROXY, "HTTP 407", (PROXY_LOGIN,)),
+        (407, b"", {}, "HTTP 407", (PORTAL,)),
+        (401, HTML, {}, f"{REJECTED} (HTTP 401, {HTML_SIZE})", (CHECK_WAY,)),
+        (403, b"", OUR_PROXY, f"{REJECTED} (HTTP 403)", (CHECK_PROXY,)),
+        (302, b"", LOGIN, "HTTP 302, a redirect to login.example", (PORTAL, NOT_FOLLOWED)),
+        (302, b"", LONG_HOST, f"HTTP 302, a redirect to {'h' * 97}...", (PORTAL, NOT_FOLLOWED)),
+        (302, b"", BAD_URL, "HTTP 302, a redirect", (PORTAL, NOT_FOLLOWED)),
+        (308, b"", SECRET_HOST, "HTTP 308, a redirect to [secret].example", (PORTAL, NOT_FOLLOWED)),
+    ],
+    UnauthorizedError: [
+        (401, twilio(20003), {}, f"Twilio {REFUSED}", (f"Check that the token {ACTIVE}", USED)),
+        (401, twilio(20003), {"environ": CUSTOM | PAIR}, f"the API {REFUSED}", KEY_HINTS),
+        (403, twilio(20008), AGAIN, "Twilio refused the credentials (HTTP 403)", (TEST, USED)),
+    ],
+    NotFoundError: [
+        (404, twilio(20404), {}, f"Twilio {NO_BUILD}", (CHECK, USED)),
+        (404, twilio(20404), ANOTHER, f"the API {NO_BUILD}", (CHECK, CHECK_URL, USED, RETRY)),
+        (404, twilio(20404), {"request": PAGE}, f"Twilio {NO_SERVICE}", (CHECK_SERVICE, USED)),
+    ],
+}
+
+
+@pytest.mark.parametrize(("kind", "row"), [(kind, row) for kind in TABLE for row in TABLE[kind]])
 def test_each_refusal_has_its_sentence_and_hints(kind: type[FetchError], row: Any) -> None:
     status, body, more, message, hints = row
 
@@ -177,21 +167,12 @@ def test_each_refusal_has_its_parts_for_rows_and_objects(
 
 
 def test_the_details_are_what_twilio_says_and_the_request_once() -> None:
-    text = "The requested resource /Services/ZS/Builds was not found"
     sent, place = f"GET {PATH} at serverless.twilio.com", "GET from serverless.twilio.com"
-    named = f"No {PATH.removeprefix('/v1')}"
+    rest = f"request {RQ}"
 
-    assert refused(404, twilio(20404, text)).details == [
-        f"code 20404: {text}",
-        sent,
-        f"request {RQ}",
-    ]
-    assert refused(404, twilio(20404, named)).details == [
-        f"code 20404: {named}",
-        place,
-        f"request {RQ}",
-    ]
-    assert refused(503, twilio(20503)).details == [sent, f"request {RQ}"]
+    for text, what in (("Not /Services/ZS", sent), (f"No {PATH.removeprefix('/v1')}", place)):
+        assert refused(404, twilio(20404, text)).details == [f"code 20404: {text}", what, rest]
+    assert refused(503, twilio(20503)).details == [sent, rest]
     assert refused(503, Twilio_Request_Id=None).details == [sent]
     assert refused(200, b"[]", Twilio_Request_Id="RQ1, RQ1").details == [sent, "request RQ1"]
     assert refused(503, Twilio_Request_Id="R" * 101).request_id == f"{'R' * 97}..."
@@ -201,8 +182,8 @@ def test_the_details_are_what_twilio_says_and_the_request_once() -> None:
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [
-        *(("", 0), ("7", 7), ("0", 0), ("300", 300), ("301", 300), ("9" * 400, 300)),
-        *(("0.493", 0), ("+5", 0), ("soon", 0), ("\u00b2", 0)),
+        *(("", 0), ("7", 7), ("300", 300), ("301", 300), ("9" * 400, 300)),
+        *(("0.493", 0), ("+5", 0), ("\u00b2", 0)),
         ("Tue, 24 Nov 2026 14:00:42 GMT", 42),
         ("Tue, 24 Nov 2026 14:00:42 -0000", 42),
         ("Tue, 24 Nov 2026 16:00:42 +0200", 42),
@@ -216,10 +197,9 @@ def test_retry_after_is_seconds_or_a_date_within_5_minutes(value: str, seconds: 
     """Anything else is absent, and so is a date without one to measure it from."""
     date = "Tue, 24 Nov 2026 14:00:00 GMT"
 
+    without_date = 0 if ":" in value else seconds
     assert refused(503, Retry_After=value, Date=date).retry_after == seconds
-    assert refused(503, Retry_After=value, Date="now").retry_after == (
-        0 if ":" in value else seconds
-    )
+    assert refused(503, Retry_After=value, Date="now").retry_after == without_date
 
 
 @pytest.mark.parametrize(
@@ -247,49 +227,31 @@ def test_twilios_codes_have_five_or_six_digits(code: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("environ", "hint"),
+    ("environ", "hint", "used"),
     [
-        ({"TWILIO_ACCOUNT_SID": KEY}, "TWILIO_ACCOUNT_SID contains an API key (SK...)."),
-        ({"TWILIO_ACCOUNT_SID": TOKEN, "TWILIO_AUTH_TOKEN": KEY}, SWAPPED),
-        ({"TWILIO_API_KEY": SECRET, "TWILIO_API_SECRET": KEY}, SWAPPED),
+        ({"TWILIO_ACCOUNT_SID": KEY}, "TWILIO_ACCOUNT_SID contains an API key (SK...).", "API key"),
+        (
+            {"TWILIO_API_KEY": SECRET, "TWILIO_API_SECRET": KEY},
+            "The user name is neither",
+            "A user",
+        ),
     ],
 )
-def test_credentials_in_the_wrong_place_get_a_hint(environ: dict[str, str], hint: str) -> None:
-    unauthorized, not_found = (
-        refused(401, twilio(20003), environ),
-        refused(404, twilio(20404), environ),
-    )
+def test_credentials_in_the_wrong_place_get_a_hint(
+    environ: dict[str, str], hint: str, used: str
+) -> None:
+    unauthorized = refused(401, twilio(20003), environ)
+    not_found = refused(404, twilio(20404), environ)
 
-    used = not_found.hints[-1]
     assert unauthorized.hints[-1].startswith(hint)
-    assert used.startswith("A user name that is not a SID" if hint == SWAPPED else "API")
-    assert hint not in not_found.hints
+    assert not_found.hints[-1].startswith(used)
     assert not shown(repr(vars(unauthorized)) + repr(vars(not_found)))
-
-
-@pytest.mark.parametrize("token", ["t", "code", "Authenticate"])
-def test_a_token_in_an_answer_by_chance_changes_no_verdict(token: str) -> None:
-    error = refused(401, twilio(20003, "Authenticate"), {"TWILIO_AUTH_TOKEN": token})
-
-    assert (type(error), error.code) == (UnauthorizedError, 20003)
 
 
 def test_a_resource_with_a_status_is_never_an_error() -> None:
     for status, is_error in (("failed", False), (429, True)):
         content = parsing.content(response(200, {**OLDER, "status": status}), STATUS.resource)
         assert http_errors.is_error(content) == is_error
-
-
-def test_a_body_of_any_type_is_reported_briefly() -> None:
-    message = refused(500, b"\0\1\2", Content_Type=f"a\x1b/{'x' * 500}; charset=y").message
-
-    assert message == f"HTTP 500, a\\x1b/{'x' * 51}..., 3 bytes"
-
-
-def test_a_long_message_is_cut() -> None:
-    message = refused(400, twilio(20001, "x" * 5000, more_info="y" * 5000)).message
-
-    assert message == f"HTTP 400, code 20001: {'x' * 297}... ({'y' * 297}...)"
 
 
 def test_which_http_statuses_pass_and_which_are_redirects() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 import sys
 
@@ -28,7 +29,6 @@ def refusal(url: str = TWILIO) -> str:
 
 
 def test_without_settings_the_way_is_direct(environ: pytest.MonkeyPatch) -> None:
-    """Where nothing is set, or only to "", the way is direct and the usual authorities count."""
     environ.setenv("REQUESTS_CA_BUNDLE", "")
     way = network.network_for(TWILIO)
 
@@ -42,24 +42,19 @@ def test_without_settings_the_way_is_direct(environ: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize(
     ("settings", "route"),
     [
-        ({"HTTPS_PROXY": "http://proxy:3128"}, "proxy:3128 (HTTPS_PROXY)"),
         ({"https_proxy": "http://proxy:3128/"}, "proxy:3128 (https_proxy)"),
         ({"ALL_PROXY": "proxy:3128"}, "proxy:3128 (ALL_PROXY)"),
         ({"all_proxy": "https://proxy"}, "proxy (all_proxy)"),
         ({"HTTPS_PROXY": "http://a:1", "ALL_PROXY": "http://b:2"}, "a:1 (HTTPS_PROXY)"),
         ({"HTTPS_PROXY": "http://u:p@w@a:1"}, "a:1 (HTTPS_PROXY)"),
-        ({"HTTPS_PROXY": "http://[::1]:3128"}, "[::1]:3128 (HTTPS_PROXY)"),
-        ({"HTTPS_PROXY": "socks5h://a:1080"}, "a:1080 (HTTPS_PROXY)"),
         ({"HTTPS_PROXY": "http://[fe80::1%25lo]:1"}, "[fe80::1%lo]:1 (HTTPS_PROXY)"),
         ({"HTTPS_PROXY": "http://j:s3[ret]Pw@a:1"}, "a:1 (HTTPS_PROXY)"),
         ({"HTTPS_PROXY": "http://CORP%5Cj:p%40w@a:1"}, "a:1 (HTTPS_PROXY)"),
         ({"HTTP_PROXY": "http://a:1"}, None),
-        ({"HTTPS_PROXY": ""}, None),
         ({"https_proxy": "", "HTTPS_PROXY": "http://a:1"}, "a:1 (HTTPS_PROXY)"),
         ({"https_proxy": "", "all_proxy": "", "ALL_PROXY": "a:1"}, "a:1 (ALL_PROXY)"),
         ({"HTTPS_PROXY": "http://a:1", "no_proxy": "", "NO_PROXY": "*"}, None),
         ({"HTTPS_PROXY": "http://a:1", "NO_PROXY": ".twilio.com,x"}, None),
-        ({"HTTPS_PROXY": "http://a:1", "NO_PROXY": "example.com"}, "a:1 (HTTPS_PROXY)"),
     ],
     ids=str,
 )
@@ -74,8 +69,7 @@ def test_the_proxy_is_the_one_that_requests_documents(
 
     assert way.proxy_name == (route and f"proxy {route}")
     assert bool(way.proxies) == bool(route)
-    assert "p@w" not in repr(way)
-    assert "p%40w" not in repr(way)
+    assert not re.search("p(@|%40)w", repr(way))
 
 
 @pytest.mark.parametrize(
@@ -92,27 +86,20 @@ def test_a_loopback_address_never_has_a_proxy(environ: pytest.MonkeyPatch, url: 
 
 
 PASSWORD = PROXY_PASSWORD.replace("/", "%2F")
-
-
 FORM = r"Use http://[USER:PASSWORD@]HOST:PORT, with %2F %23 %3F %5B %5C %5D for / # ? [ \ ]"
+STRAY = "contains a space, a backslash or a character that is not valid in a URL"
 UNSENDABLE = "has a user name or password with a character that cannot be sent\nUse ASCII"
 MALFORMED = {
     f"has no valid host or port\n{FORM}": (
-        *("http://", "http://h:99999", "http://h:port", "http://[::1", "http://a..b:1"),
-        *("http://h:0", f"u:{PROXY_PASSWORD}@h:1:2", f"http://u:{PROXY_PASSWORD}@h:1"),
-        f"http://j:[{PASSWORD}]@[h:1",
+        *("http://", "http://h:99999", "http://h:0", "http://a..b:1", "http://[::1"),
+        *(f"u:{PROXY_PASSWORD}@h:1:2", f"http://u:{PROXY_PASSWORD}@h:1"),
     ),
     f"contains a path, a query or a fragment\n{FORM}": (
         *("http://h:1/x", "http://h:1?x", "http//h:80", f"http://u:7#{PROXY_PASSWORD}@h:1"),
     ),
-    f"contains a space, a backslash or a character that is not valid in a URL\n{FORM}": (
-        *(" ", "\x1b[1m", "http://h :1", rf"http://CORP\j:{PASSWORD}@h:1"),
-    ),
+    f"{STRAY}\n{FORM}": (" ", "\x1b[1m", rf"http://CORP\j:{PASSWORD}@h:1"),
     f"begins with ftp://, a scheme that requests does not know\n{FORM}": ("ftp://h:21",),
-    UNSENDABLE: (
-        *(f"http://u:{PASSWORD}€@h:1", f"http://u:{PASSWORD}%E4@h:1"),
-        f"socks5h://u:{PASSWORD}\udce4@h:1",
-    ),
+    UNSENDABLE: (f"http://u:{PASSWORD}%E4€@h:1", f"socks5h://u:{PASSWORD}\udce4@h:1"),
 }
 
 
@@ -131,28 +118,6 @@ def test_a_malformed_proxy_is_named_not_repeated(
         assert reported.startswith(f"{variable} {why}")
         assert reported.replace("\n", "").isprintable()
         assert shown(reported) == []
-
-
-@pytest.mark.parametrize(
-    ("settings", "hint"),
-    [
-        ({"HTTP_PROXY": "http://a:1"}, "HTTP_PROXY"),
-        ({"http_proxy": "a:1", "https_proxy": ""}, "http_proxy"),
-        ({"HTTP_PROXY": "http://a:1", "HTTPS_PROXY": "http://b:1"}, None),
-        ({"HTTP_PROXY": "http://a:1", "ALL_PROXY": "b:1", "NO_PROXY": "*"}, None),
-        ({}, None),
-    ],
-)
-@pytest.mark.usefixtures("trusted")
-def test_a_proxy_for_http_alone_is_pointed_out(
-    environ: pytest.MonkeyPatch, settings: dict[str, str], hint: str | None
-) -> None:
-    """Where no connection comes about, a proxy for HTTP alone is pointed out."""
-    for name, value in settings.items():
-        environ.setenv(name, value)
-
-    set_another = f"{hint} is set, but has no effect here. Set HTTPS_PROXY to the same value."
-    assert network.network_for(TWILIO).proxy_hint == (set_another if hint else "")
 
 
 @pytest.mark.usefixtures("trusted")
@@ -189,16 +154,12 @@ def test_ssl_cert_file_counts_after_the_variables_of_requests(
 @pytest.mark.parametrize(
     ("url", "base_url"),
     [
-        ("http://127.0.0.1:8123", "http://127.0.0.1:8123"),
         ("http://localhost:8123/", "http://localhost:8123"),
         ("http://LOCALHOST", "http://localhost"),
         ("http://[::1]:8123/v1//", "http://[::1]:8123"),
-        ("HTTPS://Gateway.Example.Test/Twilio/", "https://gateway.example.test/Twilio"),
-        ("https://gateway.example.test:8443/a/b//", "https://gateway.example.test:8443/a/b"),
-        ("https://192.0.2.1/X", "https://192.0.2.1/X"),
+        ("HTTPS://Gateway.Example.Test:8443/A//", "https://gateway.example.test:8443/A"),
         ("https://[2001:db8::1]/x", "https://[2001:db8::1]/x"),
         ("https://serverless.twilio.com/v1", "https://serverless.twilio.com"),
-        ("https://gateway.example.test/twilio/v1/", "https://gateway.example.test/twilio"),
         ("https://gateway.example.test/apiv1", "https://gateway.example.test/apiv1"),
         ("https://gateway.example.test/v1/x", "https://gateway.example.test/v1/x"),
         ("https://gateway.example.test/a.b/..c", "https://gateway.example.test/a.b/..c"),
@@ -210,42 +171,32 @@ def test_an_address_is_https_or_http_to_this_machine(url: str, base_url: str) ->
 
 REFUSED = {
     "would send credentials unencrypted to another machine": (
-        *("http://hunter2.example", "http://192.0.2.1", "http://127.0.0.1.hunter2.example"),
-        *("http://localhost.hunter2.example", "http://localhost.", "http://x.localhost"),
-        *(
-            "http://128.0.0.1",
-            "http://0.0.0.0",
-            "http://127.1",
-            "http://2130706433",
-            "http://0x7f000001",
-        ),
-        *("http://[::ffff:127.0.0.1]", "http://[::1%25hunter2]"),
+        *("http://hunter2.example", "http://127.0.0.1.hunter2.example", "http://localhost."),
+        *("http://localhost.hunter2.example", "http://128.0.0.1", "http://0.0.0.0", "http://127.1"),
+        *("http://2130706433", "http://[::ffff:127.0.0.1]", "http://[::1%25hunter2]"),
     ),
     "is not an http or https URL": (
-        *("hunter2", "127.0.0.1:8123", "localhost", "//hunter2.example", "ftp://hunter2.example"),
-        *("https://", "https://hunter2.example:0"),
+        *("hunter2", "127.0.0.1:8123", "//hunter2.example", "ftp://hunter2.example", "https://"),
+        "https://hunter2.example:0",
     ),
     "is not a valid URL": ("https://hunter2.example:99999", "https://[hunter2"),
     "has a host that is neither an address nor a valid DNS name": (
-        *("https://.hunter2.example", "https://hunter2..example", "https://-hunter2.example"),
-        f"https://{'h' * 64}.example",
+        *("https://.hunter2.example", "https://-hunter2.example", f"https://{'h' * 64}.example"),
     ),
     "contains a user name; credentials have variables of their own": (
-        *("https://hunter2@api.example", "https://user:hunter2@api.example"),
-        "http://hunter2.example@127.0.0.1",
+        *("https://user:hunter2@api.example", "http://hunter2.example@127.0.0.1"),
     ),
     "contains a query or a fragment": (
-        *("https://api.example?hunter2", "https://api.example#hunter2"),
-        "http://hunter2.example#127.0.0.1",
+        *("https://api.example?hunter2", "http://hunter2.example#127.0.0.1"),
     ),
     "contains a dot segment (. or ..) in its path": (
-        *("https://api.example/../hunter2", "https://api.example/a/./hunter2"),
-        *("https://api.example/a/%2e%2E/hunter2", "https://api.example/a/.%2e"),
+        *("https://api.example/a/./hunter2", "https://api.example/a/%2e%2E/hunter2"),
+        "https://api.example/a/.%2e",
     ),
-    "contains a space, a backslash or a character that is not valid in a URL": (
-        *("http://hunter2.example\\@127.0.0.1/", "https://hunter2 .example"),
-        *("https://hunter2.example\r\nX-Header: 1", "https://hunter2ü.example", "https://h\x00"),
-        *(" ", '"https://hunter2.example"', "https://h/{hunter2}", "https://h/%hunter2"),
+    STRAY: (
+        *("http://hunter2.example\\@127.0.0.1/", "https://hunter2.example\r\nX-Header: 1"),
+        *("https://hunter2ü.example", "https://h\x00", " ", '"https://hunter2.example"'),
+        *("https://h/{hunter2}", "https://h/%hunter2"),
     ),
 }
 

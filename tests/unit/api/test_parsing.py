@@ -46,7 +46,6 @@ def refused(body: object, request: Request = STATUS) -> tuple[str, ...]:
         (b"[<p>", {"Content_Type": "text/html"}, "", "not JSON"),
         (b'"completed"', {}, "", "JSON, but not an object"),
         (b'{"status":', {}, "", "not JSON"),
-        (b"{" + b'"a":[],' * 501 + b'"b":1}', {}, "", "JSON of too many values"),
     ],
 )
 def test_what_is_no_json_object_has_its_kind_and_reason(
@@ -57,90 +56,55 @@ def test_what_is_no_json_object_has_its_kind_and_reason(
     assert found == ({}, len(body), kind, f"the answer is {defect}")
 
 
-def test_of_an_object_what_nothing_reads_is_dropped() -> None:
-    body = response(200, {"url": {"x": 1, "name": 2}, "x": 3})
+def test_an_error_has_no_more_values_than_a_status() -> None:
+    answers = [response(status, {"x": [1] * 1000}) for status in (200, 404)]
 
-    assert parsing.content(body, Resource.STATUS).found == {"url": {"name": 2}}
-
-
-def test_a_body_that_could_not_be_read_keeps_its_reason() -> None:
-    cut = response(200, b"")._replace(defect="cut")
-
-    assert parsing.content(cut, Resource.STATUS) == ({}, 0, "", "cut")
+    defects = [parsing.content(answer, Resource.PAGE).defect for answer in answers]
+    assert defects == ["", "the answer is JSON of too many values"]
 
 
-@pytest.mark.parametrize(("status", "defect"), [(200, ""), (404, "JSON of too many values")])
-def test_an_error_has_no_more_values_than_a_status(status: int, defect: str) -> None:
-    body = response(status, {"x": [1] * 1000})
+def test_a_status_is_read_with_its_five_fields_as_sent() -> None:
+    for letters in (str, str.lower):
+        sent = {name: letters(value) for name, value in status_body(status="completed").items()}
 
-    assert parsing.content(body, Resource.PAGE).defect.removeprefix("the answer is ") == defect
+        four = [sent[name] for name in ("sid", "account_sid", "service_sid", "url")]
+        answer, is_named = read(sent)
+        assert is_named
+        assert answer == (Status.COMPLETED, *four, RQ, False, False)
+
+
+def test_what_is_no_text_is_null_and_names_no_build() -> None:
+    for fields in ({}, {"account_sid": 7}, {"sid": None, "url": None, "service_sid": None}):
+        found = read({"status": "failed", **fields}, Twilio_Request_Id="")
+
+        assert found == (BuildStatus(Status.FAILED), False)
 
 
 @pytest.mark.parametrize(
-    "fields",
+    ("server", "facts"),
+    [("sandbox/1.0", (True, True)), ("sandbox/1.0 (shell)", (True, False)), ("", (False, False))],
+)
+def test_the_sandbox_says_that_it_answers(server: str, facts: tuple[bool, bool]) -> None:
+    answer, _ = read(status_body(), Server=f"twbuild-{server}" if server else "nginx")
+
+    assert (answer.from_sandbox, answer.ends_with_run) == facts
+
+
+UPDATE = "Update twbuild, or report it."
+
+
+@pytest.mark.parametrize(
+    ("status", "wanted"),
     [
-        {},
-        {"sid": BUILD.lower(), "service_sid": SERVICE.lower(), "url": f"/BUILDS/{BUILD.lower()}"},
-        {"links": {}, "next": [1, {"x": None}]},
+        ("COMPLETED", ("unknown build status 'COMPLETED'", UPDATE)),
+        ("failed\n", (r"unknown build status 'failed\n'", UPDATE)),
+        ("x" * 5000, (f"unknown build status '{'x' * 56}...", UPDATE)),
+        (None, ("the answer has no build status", http_errors.PORTAL)),
+        (["completed"], ("the answer has no build status", http_errors.PORTAL)),
     ],
 )
-def test_a_status_is_read_with_its_five_fields_as_sent(fields: dict[str, Any]) -> None:
-    sent = {**status_body(status="completed"), **fields}
-
-    answer, is_named = read(sent)
-
-    assert is_named
-    assert answer == BuildStatus(
-        Status.COMPLETED, sent["sid"], sent["account_sid"], sent["service_sid"], sent["url"], RQ
-    )
-
-
-@pytest.mark.parametrize(
-    "fields", [{}, {"account_sid": 7}, {"sid": None, "url": None, "service_sid": None}]
-)
-def test_what_is_no_text_is_null_and_names_no_build(fields: dict[str, Any]) -> None:
-    answer, is_named = read({"status": "failed", **fields}, Twilio_Request_Id="")
-
-    assert answer == BuildStatus(Status.FAILED)
-    assert not is_named
-
-
-@pytest.mark.parametrize(
-    ("server", "from_sandbox", "ends"),
-    [
-        ("twbuild-sandbox/1.0", True, True),
-        ("twbuild-sandbox/1.0 (shell)", True, False),
-        ("nginx", False, False),
-    ],
-)
-def test_the_sandbox_says_that_it_answers(server: str, from_sandbox: bool, ends: bool) -> None:
-    answer, _ = read(status_body(), Server=server)
-
-    assert (answer.from_sandbox, answer.ends_with_run) == (from_sandbox, ends)
-
-
-@pytest.mark.parametrize(
-    ("status", "shown"),
-    [
-        ("COMPLETED", "'COMPLETED'"),
-        ("queued", "'queued'"),
-        ("failed\n", r"'failed\n'"),
-        ("x" * 5000, f"'{'x' * 56}..."),
-    ],
-)
-def test_an_unknown_status_is_no_verdict(status: object, shown: str) -> None:
-    assert refused({**status_body(), "status": status}) == (
-        f"unknown build status {shown}",
-        "Update twbuild, or report it.",
-    )
-
-
-@pytest.mark.parametrize("status", [None, True, ["completed"]])
-def test_an_answer_without_a_status_is_no_verdict(status: object) -> None:
-    assert refused({**status_body(), "status": status}) == (
-        "the answer has no build status",
-        http_errors.PORTAL,
-    )
+def test_an_unknown_status_is_no_verdict(status: object, wanted: tuple[str, ...]) -> None:
+    assert refused({**status_body(), "status": status}) == wanted
 
 
 def url_of(build: str, service: str = SERVICE) -> str:
@@ -156,7 +120,6 @@ ZB = OTHER_BUILD[2:]
         ({"sid": OTHER_BUILD, "url": url_of(BUILD)}, OTHER_BUILD),
         ({"sid": ""}, ""),
         ({"sid": BUILD.replace("Z", "\uff3a")}, BUILD.replace("Z", "\uff3a")),
-        ({"sid": None, "url": url_of(OTHER_BUILD)}, OTHER_BUILD),
         ({"sid": None, "url": url_of(f"zB{ZB}")}, f"zB{ZB}"),
         ({"sid": None, "url": url_of(f"%5ab{ZB}")}, f"Zb{ZB}"),
         ({"url": url_of(OTHER_BUILD)}, OTHER_BUILD),
@@ -199,42 +162,33 @@ def test_what_names_a_service_must_name_ours(fields: dict[str, Any], about: str)
 
 
 @pytest.mark.parametrize("name", ["sid", "service_sid", "url"])
-@pytest.mark.parametrize("value", [7, False, [url_of(OTHER_BUILD)], {"sid": OTHER_SERVICE}])
-def test_what_names_a_build_or_service_is_text(name: str, value: object) -> None:
-    assert refused({**status_body(), name: value}) == (
-        "the answer has a sid, service_sid or url that is neither null nor text",
-    )
+def test_what_names_a_build_or_service_is_text(name: str) -> None:
+    why = "the answer has a sid, service_sid or url that is neither null nor text"
+    for value in (False, [url_of(OTHER_BUILD)], {"sid": OTHER_SERVICE}):
+        assert refused({**status_body(), name: value}) == (why,)
 
 
 def test_the_next_page_is_one_of_the_same_list() -> None:
     path = f"/v1/Services/{OTHER_SERVICE}/Builds"
-    assert refused(page(next_page_url=f"{path}?Page=1"), PAGE) == (
-        f"the answer is about service {OTHER_SERVICE}, not {SERVICE}",
-    )
-    assert refused(page(next_page_url=f"/Builds/{BUILD}?Page=1"), PAGE) == (
-        f"the answer is about {BUILD}, not ",
-    )
+    others = {path: f"service {OTHER_SERVICE}, not {SERVICE}", f"/Builds/{BUILD}": f"{BUILD}, not "}
+    for other, about in others.items():
+        sent = page(next_page_url=f"{other}?Page=1")
+        assert refused(sent, PAGE) == (f"the answer is about {about}",)
     assert read(page(next_page_url=f"/x?of={path}"), PAGE)[0].next_query == f"of={path}"
     assert read(page(next_page_url="/x?".ljust(2000, "a")), PAGE)[0].next_query == "a" * 1997
 
 
 def test_a_url_is_read_up_to_10_000_characters() -> None:
     url = url_of(BUILD).ljust(10_000, "x")
+    too_long = {**status_body(), "url": f"{url}x"}
 
     assert read({**status_body(), "url": url})
-    assert refused({**status_body(), "url": f"{url}x"}) == (
-        "the answer has a URL of over 10,000 characters",
-    )
+    assert refused(too_long) == ("the answer has a URL of over 10,000 characters",)
 
 
 def test_the_largest_page_that_twilio_can_give_is_read() -> None:
-    sid = "ZB" + "0" * 32
-    version = {
-        **dict.fromkeys(("sid", "account_sid", "service_sid", "asset_sid"), sid),
-        "path": "/a/path/of/usual/length",
-        "visibility": "protected",
-        "date_created": "2026-11-24T14:02:11Z",
-    }
+    names = ("sid", "account_sid", "service_sid", "asset_sid", "path", "visibility", "date_created")
+    version = dict.fromkeys(names, BUILD)
     functions = [{**version, "links": {"content": "/"}}] * 50
     build = {**build_body(), "function_versions": functions, "asset_versions": [version] * 1000}
     content = json.dumps(page(*[build] * 20)).encode()
@@ -242,59 +196,43 @@ def test_the_largest_page_that_twilio_can_give_is_read() -> None:
 
     found, _ = read(content, PAGE)
 
-    assert [build.assets for build in found.builds] == [(sid,) * 1000] * 20
+    assert [build.assets for build in found.builds] == [(BUILD,) * 1000] * 20
+
+
+LONG_NAMES = [{"name": "n" * 301, "version": "v" * 301}]
+ODD_NAMES = [{"name": 7}, "x", None, {"name": "a", "version": "1"}, {"name": "b"}]
+FIRST = datetime(2026, 11, 24, 14, 2, 11, tzinfo=timezone.utc)
+FUNCTIONS = tuple(f"ZN{number:032x}" for number in range(12))
+ASSETS = tuple(f"ZN{number:032x}" for number in range(100, 104))
+DEPENDENCIES = tuple(Dependency(d["name"], d["version"]) for d in build_body()["dependencies"])
+DATES = (FIRST, FIRST.replace(second=47))
+USUAL = Build(BUILD, "failed", *DATES, "node18", FUNCTIONS, ASSETS, DEPENDENCIES, RQ)
 
 
 @pytest.mark.parametrize(
-    ("sent", "found"),
+    ("name", "sent", "field", "found"),
     [
-        ({"runtime": "node24", "sid": BUILD.lower()}, {"runtime": "node24"}),
-        ({"runtime": {"name": "node18"}}, {"runtime": None}),
-        (
-            {"runtime": "x" * 301, "dependencies": [{"name": "n" * 301, "version": "v" * 301}]},
-            {"runtime": "x" * 300, "dependencies": (Dependency("n" * 300, "v" * 300),)},
-        ),
-        ({"function_versions": None, "asset_versions": 7}, {"functions": None, "assets": None}),
-        (
-            {"function_versions": [{}, "x", {"sid": 7}, {"sid": "ZN1"}], "asset_versions": []},
-            {"functions": ("", "", "", "ZN1"), "assets": ()},
-        ),
-        ({"dependencies": None}, {"dependencies": None}),
-        (
-            {
-                "dependencies": [
-                    {"name": 7},
-                    "x",
-                    None,
-                    {"name": "a", "version": "1"},
-                    {"name": "b"},
-                ]
-            },
-            {"dependencies": (Dependency("a", "1"), Dependency("b"))},
-        ),
-        ({"status": 7, "date_updated": 7}, {"status": "", "updated": None}),
-        ({"status": "queued"}, {"status": "queued"}),
+        ("sid", BUILD.lower(), "sid", BUILD),
+        ("status", 7, "status", ""),
+        ("status", "queued", "status", "queued"),
+        ("date_updated", 7, "updated", None),
+        ("runtime", "node24", "runtime", "node24"),
+        ("runtime", {"name": "node18"}, "runtime", None),
+        ("runtime", "x" * 301, "runtime", "x" * 300),
+        ("function_versions", None, "functions", None),
+        ("function_versions", [{}, "x", {"sid": 7}, {"sid": "N"}], "functions", ("", "", "", "N")),
+        ("asset_versions", 7, "assets", None),
+        ("asset_versions", [], "assets", ()),
+        ("dependencies", None, "dependencies", None),
+        ("dependencies", LONG_NAMES, "dependencies", (Dependency("n" * 300, "v" * 300),)),
+        ("dependencies", ODD_NAMES, "dependencies", (Dependency("a", "1"), Dependency("b"))),
     ],
 )
-def test_a_build_is_read_as_far_as_possible(sent: dict[str, Any], found: dict[str, Any]) -> None:
-    build, is_named = read({**build_body(), **sent}, DETAILS)
+def test_a_build_is_read_as_far_as_possible(name: str, sent: Any, field: str, found: Any) -> None:
+    build, is_named = read({**build_body(), name: sent}, DETAILS)
 
     assert is_named
-    assert build == Build(
-        BUILD,
-        "failed",
-        datetime(2026, 11, 24, 14, 2, 11, tzinfo=timezone.utc),
-        datetime(2026, 11, 24, 14, 2, 47, tzinfo=timezone.utc),
-        "node18",
-        tuple(f"ZN{n:032x}" for n in range(12)),
-        tuple(f"ZN{n:032x}" for n in range(100, 104)),
-        (
-            Dependency("@twilio/runtime-handler", "1.3.0"),
-            Dependency("lodash", "4.17.21"),
-            Dependency("twilio", "4.23.0"),
-        ),
-        RQ,
-    )._replace(**found)
+    assert build == USUAL._replace(**{field: found})
 
 
 def test_a_page_has_builds_next_query_and_the_servers_date() -> None:
@@ -303,10 +241,10 @@ def test_a_page_has_builds_next_query_and_the_servers_date() -> None:
     last, is_last_named = read(page(), PAGE, Date="now")
 
     assert [(build.sid, build.status) for build in listed.builds] == [(OTHER_BUILD, "building")]
-    assert (listed.next_query, listed.date, listed.request_id) == ("Page=1&a=?", AT_2, RQ)
-    assert (listed.service, listed.identity) == (SERVICE, sent_request().identity)
+    of_request = (RQ, SERVICE, sent_request().identity)
+    assert listed[1:] == ("Page=1&a=?", AT_2, *of_request)
+    assert last == BuildPage((), None, last.date, *of_request)
     assert abs((last.date - datetime.now(timezone.utc)).total_seconds()) < 60
-    assert last == BuildPage((), None, last.date, RQ, SERVICE, listed.identity)
     assert (is_named, is_last_named) == (True, False)
 
 
@@ -318,47 +256,36 @@ NO_QUERY = (
 
 
 @pytest.mark.parametrize(
-    ("sent", "why"),
+    ("name", "sent", "why"),
     [
-        ({"builds": None}, NOT_A_PAGE),
-        ({"meta": None}, NOT_A_PAGE),
-        ({"builds": [None]}, NOT_LISTED),
-        ({"builds": [{"sid": 7, "status": "building"}]}, NOT_LISTED),
-        ({"builds": [{"sid": f"{BUILD}0", "status": "building"}]}, NOT_LISTED),
-        ({"builds": [{"sid": BUILD}]}, NOT_LISTED),
-        ({"meta": {}}, NO_QUERY),
-        ({"meta": {"next_page_url": ""}}, NO_QUERY),
-        ({"meta": {"next_page_url": f"/x?{'%a' * 1000}"}}, NO_QUERY),
-        ({"meta": {"next_page_url": 7}}, NO_QUERY),
-        ({"meta": {"next_page_url": ["?a"]}}, NO_QUERY),
-        ({"meta": {"next_page_url": "https://serverless.twilio.com/v1/Services#?a"}}, NO_QUERY),
+        ("builds", None, NOT_A_PAGE),
+        ("meta", None, NOT_A_PAGE),
+        ("builds", [None], NOT_LISTED),
+        ("builds", [{"sid": 7, "status": "building"}], NOT_LISTED),
+        ("builds", [{"sid": f"{BUILD}0", "status": "building"}], NOT_LISTED),
+        ("builds", [{"sid": BUILD}], NOT_LISTED),
+        ("meta", {}, NO_QUERY),
+        ("meta", {"next_page_url": ["?a"]}, NO_QUERY),
+        ("meta", {"next_page_url": f"/x?{'%a' * 1000}"}, NO_QUERY),
+        ("meta", {"next_page_url": "https://serverless.twilio.com/v1/Services#?a"}, NO_QUERY),
     ],
 )
-def test_a_list_that_makes_no_sense_is_no_page(sent: dict[str, Any], why: str) -> None:
-    assert refused({**page(), **sent}, PAGE) == (why,)
+def test_a_list_that_makes_no_sense_is_no_page(name: str, sent: object, why: str) -> None:
+    assert refused({**page(), name: sent}, PAGE) == (why,)
 
 
 @pytest.mark.parametrize(
     ("value", "time"),
     [
-        ("2026-11-28T14:00:00Z", AT_2),
-        ("2026-11-28T14:00:00.5Z", AT_2.replace(microsecond=500_000)),
+        *((value, AT_2) for value in ("2026-11-28T14:00:00", "2026-11-28T14:00Z")),
+        *((f"2026-11-28T16:{rest}", AT_2) for rest in ("30:00+02:30", "00:00+02")),
+        *((value, AT_2) for value in ("2026-11-28T10:30:00-0330", "20261128T140000Z")),
         ("2026-11-28T14:00:00.123456789Z", AT_2.replace(microsecond=123_456)),
         ("2026-11-28T14:00:07,25Z", AT_2.replace(second=7, microsecond=250_000)),
-        ("2026-11-28T14:00Z", AT_2),
-        ("2026-11-28T14:00:00", AT_2),
-        ("2026-11-28T16:30:00+02:30", AT_2),
-        ("2026-11-28T16:00:00+02", AT_2),
-        ("2026-11-28T10:30:00-0330", AT_2),
-        ("20261128T140000Z", AT_2),
         *((value, None) for value in (None, 20991231, "20991231", "2026-11-28", "2026-W52-7")),
-        ("2026-11-28 14:00:00Z", None),
-        ("Sat, 28 Nov 2026 14:00:00 GMT", None),
-        ("2026-11-31T14:00:00Z", None),
-        ("2026-11-28T14:00:00+48:00", None),
-        ("0001-01-01T00:00:00+14:00", None),
-        ("99999-01-01T00:00:00Z", None),
-        ("2026-11-28T14:00:00Z\n", None),
+        *((value, None) for value in ("2026-11-28 14:00:00Z", "2026-11-28T14:00:00Z\n")),
+        *((f"{value}-01T00:00:00Z", None) for value in ("2026-13", "99999-01")),
+        *((f"0001-01-01T00:00:00+{offset}:00", None) for offset in (14, 48)),
     ],
 )
 def test_a_date_is_an_iso_8601_text_with_a_time(value: object, time: datetime | None) -> None:

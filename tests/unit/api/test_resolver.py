@@ -38,17 +38,13 @@ def test_localhost_needs_no_look_up(monkeypatch: pytest.MonkeyPatch, name: str) 
     assert Resolver().addresses(name, socket.AF_INET, 1) == ["127.0.0.1"]
 
 
-@pytest.mark.parametrize("moment", ["while it is waited for", "between two tries"])
-def test_a_late_look_up_is_not_wasted(names: Names, answered: threading.Event, moment: str) -> None:
+def test_a_late_look_up_is_not_wasted(names: Names, answered: threading.Event) -> None:
     resolver = Resolver()
     for _ in range(3):
         with pytest.raises(TimeoutError):
             look_up(resolver, seconds=0.02)
-    if moment == "between two tries":
-        answered.set()
-        until(lambda: look_ups() == 0, "the end of the look-up")
-    else:
-        threading.Timer(0.1, answered.set).start()
+    answered.set()
+    until(lambda: look_ups() == 0, "the end of the look-up")
 
     assert look_up(resolver) == ["127.0.0.1"]
     assert len(names.requested) == 1
@@ -56,56 +52,13 @@ def test_a_late_look_up_is_not_wasted(names: Names, answered: threading.Event, m
     assert len(names.requested) == 2, "an answer is used once"
 
 
-def test_a_failure_without_a_waiter_is_no_ones_answer(names: Names) -> None:
-    resolver, failing = Resolver(), threading.Event()
-
-    def fail(_: str) -> None:
-        failing.wait(20)
-        raise socket.gaierror(socket.EAI_AGAIN, "try again")
-
-    names.before = fail
-    with pytest.raises(TimeoutError):
-        look_up(resolver, seconds=0.02)
-    failing.set()
-    until(lambda: look_ups() == 0, "the end of the look-up")
-    names.before = lambda _: None
-
-    assert look_up(resolver) == ["127.0.0.1"]
-
-
-def test_ten_connections_share_one_look_up(
-    names: Names, answered: threading.Event, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    resolver = Resolver()
-    found: list[list[str]] = []
-    waiting: list[threading.Thread] = []
-    join = threading.Thread.join
-
-    def wait(look_up: threading.Thread, seconds: float) -> None:
-        waiting.append(look_up)
-        join(look_up, seconds)
-
-    monkeypatch.setattr(_LookUp, "join", wait)
-    threads = [threading.Thread(target=lambda: found.append(look_up(resolver))) for _ in range(10)]
-    for thread in threads:
-        thread.start()
-    until(lambda: len(waiting) == 10, "ten that wait for it")
-    answered.set()
-    for thread in threads:
-        thread.join(10)
-
-    assert found == [["127.0.0.1"]] * 10
-    assert len(names.requested) == 1
-
-
-def test_a_thread_that_cannot_be_started_is_a_system_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_thread_that_cannot_be_started_is_a_system_error(environ: pytest.MonkeyPatch) -> None:
     def start(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", start)
-        with pytest.raises(BlockingIOError):
-            look_up(Resolver())
+    environ.setattr(_LookUp, "start", start)
+    with pytest.raises(BlockingIOError):
+        look_up(Resolver())
 
 
 def test_the_next_try_begins_with_the_noted_address() -> None:

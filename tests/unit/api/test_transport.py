@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import gc
 import gzip
-import select
 import threading
 import tracemalloc
-import warnings
 import zlib
 from contextlib import suppress
-from typing import Any
 
 import pytest
 
 from tests.support.authority import Authority
 from tests.support.fasttime import fetcher
+from tests.support.moments import until
 from tests.support.sockets import (
     Connection,
     Handler,
@@ -27,10 +24,8 @@ from tests.support.sockets import (
     good,
     http,
     resetting,
-    socks5,
 )
-from tests.unit.api.fetching import MIB, STATUS, body, refused_by
-from twbuild.api.connector import Connector
+from tests.unit.api.fetching import MIB, STATUS, anonymous, body, refused_by
 from twbuild.api.fetcher import Fetcher
 from twbuild.api.models import BuildStatus, Status
 from twbuild.errors import TransientError
@@ -77,15 +72,13 @@ def status_of(client: Fetcher) -> Status:
         (encoded("br", body()), UNWANTED),
         (BOMB, LARGE),
         (endless(http(length=1 << 40), SPACES), LARGE),
-        (endless(http(b"", "503 Busy", length=1 << 40), SPACES), "HTTP 503"),
         (endless(http(b"", "302 Found", "Location: /x", length=1 << 40), SPACES), "HTTP 302"),
         (endless(http(b"", "200 OK", CHUNKS), chunked(b" " * 4096, end=b"")), LARGE),
+        (endless(IN_CHUNKS + b"-1\r\n", SPACES), CUT),
+        (endless(IN_CHUNKS + b"f" * 400 + b"\r\n", SPACES), CUT),
         (closing(TWO_LENGTHS), "the answer has headers that contradict each other"),
-        (
-            closing(http(body(), "200 OK", f"X: {'y' * 100_000}")),
-            "the answer has a head of over 64 KiB",
-        ),
-        (closing(http(body(), "200 OK", *["X: y"] * 101)), "the answer has over 100 header lines"),
+        (closing(http(b"", "200 OK", "X: ".ljust(99_999, "y"))), "the answer has a head of over"),
+        (closing(http(b"", "200 OK", *["X: y"] * 101)), "the answer has over 100 header lines"),
     ],
 )
 def test_what_is_not_whole_is_no_answer(handler: Handler, reason: str) -> None:
@@ -129,12 +122,12 @@ def test_a_good_answer_is_read_whatever_surrounds_it(answer: Handler) -> None:
 def test_a_kept_connection_that_ended_is_opened_again(
     authority: Authority, is_secure: bool, http_status: int, ends: str
 ) -> None:
-    """A kept connection that was ended in between is opened again without a word."""
+    """Its first answer is no other request's."""
     first = good() if http_status == 200 else http(b"", "503 Service Unavailable")
 
     def handle(connection: Connection) -> None:
         connection.request()
-        connection.send(first if connection.number == 1 else good("completed"))
+        connection.send(first if connection.number == 1 else anonymous("completed"))
         if ends == "reset":
             connection.request()  # so that the client cannot see it coming
             connection.reset()
@@ -143,25 +136,11 @@ def test_a_kept_connection_that_ended_is_opened_again(
         client = fetcher(server.url)
         with suppress(TransientError):  # of the 503
             client.fetch(STATUS)
+        if ends == "closed":
+            until(lambda: server.open_now == 0, "the end of the connection")
 
         assert status_of(client) is Status.COMPLETED
         assert server.accepted == 2
-
-
-def test_twilios_habits_are_no_problem() -> None:
-    """Twilio's habits of closing and of saying things twice are no problem."""
-    habits = (
-        "Connection: close",
-        "Content-Type: application/json; charset=utf-8; charset=utf-8",
-        "Twilio-Request-Id: RQ1",
-        "Twilio-Request-Id: RQ1",
-    )
-    with Server(answering(good("building", *habits), close=True)) as server:
-        client = fetcher(server.url)
-        answers = [client.fetch(STATUS) for _ in range(5)]
-
-        assert {answer.request_id for answer in answers} == {"RQ1"}
-        assert (server.accepted, len(server.requests)) == (5, 5)
 
 
 EARLY = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
@@ -191,8 +170,8 @@ def test_interim_answers_are_passed_over(interim: bytes, seconds: float) -> None
 
 
 @pytest.mark.parametrize("behind", [good("completed"), b"\r\n", EARLY])
-@pytest.mark.parametrize("late", [False, True], ids=["at once", "later"])
-def test_a_connection_with_anything_behind_is_not_used_again(behind: bytes, late: bool) -> None:
+@pytest.mark.parametrize("seconds", [0, 0.05])
+def test_a_connection_with_anything_behind_is_not_used_again(behind: bytes, seconds: float) -> None:
     """It would be taken for the answer to a later request."""
     sent = threading.Event()
 
@@ -200,9 +179,9 @@ def test_a_connection_with_anything_behind_is_not_used_again(behind: bytes, late
         connection.request()
         if connection.number > 1:
             connection.send(good())
-        elif late:
+        elif seconds:
             connection.send(good())
-            connection.pause(0.05)
+            connection.pause(seconds)
             connection.send(behind)
         else:
             connection.send(good() + behind)
@@ -239,18 +218,6 @@ def test_a_connection_in_doubt_is_not_used_again(answer: bytes) -> None:
         assert (server.accepted, len(server.requests)) == (2, 2)
 
 
-@pytest.mark.parametrize("size", [b"-1", b"+5", b"0x5", b"5_0", b"", b"g", b"f" * 400])
-def test_a_bad_chunk_size_is_refused_and_reading_stops(size: bytes) -> None:
-    head = http(b"", "200 OK", "Transfer-Encoding: chunked") + size + b"\r\n"
-    tracemalloc.start()
-    try:
-        with Server(endless(head, b" " * (1 << 16))) as server:
-            assert type(refused_by(server.url)) is TransientError
-        assert tracemalloc.get_traced_memory()[1] < 10 * MIB
-    finally:
-        tracemalloc.stop()
-
-
 def test_no_cookie_is_kept() -> None:
     setting = [f"Set-Cookie: c{n}={'x' * 400}; Path=/" for n in range(50)]
     with Server(answering(good("building", *setting))) as server:
@@ -259,62 +226,3 @@ def test_no_cookie_is_kept() -> None:
             client.fetch(STATUS)
 
         assert not any(b"cookie" in head.lower() for head in server.requests)
-
-
-def test_a_request_to_this_machine_is_sent_past_every_proxy(environ: pytest.MonkeyPatch) -> None:
-    with Server(answering(good("completed"))) as server:
-        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
-            environ.setenv(name, "http://127.0.0.1:9")
-
-        assert fetcher(server.url).fetch(STATUS)
-
-
-@pytest.mark.usefixtures("trusted")
-def test_one_tls_connection_serves_many_questions(authority: Authority) -> None:
-    with Server(answering(good()), authority.context("127.0.0.1")) as server:
-        fetch = fetcher(server.url).fetch
-        for _ in range(5):
-            fetch(STATUS)
-
-        assert (server.accepted, len(server.requests)) == (1, 5)
-
-
-@pytest.mark.usefixtures("trusted")
-def test_a_connection_reset_before_its_handshake_is_closed(environ: pytest.MonkeyPatch) -> None:
-    real = Connector.connect
-
-    def connect(*given: Any) -> Any:
-        made = real(*given)
-        select.select([made], [], [], 10)  # until the reset has come
-        return made
-
-    environ.setattr(Connector, "connect", connect)
-    with Server(lambda connection: connection.reset()) as server, pytest.raises(TransientError):
-        fetcher(f"https://{server.netloc}").fetch(STATUS)
-
-    with warnings.catch_warnings(record=True) as left_open:
-        warnings.simplefilter("always")
-        gc.collect()
-    assert left_open == []
-
-
-@pytest.mark.parametrize(
-    ("scheme", "requested"),
-    [("socks5h", b"api.example.test:443"), ("socks5", b"\x7f\0\0\1:443")],
-)
-@pytest.mark.usefixtures("trusted", "names")
-def test_a_socks_proxy_leads_to_the_api(
-    environ: pytest.MonkeyPatch, authority: Authority, scheme: str, requested: bytes
-) -> None:
-    """A name is resolved by the proxy or here, as the scheme says."""
-    with (
-        Server(answering(good()), authority.context("api.example.test")) as api,
-        Server(socks5(("127.0.0.1", api.port))) as proxy,
-    ):
-        environ.setenv("ALL_PROXY", f"{scheme}://{proxy.netloc}")
-        fetch = fetcher("https://api.example.test").fetch
-        for _ in range(3):
-            fetch(STATUS)
-
-        assert proxy.requests == [requested]
-        assert (proxy.accepted, len(api.requests)) == (1, 3)

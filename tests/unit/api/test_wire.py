@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import random
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 
 import pytest
 
 from tests.support.authority import Authority
 from tests.support.fasttime import fetcher
-from tests.support.sockets import Connection, Server, answering, good, proxying, recording
-from tests.unit.api.fetching import STATUS
+from tests.support.sockets import Server, answering, good, proxying, recording
+from tests.unit.api.fetching import STATUS, in_thread
 from twbuild.api import network
 from twbuild.api.fetcher import Fetcher
 from twbuild.api.resolver import Resolver
-from twbuild.errors import FetchError
 
 CANCELLED = 60
 # What a request has and a handshake or a CONNECT has not.
@@ -27,7 +24,7 @@ CLEAR = (b"GET /", b"/Builds/", b"Accept", b"\r\nAuthorization", b"Cache-Control
 
 @pytest.fixture(autouse=True)
 def switching_often() -> Iterator[None]:
-    """Threads that take turns so often that every step of one may fall into another's."""
+    """Threads take turns so often that every step of one may fall into another's."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     yield
@@ -72,42 +69,11 @@ def test_nothing_of_a_cancelled_request_goes_in_the_clear(
 
 def cancel_after(seconds: float, client: Fetcher) -> None:
     """Cancel a request that long after its thread was started."""
-    thread = threading.Thread(target=swallow, args=(client,))
     end = time.perf_counter() + seconds
-    thread.start()
+    thread = in_thread(client)
     while time.perf_counter() < end:
         pass  # a sleep would be too coarse, and leave the other thread undisturbed
     client.cancel()
     thread.join(20)
     assert not thread.is_alive()
     client._session.drop()
-
-
-def swallow(client: Fetcher) -> None:
-    with suppress(FetchError):
-        client.fetch(STATUS)
-
-
-def test_a_connection_after_the_cancel_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connection that comes after the cancel is closed and nothing is sent."""
-    resolved, closed = threading.Event(), threading.Event()
-
-    def resolve(*_: object) -> list[str]:
-        resolved.wait(10)
-        return ["127.0.0.1"]
-
-    def handle(connection: Connection) -> None:
-        connection.socket.settimeout(10)
-        if connection.socket.recv(1) == b"":
-            closed.set()
-
-    monkeypatch.setattr(Resolver, "addresses", resolve)
-    with Server(handle) as server:
-        client = fetcher(server.url)
-        thread = threading.Thread(target=swallow, args=(client,))
-        thread.start()
-        client.cancel()
-        resolved.set()
-
-        assert closed.wait(5)
-        thread.join(5)
