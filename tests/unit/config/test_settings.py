@@ -16,10 +16,23 @@ from twbuild.config import settings
 from twbuild.errors import CredentialsError, UsageError
 
 ENVIRON = {"TWILIO_API_KEY": KEY, "TWILIO_API_SECRET": SECRET}
+TOKENS = {"TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": TOKEN}
 KNOWN = "Known regions: us1, us2, ie1, de1, au1, jp1, jp2, sg1, br1."
 USE = "Use lowercase letters, digits and hyphens."
 NEEDS_EDGE = "For another one, set TWILIO_EDGE to its edge."
 SEPARATELY = "Set region ie1 and edge dublin separately."
+# Source: https://www.twilio.com/docs/global-infrastructure/understanding-twilio-regions
+EDGES = {
+    "us1": "ashburn",
+    "us2": "umatilla",
+    "ie1": "dublin",
+    "de1": "frankfurt",
+    "au1": "sydney",
+    "jp1": "tokyo",
+    "jp2": "osaka",
+    "sg1": "singapore",
+    "br1": "sao-paulo",
+}
 
 
 def loaded(**more: str) -> settings.Settings:
@@ -43,126 +56,106 @@ def profile_in(folder: Path, entry: Mapping[str, object], edge: object = None) -
     return {"TWILIO_CONFIG_DIR": str(folder)}
 
 
-class TestRegionAndEdge:
-    @pytest.mark.parametrize(
-        ("region", "edge", "host"),
-        [
-            ("", "", "serverless.twilio.com"),
-            (" ", "\t\n", "serverless.twilio.com"),
-            ("", "sydney", "serverless.sydney.us1.twilio.com"),
-            ("us1", "", "serverless.ashburn.us1.twilio.com"),
-            ("us2", "", "serverless.umatilla.us2.twilio.com"),
-            ("ie1", "", "serverless.dublin.ie1.twilio.com"),
-            ("de1", "", "serverless.frankfurt.de1.twilio.com"),
-            ("au1", "", "serverless.sydney.au1.twilio.com"),
-            ("jp1", "", "serverless.tokyo.jp1.twilio.com"),
-            ("jp2", "", "serverless.osaka.jp2.twilio.com"),
-            ("sg1", "", "serverless.singapore.sg1.twilio.com"),
-            ("br1", "", "serverless.sao-paulo.br1.twilio.com"),
-            ("xx9", "nowhere", "serverless.nowhere.xx9.twilio.com"),
-            (" ie1\n", "dublin ", "serverless.dublin.ie1.twilio.com"),
-            ("a" * 32, "b", f"serverless.b.{'a' * 32}.twilio.com"),
-        ],
-    )
-    def test_choose_the_host(self, region: str, edge: str, host: str) -> None:
-        found = loaded(TWILIO_REGION=region, TWILIO_EDGE=edge)
+@pytest.mark.parametrize(
+    ("region", "edge", "host"),
+    [
+        *((region, "", f"{edge}.{region}") for region, edge in EDGES.items()),
+        ("", "sydney", "sydney.us1"),
+        ("xx9", "nowhere", "nowhere.xx9"),
+        (" ie1\n", "dublin ", "dublin.ie1"),
+        ("a" * 32, "b", f"b.{'a' * 32}"),
+    ],
+)
+def test_region_and_edge_choose_the_host(region: str, edge: str, host: str) -> None:
+    found = loaded(TWILIO_REGION=region, TWILIO_EDGE=edge)
 
-        assert found.base_url == f"https://{host}"
-        assert found.region == (region.strip() or "us1")
-        assert (found.is_regional, found.is_custom) == (host != "serverless.twilio.com", False)
+    assert found[1:] == (f"https://serverless.{host}.twilio.com", host.split(".")[1], False, True)
 
-    @pytest.mark.parametrize("name", ["TWILIO_REGION", "TWILIO_EDGE"])
-    @pytest.mark.parametrize(
-        "value",
-        [
-            *("evil.example#", "evil.example/", "evil.example?", "x@evil.example", "evil\\"),
-            *("a.b", ".", "a:1", "a b", "a\nb", "a%2e", "-a", "a-", "-", "a_b", "US1"),
-            *("zürich", "а", "١", "a\u200b", "a" * 33, "##[x]", "\x1b[2J", '"us1"'),
-        ],
-    )
-    def test_anything_but_a_lowercase_label_is_refused(self, name: str, value: str) -> None:
-        reported = refusal({"TWILIO_REGION": "us1", name: value})
 
-        assert reported.startswith(f"{name} is not valid: ")
-        assert reported.partition("\n")[2] == (USE if name == "TWILIO_EDGE" else f"{USE}\n{KNOWN}")
-        assert reported.replace("\n", "").isprintable()
-        assert "##" not in reported
+@pytest.mark.parametrize("name", ["TWILIO_REGION", "TWILIO_EDGE"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("evil.example#", "evil.example/", "evil.example?", "x@evil.example", "evil\\"),
+        *("a.b", ".", "a:1", "a b", "a\nb", "a%2e", "-a", "a-", "-", "a_b", "US1"),
+        *("zürich", "а", "١", "a\u200b", "a" * 33, "##[x]", "\x1b[2J", '"us1"'),
+    ],
+)
+def test_anything_but_a_lowercase_label_is_refused(name: str, value: str) -> None:
+    reported = refusal({"TWILIO_REGION": "us1", name: value})
 
-    @pytest.mark.parametrize(
-        ("region", "wanted"),
-        [
-            ("dublin", "TWILIO_REGION is not a region: dublin is an edge\nSet it to ie1."),
-            (" DUBLIN\n", "TWILIO_REGION is not a region: DUBLIN is an edge\nSet it to ie1."),
-            ("dublin.ie1", f"TWILIO_REGION is not valid: 'dublin.ie1'\n{SEPARATELY}"),
-            (
-                "xx9",
-                f"region xx9 (from TWILIO_REGION) is not known to twbuild\n{KNOWN}\n{NEEDS_EDGE}",
-            ),
-        ],
-    )
-    def test_what_is_meant_by_another_text_is_suggested(self, region: str, wanted: str) -> None:
-        assert refusal({"TWILIO_REGION": region}) == wanted
-        in_place = (
-            "TWILIO_EDGE is not an edge: ie1 is a region\nSet the region to ie1 in its place."
-        )
-        assert refusal({"TWILIO_EDGE": "ie1"}) == in_place
+    assert reported.startswith(f"{name} is not valid: ")
+    assert reported.partition("\n")[2] == (USE if name == "TWILIO_EDGE" else f"{USE}\n{KNOWN}")
+    assert reported.replace("\n", "").isprintable()
+    assert "##" not in reported
 
-    @pytest.mark.parametrize("name", ["TWILIO_REGION", "TWILIO_EDGE"])
-    @pytest.mark.parametrize("form", [" {}\n", "{}.us1"])
-    @pytest.mark.parametrize("token", [TOKEN, "0123456789abcdef" * 2, "8letters"])
-    def test_a_secret_in_their_place_is_not_shown(self, name: str, form: str, token: str) -> None:
-        environ = {"TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": token}
-        with pytest.raises(UsageError) as raised:
-            settings.load_settings({**environ, name: form.format(token)}, None)
 
-        assert token not in " ".join([raised.value.message, *raised.value.hints])
-        assert name in raised.value.message
+@pytest.mark.parametrize(
+    ("name", "value", "wanted"),
+    [
+        ("REGION", "dublin", "is not a region: dublin is an edge\nSet it to ie1."),
+        ("REGION", " DUBLIN\n", "is not a region: DUBLIN is an edge\nSet it to ie1."),
+        ("REGION", "dublin.ie1", f"is not valid: 'dublin.ie1'\n{SEPARATELY}"),
+        ("EDGE", "ie1", "is not an edge: ie1 is a region\nSet the region to ie1 in its place."),
+    ],
+)
+def test_what_is_meant_by_another_text_is_suggested(name: str, value: str, wanted: str) -> None:
+    assert refusal({f"TWILIO_{name}": value}) == f"TWILIO_{name} {wanted}"
 
-    @pytest.mark.parametrize(
-        ("variable", "entry", "edge", "host"),
-        [
-            ("", {"region": "ie1"}, None, "dublin.ie1"),
-            ("", {"region": "ie1", "edge": "own"}, "top", "own.ie1"),
-            ("variable", {"region": "ie1", "edge": "own"}, "top", "variable.ie1"),
-            (" ", {"region": " ", "edge": None}, "top", "top.us1"),
-            ("variable", {}, "top", "variable.us1"),
-        ],
-    )
-    def test_of_a_profile(
-        self, tmp_path: Path, variable: str, entry: dict[str, object], edge: object, host: str
-    ) -> None:
-        """Its region is its own, its edge is the variable's, its own, or the file's."""
-        more = {"TWILIO_REGION": "au1", "TWILIO_EDGE": variable}
-        environ = {**ENVIRON, **profile_in(tmp_path, entry, edge), **more}
 
-        url = settings.load_settings(environ, "dev").base_url
-        assert url == f"https://serverless.{host}.twilio.com"
+def test_an_unknown_region_needs_an_edge() -> None:
+    why = "region xx9 (from TWILIO_REGION) is not known to twbuild"
+    assert refusal({"TWILIO_REGION": "xx9"}) == f"{why}\n{KNOWN}\n{NEEDS_EDGE}"
 
-    def test_a_profiles_go_with_no_other_credentials(self, tmp_path: Path) -> None:
-        found = loaded(**profile_in(tmp_path, {"region": "ie1", "edge": "own"}, "top"))
 
-        assert found.base_url == "https://serverless.twilio.com"
+@pytest.mark.parametrize("name", ["TWILIO_REGION", "TWILIO_EDGE"])
+@pytest.mark.parametrize("form", [" {}\n", "{}.us1"])
+@pytest.mark.parametrize("token", [TOKEN, "8letters"])
+def test_a_secret_in_their_place_is_not_shown(name: str, form: str, token: str) -> None:
+    environ = {**TOKENS, "TWILIO_AUTH_TOKEN": token, name: form.format(token)}
+    with pytest.raises(UsageError, match=f"^{name} ") as raised:
+        settings.load_settings(environ, None)
 
-    @pytest.mark.parametrize(
-        ("entry", "edge", "wanted"),
-        [
-            (
-                {"region": "dublin.ie1"},
-                None,
-                "the region of profile dev in {} is not valid: 'dublin.ie1'\nSet",
-            ),
-            ({"region": ["ie1"]}, None, "the region of profile dev in {} is not valid: "),
-            ({"region": True}, None, "the region of profile dev in {} is not valid: 'True'\nUse"),
-            ({"edge": 5}, "top", "the edge of profile dev in {} is not valid: '5'\nUse lowercase"),
-            ({}, "a.b", "the edge in {} is not valid: 'a.b'\nUse lowercase"),
-        ],
-    )
-    def test_a_bad_one_of_a_profile_names_profile_and_file(
-        self, tmp_path: Path, entry: dict[str, object], edge: object, wanted: str
-    ) -> None:
-        environ = profile_in(tmp_path, entry, edge)
+    assert token not in " ".join([raised.value.message, *raised.value.hints])
 
-        assert refusal(environ, "dev").startswith(wanted.format(tmp_path / "config.json"))
+
+@pytest.mark.parametrize(
+    ("variable", "entry", "edge", "host"),
+    [
+        ("", {"region": "ie1"}, None, "dublin.ie1"),
+        ("", {"region": "ie1", "edge": "own"}, "top", "own.ie1"),
+        ("variable", {"region": "ie1", "edge": "own"}, "top", "variable.ie1"),
+        (" ", {"region": " ", "edge": None}, "top", "top.us1"),
+        ("variable", {}, "top", "variable.us1"),
+    ],
+)
+def test_a_profile_has_its_own_region_and_the_nearest_edge(
+    tmp_path: Path, variable: str, entry: dict[str, object], edge: object, host: str
+) -> None:
+    """That of the variable, its own, or the file's."""
+    more = {"TWILIO_REGION": "au1", "TWILIO_EDGE": variable}
+    environ = {**ENVIRON, **profile_in(tmp_path, entry, edge), **more}
+
+    url = settings.load_settings(environ, "dev").base_url
+    assert url == f"https://serverless.{host}.twilio.com"
+
+
+@pytest.mark.parametrize(
+    ("entry", "edge", "wanted"),
+    [
+        ({"region": "dublin.ie1"}, None, "the region of profile dev in {}: 'dublin.ie1'\nSet"),
+        ({"region": ["ie1"]}, None, "the region of profile dev in {}: "),
+        ({"region": True}, None, "the region of profile dev in {}: 'True'\nUse"),
+        ({"edge": 5}, "top", "the edge of profile dev in {}: '5'\nUse lowercase"),
+        ({}, "a.b", "the edge in {}: 'a.b'\nUse lowercase"),
+    ],
+)
+def test_a_bad_one_of_a_profile_names_profile_and_file(
+    tmp_path: Path, entry: dict[str, object], edge: object, wanted: str
+) -> None:
+    place = f"{tmp_path / 'config.json'} is not valid"
+
+    assert refusal(profile_in(tmp_path, entry, edge), "dev").startswith(wanted.format(place))
 
 
 @pytest.mark.parametrize("url", ["HTTP://[x", "http://127.0.0.1:1"])
@@ -175,8 +168,11 @@ def test_an_address_in_twilios_place_stays_as_it_is_set(url: str) -> None:
     assert settings.api_name({"TWBUILD_API_URL": url}) == "the API"
 
 
-def test_an_empty_address_counts_as_unset() -> None:
-    assert loaded(TWBUILD_API_URL="")[1:] == ("https://serverless.twilio.com", "us1", False, False)
+def test_empty_settings_and_an_unused_profile_count_for_nothing(tmp_path: Path) -> None:
+    more = {"TWBUILD_API_URL": "", "TWILIO_REGION": " ", "TWILIO_EDGE": "\t\n"}
+    found = loaded(**profile_in(tmp_path, {"region": "ie1", "edge": "own"}, "top"), **more)
+
+    assert found[1:] == ("https://serverless.twilio.com", "us1", False, False)
     assert settings.api_name({"TWBUILD_API_URL": ""}) == "Twilio"
 
 
