@@ -90,7 +90,7 @@ def test_silent_connections_neither_fill_the_sandbox_nor_keep_command_out(
 PRINT = "import json, os, sys; print(json.dumps([os.environ['TWILIO_CONFIG_DIR'], *sys.argv]))"
 
 
-def test_what_stands_after_command_is_commands_and_no_folder_is_left(base: Env) -> None:
+def test_what_stands_after_command_is_commands_and_leaves_no_folder(base: Env) -> None:
     words = [sys.executable, "-c", PRINT, "-v", "--outcome", "failed", "-h", "--", "a b"]
     folder, *arguments = json.loads(run("sandbox", *words, env=base).stdout)
 

@@ -253,7 +253,7 @@ def test_details_give_way_where_a_poll_needs_the_place() -> None:
     assert details == [BUILD]
 
 
-def test_details_that_find_no_place_are_given_up_after_5_seconds() -> None:
+def test_details_without_a_place_are_given_up_after_5_seconds() -> None:
     def handle(connection: Connection) -> None:
         sid, _ = requested(connection)
         if sid == BUILD:
