@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import signal
-import time
 from base64 import b64encode
 from collections.abc import Mapping
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from tests.support import secrets
 from tests.support.authority import Authority
-from tests.support.command import ACCOUNT, STATUS, TOKEN, WAIT
-from tests.support.moments import until
-from tests.support.run import Ended, Env, finish, run, start
+from tests.support.command import ACCOUNT, STATUS, TOKEN
+from tests.support.run import Ended, Env, run
 from tests.support.secrets import PROXY_PASSWORD
 from tests.support.sockets import (
-    Connection,
     Server,
     answering,
     good,
@@ -105,28 +100,3 @@ def test_localhost_is_this_machine_whatever_the_hosts_file_says(base: Env) -> No
         env = environ(base, f"http://LocalHost:{server.port}")
 
         assert run(*STATUS, env=env, first=NO_LOOK_UP).code == 0
-
-
-def test_a_connection_reset_during_a_stop_is_one_problem(base: Env) -> None:
-    """Missed beats are skipped, not made up."""
-
-    def handle(connection: Connection) -> None:
-        while True:
-            connection.request()
-            count = len(connection.server.requests)
-            connection.send(good("completed" if count > 5 else "building"))
-            if count == 2:
-                process.send_signal(signal.SIGSTOP)
-                connection.reset()
-                return
-
-    with Server(handle) as server:
-        process = start(*WAIT, "-qv", env=environ(base, server.url))
-        until(lambda: len(server.requests) >= 2, "polls")
-        time.sleep(2)
-        process.send_signal(signal.SIGCONT)
-        ended = finish(process)
-
-    assert (ended.code, ended.stdout) == (0, "completed\n")
-    assert min(late - early for early, late in pairwise(server.times[2:])) > 0.1
-    assert ended.stderr.count("GET") - ended.stderr.count("  200  ") <= 1

@@ -168,12 +168,11 @@ def test_pre_commit_stops_a_push_as_the_hook_promises(
     ):
         newest(twilio, answer)
         shown["repos"][0] |= {**source, "hooks": [{"id": hook, "args": [SERVICE]}]}
-        repository.write(".pre-commit-config.yaml", yaml.safe_dump(shown))
+        (repository.folder / ".pre-commit-config.yaml").write_text(yaml.safe_dump(shown))
         repository.commit()
         words = [sys.executable, "-m", "pre_commit", "install"]
         subprocess.run(words, cwd=repository.folder, env=repository.env, check=True)
-        words = ["git", "push"]
-        ended = run_words(words, env=repository.env, cwd=repository.folder, timeout=500)
+        ended = repository.push()
 
         reported = ended.stdout + ended.stderr
         assert repository.pushed() == pushes == (ended.code == 0), reported

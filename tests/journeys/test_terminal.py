@@ -248,8 +248,9 @@ def test_sixty_builds_never_outgrow_the_window(twilio: Twilio) -> None:
         time.sleep(4)  # more frames than the kernel keeps for a terminal
         twilio.says("completed", build=sids[50:])
         assert terminal.end() == 0
-        assert terminal.everything[:51] == [*map(str, range(1, 51)), twilio.notice]
-        *reported, summary = terminal.everything[51:]
+        everything = [*terminal.screen.gone, *terminal.lines]
+        assert everything[:51] == [*map(str, range(1, 51)), twilio.notice]
+        *reported, summary = everything[51:]
         assert summary.startswith("60 builds: 60 completed (waited ")
         assert [line[: 13 + 34] for line in reported] == [f"✓ completed  {sid}" for sid in given]
         assert not terminal.cursor_hidden

@@ -11,15 +11,12 @@ from pathlib import Path
 from tests.support.readme import ROOT
 from tests.support.run import Ended, run_words
 
-AUTHOR = {
-    f"GIT_{who}_{what}": value
-    for who in ("AUTHOR", "COMMITTER")
-    for what, value in {"NAME": "A", "EMAIL": "a@example.test"}.items()
-}
 SETTINGS = {
     "GIT_CONFIG_GLOBAL": "/dev/null",
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_TERMINAL_PROMPT": "0",
+    **dict.fromkeys(("GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"), "A"),
+    **dict.fromkeys(("GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"), "a@example.test"),
 }
 
 
@@ -43,58 +40,41 @@ class Repository:
     def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
         self.folder = folder
         self.remote = folder.with_name(f"{folder.name}.git")
-        self.env = {**env, **AUTHOR, **SETTINGS}
+        self.env = {**env, **SETTINGS}
         folder.mkdir()
         self.git("init", "--quiet", "--bare", "-b", "main", str(self.remote))
         self.git("init", "--quiet", "-b", "main")
         self.git("remote", "add", "origin", str(self.remote))
-        self.write("functions/hello.js", "// hello\n")
+        (folder / "functions").mkdir()
+        (folder / "functions" / "hello.js").write_text("// hello\n")
         self.commit()
         self.git("config", "push.default", "current")
 
     def git(self, *words: str, cwd: Path | None = None) -> str:
         """Run git; raises where it fails."""
-        done = subprocess.run(
-            ["git", *words],
-            cwd=cwd or self.folder,
-            env=self.env,
-            check=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            text=True,
-            timeout=60,
-        )
-        return done.stdout
+        words = ("git", *words)
+        return subprocess.check_output(words, cwd=cwd or self.folder, env=self.env, text=True)
 
-    def write(self, name: str, content: str) -> Path:
-        """Write a file of the work tree."""
-        path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content)
-        return path
-
-    def commit(self, cwd: Path | None = None) -> None:
+    def commit(self) -> None:
         """Commit all that is there."""
-        self.git("add", "--all", cwd=cwd)
-        self.git("commit", "--quiet", "--allow-empty", "-m", "More", cwd=cwd)
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "-m", "More")
 
-    def hook(self, script: str, git_dir: Path | None = None) -> None:
+    def hook(self, script: str) -> None:
         """Install a pre-push hook."""
-        path = (git_dir or self.folder / ".git") / "hooks" / "pre-push"
+        path = self.folder / ".git" / "hooks" / "pre-push"
         path.parent.mkdir(exist_ok=True)
         path.write_text(script)
         path.chmod(0o755)
 
-    def push(self, cwd: Path | None = None, **env: str) -> Ended:
+    def push(self, **env: str) -> Ended:
         """Push as a person does."""
-        return run_words(
-            ["git", "push", "origin", "HEAD"], env={**self.env, **env}, cwd=cwd or self.folder
-        )
+        words = ["git", "push", "origin", "HEAD"]
+        return run_words(words, env={**self.env, **env}, cwd=self.folder, timeout=500)
 
-    def pushed(self, branch: str = "main") -> bool:
-        """Whether the other side has it now."""
-        return branch in self.git("for-each-ref", "--format=%(refname:short)", cwd=self.remote)
+    def pushed(self) -> bool:
+        """Whether the other side has the branch now."""
+        return "main" in self.git("for-each-ref", "--format=%(refname:short)", cwd=self.remote)
 
 
 def copy_committed(folder: Path) -> Repository:

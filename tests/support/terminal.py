@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 HIDE_CURSOR = b"\x1b[?25l"
-SHOW_CURSOR = b"\x1b[?25h"
 
 
 class _Screen(pyte.Screen):
@@ -85,11 +84,6 @@ class Terminal:
     def text(self) -> str:
         """The screen as one text."""
         return "\n".join(self.lines)
-
-    @property
-    def everything(self) -> list[str]:
-        """All lines since the start, those that have scrolled away too."""
-        return [*self.screen.gone, *self.lines]
 
     @property
     def row(self) -> str:
