@@ -8,18 +8,15 @@ unique, and the server notes which build it was given for, and which ones were f
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
-from collections import deque
 from typing import NamedTuple
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from tests.support.fasttime import fetcher
-from tests.support.sockets import Connection, Gone, Server, chunked, http
+from tests.support.fasttime import close_fetchers, fetcher
+from tests.support.sockets import Connection, Server, chunked, http
 from twbuild.api.models import BuildStatus, Request, Resource
 from twbuild.errors import FetchError, TransientError
 
@@ -39,6 +36,7 @@ class Habit(NamedTuple):
     header: str | None = None
     named: str = "sid"
     extra: str = "none"
+    extra_named: str = "sid"
     status: int = 200
 
 
@@ -50,59 +48,54 @@ HABITS = st.builds(
     header=st.sampled_from([None, None, *CONNECTION]),
     named=st.sampled_from(["sid", "url", "escaped", "nothing", "nothing"]),
     extra=st.sampled_from([*["none"] * 3, *BEHIND, "in the next one's place"]),
+    extra_named=st.sampled_from(["sid", "nothing"]),
     status=st.sampled_from([200, 200, 200, 200, 404, 401, 503]),
 )
 
 
-class Awkward:
-    """The server; `given` says for which build each answer was.
+class Awkward(Server):
+    """Answers one request with `habit`, and others without any.
 
-    `nameless` are those for no request that do not say what they answer.
+    `given` says for which build each answer was; `nameless` are those for no request that do not
+    say what they answer.
     """
 
     def __init__(self) -> None:
-        self.habits: deque[Habit] = deque()
+        self.habit = Habit()
         self.nameless: set[str] = set()
         self.given: dict[str, str] = {}
-        self._numbers = itertools.count(1)
+        super().__init__(self._follow)
 
-    def handle(self, connection: Connection) -> None:
-        late, in_place = b"", b""
+    def _follow(self, connection: Connection) -> None:
+        late = b""
         while True:
             sid = connection.request().split(b"/Builds/")[1].split(b"/")[0].decode()
-            if in_place:
-                connection.send(in_place)
-                in_place = b""
-                continue
-            habit = self.habits.popleft() if self.habits else Habit()
-            answer, extra = self._answer(sid, habit), self._extra(sid, habit)
-            connection.send(late + INTERIM * habit.interim)
-            connection.pause(habit.pause)
+            habit, self.habit = self.habit, Habit()
+            answer, extra = self._answered(sid, habit), self._extra(sid, habit)
             size = {"at once": len(extra), "half at once": 25}.get(habit.extra, 0)
-            connection.send(answer + extra[:size])
-            is_late = habit.extra in ("half at once", "before the next")
-            late = extra[size:] if is_late else b""
-            in_place = extra if "place" in habit.extra else b""
+            connection.play([late, INTERIM * habit.interim, habit.pause, answer + extra[:size]])
+            late = extra[size:] if habit.extra in ("half at once", "before the next") else b""
             if habit.extra == "soon":
-                connection.pause(0.002)
-                connection.send(extra)
+                connection.play([0.002, extra])
             if habit.framing == "end of connection":
-                raise Gone
-            if habit.extra == "with the next":
+                return
+            if habit.extra in ("with the next", "in the next one's place"):
                 connection.request()
                 connection.send(extra)
 
     def _extra(self, sid: str, habit: Habit) -> bytes:
         """An answer to no request."""
         before = set(self.given)
-        answer = self._answer(sid, habit._replace(status=min(habit.status, 404)))
-        if habit.named == "nothing" or habit.status != 200:
+        answer = self._answered(
+            sid, habit._replace(named=habit.extra_named, status=min(habit.status, 404))
+        )
+        if habit.extra_named == "nothing" or habit.status != 200:
             self.nameless |= set(self.given) - before
         return answer
 
-    def _answer(self, sid: str, habit: Habit) -> bytes:
+    def _answered(self, sid: str, habit: Habit) -> bytes:
         """One of a kind, which its account tells."""
-        account = f"AC{next(self._numbers):032x}"
+        account = f"AC{len(self.given):032x}"
         self.given[account] = sid
         named = {"url": sid.lower(), "escaped": f"%5a%42{sid[2:]}"}.get(habit.named)
         body = json.dumps(
@@ -124,41 +117,30 @@ class Awkward:
         return whole.replace(length, b"") if habit.framing == "end of connection" else whole
 
 
-class Requests(RuleBasedStateMachine):
-    """Two connections' worth of requests, in any order."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.awkward = Awkward()
-        self.server = Server(self.awkward.handle)
-        self.fetchers = [fetcher(self.server.url) for _ in range(2)]
-
-    def teardown(self) -> None:
-        for each in self.fetchers:
-            each._session.drop()
-        self.server.ending.set()
-
-    @rule(number=st.integers(0, 1), build=st.sampled_from(BUILDS), habit=HABITS)
-    def ask(self, number: int, build: str, habit: Habit) -> None:
-        self.awkward.habits = deque([habit])
-        try:
-            answer = self.fetchers[number].fetch(Request(Resource.STATUS, build))
-        except TransientError:
-            return  # nothing was learned: not worth another connection where all of them fail
-        except FetchError as error:
-            reported = error.message
-        else:
-            assert isinstance(answer, BuildStatus)
-            reported = str(answer.account_sid)
-        assert not [account for account in self.awkward.nameless if account in reported]
-        given = {sid for account, sid in list(self.awkward.given.items()) if account in reported}
-        assert given <= {build}
-
-
-TestAnAnswerBelongsToTheRequestThatItWasAskedFor = Requests.TestCase
-TestAnAnswerBelongsToTheRequestThatItWasAskedFor.settings = settings(
+@settings(
     max_examples=int(os.environ.get("TWBUILD_HISTORIES", "600")) // 10,
-    stateful_step_count=20,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
+    phases=(Phase.reuse, Phase.generate),  # what is over sockets shrinks for minutes
 )
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 1), st.sampled_from(BUILDS), HABITS), min_size=10, max_size=20
+    )
+)
+def test_an_answer_belongs_to_its_request(requests: list[tuple[int, str, Habit]]) -> None:
+    """Over two connections, in any order."""
+    with Awkward() as server:
+        fetchers = [fetcher(server.url) for _ in range(2)]
+        for number, build, server.habit in requests:
+            try:
+                answer = fetchers[number].fetch(Request(Resource.STATUS, build))
+            except TransientError:
+                continue  # nothing was learned: not worth another connection where all of them fail
+            except FetchError as error:
+                reported = error.message
+            else:
+                assert isinstance(answer, BuildStatus)
+                reported = str(answer.account_sid)
+            assert not [account for account in server.nameless if account in reported]
+            assert {server.given[a] for a in list(server.given) if a in reported} <= {build}
+        close_fetchers()
