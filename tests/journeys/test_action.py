@@ -25,7 +25,10 @@ def wait(base: Env, tmp_path: Path) -> Wait:
     A file of the project is not taken for a module.
     """
     (tmp_path / "json.py").write_text("raise SystemExit(0)")
-    env = {**base, **action.installed(tmp_path), "GITHUB_ACTIONS": "true", "CI": "true"}
+    (tmp_path / "twbuild" / "bin").mkdir(parents=True)
+    (tmp_path / "twbuild" / "bin" / "twbuild").symlink_to(TWBUILD)
+    runner = {"RUNNER_TEMP": str(tmp_path), "GITHUB_OUTPUT": str(tmp_path / "output")}
+    env = {**base, **runner, "GITHUB_ACTIONS": "true", "CI": "true"}
 
     def run(*sandbox: str, **given: str) -> tuple[Ended, dict[str, str]]:
         inputs = {"service": SERVICE, "build": BUILD, **given}

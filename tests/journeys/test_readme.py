@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests.support import action, readme
-from tests.support.command import BUILD, OTHER_BUILD, SERVICE, STATUS, TWBUILD
+from tests.support.command import BUILD, OTHER_BUILD, STATUS, TWBUILD
 from tests.support.readme import ROOT
 from tests.support.run import Ended, Env, run_words
 from tests.support.terminal import Terminal
@@ -41,7 +41,10 @@ NOTHING = "#!/bin/sh\n"
 
 @pytest.fixture
 def shell(twilio: Twilio, tmp_path: Path) -> dict[str, str]:
-    """The environment of a pipeline: the scripted API, its scripts, stand-ins for installers."""
+    """The environment of a pipeline: the scripted API, its scripts, stand-ins for installers.
+
+    The service has the name of an option.
+    """
     environ = twilio.environ
     tools = tmp_path / "tools"
     tools.mkdir()
@@ -51,7 +54,7 @@ def shell(twilio: Twilio, tmp_path: Path) -> dict[str, str]:
     create, deploy = twilio_commands(RELEASE)
     write_script(home / "create-build.sh", f"#!/bin/bash\nset -o pipefail\n{create}\n")
     write_script(home / "deploy.sh", "#!/bin/bash\n" + deploy.replace("$build", "$1") + "\n")
-    names = {"SERVICE": SERVICE, "ENVIRONMENT": "ZE" + "e5" * 16, "FUNCTION_VERSIONS": "ZN1 ZN2"}
+    names = {"SERVICE": "-h", "ENVIRONMENT": "ZE" + "e5" * 16, "FUNCTION_VERSIONS": "ZN1 ZN2"}
     return {**environ, **names, "PATH": f"{tools}:{environ['PATH']}", "CI": "true"}
 
 
@@ -222,34 +225,23 @@ def paste(shell: list[str], base: Env, tmp_path: Path) -> None:
     assert "#" not in log.read_text()
 
 
-def in_bash(shell: Env, _: Path) -> Ended:
+def in_bash(shell: Env) -> Ended:
     return bash(RELEASE, shell)
 
 
-def on_github(shell: Env, folder: Path, *, by_action: bool = False) -> Ended:
-    workflow, alternative = github()
+def on_github(shell: Env) -> Ended:
+    workflow, _ = github()
     file = Path(shell["HOME"], "github-env")
-    shell |= {"GITHUB_ACTIONS": "true", "GITHUB_ENV": str(file), **action.installed(folder)}
+    shell |= {"GITHUB_ACTIONS": "true", "GITHUB_ENV": str(file)}
     for step in workflow["jobs"]["deploy"]["steps"]:
         shell |= variables(file)
-        script = step.get("run", "")
-        if by_action and script.startswith("twbuild wait "):
-            given = action.evaluated(alternative["with"], env=shell)
-            env = {**shell, **action.environment(action.WAIT, given)}
-            ended = run_words(action.command(action.WAIT, folder), env=env)
-        else:
-            ended = bash(script, shell, "-e")  # as GitHub runs it by default
+        ended = bash(step.get("run", ""), shell, "-e")  # as GitHub runs it by default
         if ended.code:
             break
-    assert (folder / "output").exists() == (by_action and ended.code != 7)
     return ended
 
 
-def by_the_action(shell: Env, folder: Path) -> Ended:
-    return on_github(shell, folder, by_action=True)
-
-
-def on_gitlab(shell: Env, _: Path) -> Ended:
+def on_gitlab(shell: Env) -> Ended:
     jobs: dict[str, Any] = yaml.safe_load(block("yaml", "GitLab"))
     stages = ["build", "test", "deploy"]  # each waits for the one before
     assert [job["stage"] for job in jobs.values()] == stages
@@ -268,44 +260,37 @@ def on_gitlab(shell: Env, _: Path) -> Ended:
     [
         ("completed", 0, ["builds", "deployments"]),
         ("failed", 1, ["builds"]),
-        (400, 3, ["builds"]),
         ("no build could be created", 7, []),
     ],
 )
-@pytest.mark.parametrize("pipeline", [in_bash, on_github, by_the_action, on_gitlab])
+@pytest.mark.parametrize("pipeline", [in_bash, on_github, on_gitlab])
 def test_a_build_is_deployed_only_where_it_is_completed(
     twilio: Twilio,
     shell: Env,
-    tmp_path: Path,
-    pipeline: Callable[[dict[str, str], Path], Ended],
-    answer: str | int,
+    pipeline: Callable[[Env], Ended],
+    answer: str,
     code: int,
     created: list[str],
 ) -> None:
-    twilio.says(answer)
-    is_waited_for = code != 7
+    twilio.says(answer, service="-h")
 
-    ended = pipeline({**shell, "FAILS": "" if is_waited_for else "1"}, tmp_path)
+    ended = pipeline({**shell, "FAILS": "1" if code == 7 else ""})
 
     assert (ended.code, created_by_twilio_cli(shell)) == (code, created), ended.stderr
     annotations = re.findall("^::error title=twbuild::", ended.stderr, re.MULTILINE)
-    goes_wrong = bool(code) and is_waited_for
-    assert len(annotations) == (goes_wrong and pipeline in (on_github, by_the_action))
-    assert (f"{BUILD} is not deployed" in ended.stderr) == (goes_wrong and pipeline == in_bash)
+    assert len(annotations) == (code == 1 and pipeline == on_github)
+    assert (f"{BUILD} is not deployed" in ended.stderr) == (code == 1 and pipeline == in_bash)
 
 
-def test_in_recipes_each_wait_has_a_build_and_no_option(twilio: Twilio, shell: Env) -> None:
+def test_in_recipes_each_wait_has_a_build_and_no_option() -> None:
     """Where a variable could be one, `--` stands before it."""
     recipes = "\n".join(b.text for b in readme.blocks("console", "sh", "bash", "yaml"))
     waits = re.findall(r"twbuild wait(.*)", recipes)
-    twilio.says("failed", service="-h")
 
     assert len(waits) == 7
     for wait in waits:
         assert re.search(r"(ZB[0-9a-f]{32}|\$BUILD\"|\$build\")", wait)
         assert wait.startswith(" -- ") or "$" not in wait
-    ended = bash(RELEASE, {**shell, "SERVICE": "-h"})
-    assert (ended.code, created_by_twilio_cli(shell)) == (1, ["builds"]), ended.stderr
 
 
 def github() -> tuple[dict[str, Any], dict[str, Any]]:
@@ -327,7 +312,9 @@ def test_the_action_is_named_with_path_inputs_and_outputs() -> None:
     path = str(action.FOLDER.relative_to(ROOT))
 
     assert re.fullmatch(rf"OWNER/twbuild/{re.escape(path)}@[0-9a-f]{{40}}", step["uses"])
-    assert set(step["with"]) == set(action.ACTION["inputs"])
+    given = action.evaluated(step["with"], env={"SERVICE": "s", "BUILD": "b"})
+    assert given == {"service": "s", "build": "b", "timeout": "15m"}
+    assert set(given) == set(action.ACTION["inputs"])
     assert named == list(action.ACTION["outputs"])
     default = action.ACTION["inputs"]["timeout"]["default"]
     assert f"Default: {default}." in readme.help_text("wait")

@@ -9,7 +9,6 @@ from typing import Any
 
 import yaml
 
-from tests.support.command import TWBUILD
 from tests.support.readme import ROOT
 
 FOLDER = ROOT / ".github" / "actions" / "wait"
@@ -23,14 +22,6 @@ def command(step: Mapping[str, Any], folder: Path) -> list[str]:
     script = folder / "step.sh"
     script.write_text(step["run"])
     return ["bash", "--noprofile", "--norc", "-eo", "pipefail", str(script)]
-
-
-def installed(temp: Path) -> dict[str, str]:
-    """The runner's variables after an install step that has put this `twbuild` in its place."""
-    programs = temp / "twbuild" / "bin"
-    programs.mkdir(parents=True)
-    (programs / "twbuild").symlink_to(TWBUILD)
-    return {"RUNNER_TEMP": str(temp), "GITHUB_OUTPUT": str(temp / "output")}
 
 
 def evaluated(values: Mapping[str, str], **contexts: Mapping[str, str]) -> dict[str, str]:
