@@ -1,9 +1,8 @@
-"""Certificates are verified on every way to the API, and read once per run."""
+"""Certificates are verified on every way to the API; a bundle's problem is named."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import ssl
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,7 +18,7 @@ from twbuild.api import network
 from twbuild.api.http_errors import PORTAL
 from twbuild.errors import PermanentError, UsageError
 
-pytestmark = pytest.mark.usefixtures("names")
+pytestmark = pytest.mark.usefixtures("names", "trusted")
 
 PROXY = "proxy.example.test"
 CLOCK = "Check this machine's clock: it says "
@@ -38,17 +37,6 @@ FAULTS: Mapping[str, tuple[Issue, str, str]] = {
         NOT_IN_IT,
     ),
 }
-
-
-@pytest.fixture
-def bundle(tmp_path: Path, authority: Authority) -> Path:
-    """A copy of the authority's file, which a test may remove."""
-    return Path(shutil.copy(authority.bundle, tmp_path))
-
-
-@pytest.fixture(autouse=True)
-def trusting(environ: pytest.MonkeyPatch, bundle: Path) -> None:
-    environ.setenv("REQUESTS_CA_BUNDLE", str(bundle))
 
 
 @pytest.mark.parametrize(
@@ -141,11 +129,12 @@ def test_an_unusable_file_is_refused_with_its_problem(
     ],
 )
 def test_a_path_without_a_file_is_shown_with_its_problem(
-    environ: pytest.MonkeyPatch, bundle: Path, path: str, shown: str, hint: str
+    environ: pytest.MonkeyPatch, authority: Authority, path: str, shown: str, hint: str
 ) -> None:
-    wanted = f"{NO_FILE.format(shown)}{hint}".replace("{}", str(bundle))
+    bundle = authority.bundle
+    wanted = f"{NO_FILE.format(shown)}{hint}".replace("{}", bundle)
 
-    assert refusal(environ, path.replace("{}", str(bundle))) == wanted
+    assert refusal(environ, path.replace("{}", bundle)) == wanted
 
 
 def test_a_folder_needs_names_that_openssl_finds(
@@ -203,14 +192,15 @@ NO_EFFECT = "is set, but has no effect here. Set REQUESTS_CA_BUNDLE to the same"
     ],
 )
 def test_an_unknown_authority_names_the_variable_that_counts(
-    environ: pytest.MonkeyPatch, tmp_path: Path, bundle: Path, named: list[str], hints: list[str]
+    environ: pytest.MonkeyPatch, authority: Authority, named: list[str], hints: list[str]
 ) -> None:
     for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"):
         environ.delenv(name, raising=False)
     for name in named:
-        environ.setenv(name, str(bundle))
-    with Server(answering(good()), Authority(tmp_path).context("127.0.0.1")) as server:
+        environ.setenv(name, authority.bundle)
+    unknown = server_context(trustme.CA().issue_cert("127.0.0.1"))
+    with Server(answering(good()), unknown) as server:
         refused = refused_by(server.url)
 
     for hint, begins in zip(refused.hints, hints, strict=True):
-        assert hint.startswith(begins.format(bundle))
+        assert hint.startswith(begins.format(authority.bundle))

@@ -16,14 +16,7 @@ from urllib3.exceptions import IncompleteRead, ProtocolError
 
 from tests.support.run import Env
 from tests.support.secrets import PROXY_PASSWORD, shown
-from tests.support.sockets import (
-    Connection,
-    Handler,
-    Server,
-    answering,
-    http,
-    socks5,
-)
+from tests.support.sockets import Connection, Handler, Server, answering, http, socks5
 from tests.unit.api.fetching import HOST, Names, refused_by, sent_request
 from twbuild.api import connection_errors, network
 from twbuild.api.connector import Phase
