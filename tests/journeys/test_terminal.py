@@ -150,9 +150,9 @@ def test_a_paused_terminal_delays_no_verdict_and_is_restored(twilio: Twilio) -> 
 class Tmux:
     """A real tmux with one window, in which a command runs."""
 
-    def __init__(self, folder: Path, command: str, columns: int, rows: int) -> None:
+    def __init__(self, folder: Path, command: str) -> None:
         self._words = ["tmux", "-S", str(folder / "tmux"), "-f", os.devnull]
-        self("new-session", "-d", "-x", str(columns), "-y", str(rows), f"{command}; sleep 60")
+        self("new-session", "-d", "-x", "80", "-y", "10", f"{command}; sleep 60")
 
     def __call__(self, *words: str) -> str:
         return subprocess.check_output([*self._words, *words], text=True, timeout=20)
@@ -176,7 +176,7 @@ def tmux(twilio: Twilio, tmp_path: Path) -> Iterator[Tmux]:
     """A wait in a window of 80 columns; tmux itself comes from `apt-get install tmux`."""
     twilio.says("building")
     given = " ".join(shlex.quote(f"{name}={value}") for name, value in twilio.environ.items())
-    tmux = Tmux(tmp_path, f"env -i TERM=screen {given} {TWBUILD} {shlex.join(WAIT)}", 80, 10)
+    tmux = Tmux(tmp_path, f"env -i TERM=screen {given} {TWBUILD} {shlex.join(WAIT)}")
     until(lambda: tmux.row(80), "a row")
     yield tmux
     tmux("kill-server")
