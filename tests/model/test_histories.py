@@ -9,29 +9,17 @@ import math
 import os
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from itertools import cycle, pairwise
-from typing import NamedTuple
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support import play
 from tests.support.command import BUILD
-from tests.support.play import (
-    BUILDING,
-    COMPLETED,
-    FAILED,
-    START,
-    Requested,
-    Scripted,
-    Took,
-    fatal,
-    missing,
-    passing,
-    play,
-    unauthorized,
-    wait,
-)
+from tests.support.play import BUILDING, COMPLETED, FAILED, START, Requested, Scripted, Took
 from twbuild.api.models import Build, BuildPage, BuildStatus, Request, Resource
 from twbuild.errors import FetchError, NotFoundError, PermanentError, UnauthorizedError
 from twbuild.outcome import Outcome
@@ -47,55 +35,29 @@ LISTED = (Build(BUILD, "building", NOON), *EARLIER)
 BIT = 1e-6  # what floating point may lose
 
 Answering = Callable[[], BuildStatus | FetchError]
-ANSWERS: tuple[Answering, ...] = (
-    *[lambda: BUILDING] * 12,
-    *[passing] * 8,
-    lambda: passing(retry_after=3),
-    lambda: passing(retry_after=45),
-    lambda: passing(retry_after=300),
-    *[missing] * 5,
-    lambda: COMPLETED,
-    lambda: FAILED,
-    fatal,
-    unauthorized,
-)
+PASSING = [partial(play.passing, retry_after=seconds) for seconds in (*[0] * 8, 3, 45, 300)]
+ENDINGS: tuple[Answering, ...] = (lambda: COMPLETED, lambda: FAILED)
+FATAL = (play.fatal, play.unauthorized)
+ANSWERS = (*[lambda: BUILDING] * 12, *PASSING, *[play.missing] * 5, *ENDINGS, *FATAL)
 # Seconds that an answer takes, and for which the machine is then suspended in the sleep after it.
 TIMES = (
-    *[(0.0, 0.0)] * 3,
-    *[(0.05, 0.0)] * 3,
+    *[(0.0, 0.0), (0.05, 0.0)] * 3,
     *[(seconds, 0.0) for seconds in (0.3, 1.0, 1.7, 6.0, 14.9, 60.0)],
     *[(0.05, seconds) for seconds in (0.3, 0.7, 8.0, 150.0)],
 )
-FOREVER: Answering = lambda: BUILDING  # noqa: E731
-ENDINGS = (lambda: COMPLETED, lambda: FAILED, FOREVER, passing, missing)
-
-
-class Given(NamedTuple):
-    """What a history is made of; bytes choose answers and their times."""
-
-    interval: float
-    timeout: float | None
-    once: bool
-    details: bool
-    earlier: bool
-    beside: bytes
-    sid: str | None
-    jitters: tuple[float, ...]
-    steps: bytes
-    ending: Answering
-    interrupted_at: float
-
-
+# What a history is made of; bytes choose answers and their times.
 GIVEN = st.builds(
-    Given,
+    SimpleNamespace,
     interval=st.sampled_from([1.0, 0.2, 2.5] * 3 + [30.0, 3600.0]),
     timeout=st.sampled_from([None, 300.0, 45.0, 12.0] * 3 + [3.0, 1.0, 0.05]),
     once=st.sampled_from([False] * 6 + [True]),
+    details=st.booleans(),
+    earlier=st.booleans(),
     beside=st.binary(min_size=2, max_size=3),
     sid=st.sampled_from([BUILD, BUILD, None]),
     jitters=st.sampled_from([(1.0,), (0.75,), (1.25,), (0.75, 1.25, 0.9)]),
     steps=st.binary(min_size=10, max_size=60),
-    ending=st.sampled_from(ENDINGS),
+    ending=st.sampled_from([*ENDINGS, lambda: BUILDING, play.passing, play.missing]),
     interrupted_at=st.sampled_from([math.inf] * 12 + [0.02, 2.2, 40.0]),
 )
 
@@ -103,18 +65,20 @@ GIVEN = st.builds(
 class History:
     """One history, played through."""
 
-    def __init__(self, given: Given) -> None:
-        self.given, self.once, self.interval = given, given.once, given.interval
+    def __init__(self, given: SimpleNamespace) -> None:
+        self.given = given
+        self.once: bool = given.once
+        self.interval: float = given.interval
         limit = 30.0 if given.once else math.inf if given.timeout is None else given.timeout
         self.limit = START + limit - START  # rounded as the watch's own
         self.stops: dict[float, float] = {}
         self._stop = 0.0
         self._steps, self._beside = iter(given.steps), cycle(given.beside)
-        endless = given.ending is FOREVER and self.limit == math.inf
-        self._ending = ENDINGS[0] if endless else given.ending
-        self.played = play(
+        is_endless = given.ending() == BUILDING and self.limit == math.inf
+        self._ending = ENDINGS[0] if is_endless else given.ending
+        self.played = play.play(
             self._answer,
-            wait(given.interval, given.timeout, once=given.once),
+            play.wait(given.interval, given.timeout, once=given.once),
             given.sid,
             jitter=cycle(given.jitters).__next__,
             stops=self._stopped,
@@ -135,10 +99,10 @@ class History:
         ]
 
     def _answer(self, request: Request) -> Scripted:
-        step = next(self._steps, None)
-        made = self._ending if step is None else ANSWERS[step % len(ANSWERS)]
-        seconds, self._stop = (0.0, 0.0) if step is None else TIMES[step * 7 // 11 % len(TIMES)]
-        answer = made()
+        answer, seconds, step = self._ending(), 0.0, next(self._steps, None)
+        if step is not None:
+            answer = ANSWERS[step % len(ANSWERS)]()
+            seconds, self._stop = TIMES[step * 7 // 11 % len(TIMES)]
         if isinstance(answer, FetchError) or request.resource is Resource.STATUS:
             return Took(answer, seconds)
         build = Build(BUILD, answer.status.value, NOON)
@@ -149,7 +113,7 @@ class History:
         step = next(self._beside)
         seconds, _ = TIMES[step // 2 % len(TIMES)]
         if step % 5 == 0:
-            return Took((passing, missing, fatal, unauthorized)[step % 4](), seconds)
+            return Took((play.passing, play.missing, *FATAL)[step % 4](), seconds)
         if request.resource is Resource.BUILD:
             return Took(Build(request.sid, "failed", NOON), seconds)
         return Took(BuildPage(LISTED, "Page=2", NOON), seconds)
@@ -358,11 +322,10 @@ class Contract(History):
 @pytest.mark.timeout(900)
 @settings(
     max_examples=HISTORIES,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(GIVEN)
-def test_in_every_history_each_sentence_of_the_contract_holds(given: Given) -> None:
+def test_in_every_history_each_sentence_of_the_contract_holds(given: SimpleNamespace) -> None:
     history = Contract(given)
     for sentence, holds in vars(Contract).items():
         if not sentence.startswith("_"):
