@@ -93,16 +93,9 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("authority"))
 
 
-@pytest.fixture
-def jq() -> str:
-    """The program jq; see `pytest_collection_modifyitems`."""
-    return "jq"
-
-
-@pytest.fixture
-def zsh() -> str:
-    """The program zsh; see `pytest_collection_modifyitems`."""
-    return "zsh"
+# Programs that tests need; see `pytest_collection_modifyitems`.
+jq = pytest.fixture(lambda: "jq", name="jq")
+zsh = pytest.fixture(lambda: "zsh", name="zsh")
 
 
 @pytest.fixture

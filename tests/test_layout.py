@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import twbuild
+from tests import breaks
 from tests.support import readme
 
 PACKAGE = Path(twbuild.__file__).parent
@@ -159,3 +160,8 @@ def test_an_unsuitable_python_is_reported_in_a_sentence(
     assert made.returncode == 1
     assert f"make: {sentence}" in made.stderr
     assert not (tmp_path / "venv").exists()
+
+
+def test_every_break_has_its_place_and_its_tests() -> None:
+    assert breaks.misplaced() == []
+    assert len(breaks.BREAKS) <= 40

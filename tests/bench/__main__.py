@@ -19,7 +19,9 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import certifi
@@ -35,18 +37,9 @@ WAIT = [TWBUILD, "wait", "-i", "1s", SERVICE]
 GOALS = {"HTTP": (1.02, 1.02, 1.02), "TLS": (1.05, 1.05, 1.08)}
 
 
-class Runs(NamedTuple):
-    """How much is measured."""
-
-    pairs: int
-    waits: int
-    rounds: int
-    seconds: float
-    soak: int
-
-
-ALL = Runs(pairs=20, waits=20, rounds=5, seconds=30, soak=10_000)
-FEWER = Runs(pairs=5, waits=4, rounds=1, seconds=6, soak=1_500)
+# How much is measured; `rounds` of many builds, `seconds` of a long wait, polls of `soak`.
+ALL = SimpleNamespace(pairs=20, waits=20, rounds=5, seconds=30, soak=10_000)
+FEWER = SimpleNamespace(pairs=5, waits=4, rounds=1, seconds=6, soak=1_500)
 
 
 class Row(NamedTuple):
@@ -82,12 +75,10 @@ class Bench:
     """
 
     def __init__(
-        self, runs: Runs, name: str, api: Api, home: str, trusts: Mapping[str, Mapping[str, str]]
+        self, runs: SimpleNamespace, api: Api, home: str, trusts: Mapping[str, dict[str, str]]
     ) -> None:
-        self.runs = runs
-        self.name = name
-        self.api = api
-        self.trusts = trusts
+        self.runs, self.api, self.trusts = runs, api, trusts
+        self.name = "TLS" if api.context else "HTTP"
         self.random = random.Random(1)  # the same moments in every run
         self.env = {
             "PATH": os.environ["PATH"],
@@ -102,14 +93,12 @@ class Bench:
 
     def of_requests(self) -> Iterator[Row]:
         """What is measured over HTTP and over TLS."""
-        for measured in (self.status, self.ends, self.many_builds):
-            for row in measured():
-                yield row._replace(what=f"{self.name}: {row.what}")
+        for row in chain(self.status(), self.ends(), self.many_builds()):
+            yield row._replace(what=f"{self.name}: {row.what}")
 
     def of_the_rest(self) -> Iterator[Row]:
         """What is measured once."""
-        for measured in (self.typer, self.long_waits, self.many_polls):
-            yield from measured()
+        yield from chain(self.typer(), self.long_waits(), self.many_polls())
 
     def status(self) -> Iterator[Row]:
         """`status` against a script of three lines."""
@@ -117,8 +106,7 @@ class Bench:
         ours, bare = [TWBUILD, "status", "-q", SERVICE, BUILD], [PYTHON, f"{HERE}/usual/look.py"]
         for trust, variables in self.trusts.items():
             found = ratios(ours, bare, {**self.env, **variables}, self.runs.pairs)
-            names = ("wall", "processor", "memory")
-            for name, one, goal in zip(names, found, GOALS[self.name], strict=True):
+            for name, one, goal in zip(Cost._fields, found, GOALS[self.name], strict=False):
                 yield Row(f"status / bare script{trust}: {name}", one, goal)
 
     def typer(self) -> Iterator[Row]:
@@ -212,11 +200,10 @@ def main() -> None:
             ", REQUESTS_CA_BUNDLE": {"REQUESTS_CA_BUNDLE": f"{folder}/certifi/cacert.pem"},
             ", certifi": {"PYTHONPATH": folder, "REQUESTS_CA_BUNDLE": ""},
         }
-        http = Bench(runs, "HTTP", Api(), home, {"": {}})
-        tls = Bench(runs, "TLS", Api(tls_context), home, trusts)
-        for rows in (http.of_requests(), tls.of_requests(), http.of_the_rest()):
-            for row in rows:
-                print(row, flush=True)
+        http = Bench(runs, Api(), home, {"": {}})
+        tls = Bench(runs, Api(tls_context), home, trusts)
+        for row in chain(http.of_requests(), tls.of_requests(), http.of_the_rest()):
+            print(row, flush=True)
 
 
 if __name__ == "__main__":

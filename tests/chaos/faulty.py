@@ -84,21 +84,23 @@ def _response(status: int, body: bytes, *headers: str) -> bytes:
 
 
 def _parts(step: Step, body: bytes) -> list[bytes | float]:
-    """What is sent, and the pauses in it."""
+    """What is sent, and the pauses in it. No client has to understand what is odd."""
     interim = b"HTTP/1.1 %d Of Course\r\n\r\n" % step.http
     good = _good(step.how, body)
     match step.how:
         case "silence":
             return [step.seconds]
-        case "drop":
-            return []
         case "cut":
             whole = http(COMPLETED)
-            return [whole[: int(len(whole) * step.seconds / 4.1)]]
+            return [whole[: int(len(whole) * max(0, step.seconds - 2) / 2.1)]]  # or nothing at all
         case "short":
             return [http(COMPLETED, length=len(COMPLETED) + 1)]
+        case "odd" if step.http < 500:
+            twice = gzip.compress(gzip.compress(COMPLETED))
+            return [http(twice, "200 OK", "Content-Encoding: gzip, gzip")]
         case "odd":
-            return [_odd(step)]
+            chunks = step.body + b"\r\n" + COMPLETED + b"\r\n0\r\n\r\n"
+            return [http(chunks, "200 OK", "Transfer-Encoding: chunked")]
         case "error" | "missing" | "nonsense":
             request_id = PAIR if step.body == REPEATS else "RQ1"
             headers = f"Retry-After: {step.retry_after}", f"Twilio-Request-Id: {request_id}"
@@ -114,18 +116,6 @@ def _parts(step: Step, body: bytes) -> list[bytes | float]:
             return [p for at in begins for p in (step.seconds / 10, good[at : at + size])]
     behind = {"extra": EXTRA, "half an extra": EXTRA[:60], "interim behind": interim}
     return [good + behind.get(step.how, b"")]
-
-
-def _odd(step: Step) -> bytes:
-    """A verdict in an encoding or framing that no client has to understand."""
-    if step.http < 425:
-        twice = gzip.compress(gzip.compress(COMPLETED))
-        return http(twice, "200 OK", "Content-Encoding: gzip, gzip")
-    if step.http < 500:
-        bomb = gzip.compress(COMPLETED[:-1] + b" " * (64 << 20) + b"}")
-        return http(bomb, "200 OK", "Content-Encoding: gzip")
-    chunks = step.body + b"\r\n" + COMPLETED + b"\r\n0\r\n\r\n"
-    return http(chunks, "200 OK", "Transfer-Encoding: chunked")
 
 
 def _good(how: str, body: bytes) -> bytes:

@@ -21,7 +21,6 @@ TIMEOUT = 124
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 SLACK = 0.5  # of what happens within it, either may come first
 DETAILS_SECONDS = 5.0
-OUT_OF_FILES = ("descriptors", "limit")
 UNREAD_SECONDS = 1.0  # for a stdout that is not read, after a signal or the deadline
 SECRETS = (TOKEN, PAIR, quote(PAIR, safe=""), base64.b64encode(TOKEN.encode()).decode().rstrip("="))
 
@@ -88,7 +87,7 @@ def _reasons(happened: Happened) -> Iterator[Reason]:
     start = happened.end - happened.ended.seconds
     yield Reason(start + happened.plan.timeout, TIMEOUT, sure=False)
     yield Reason(happened.first + happened.plan.timeout, TIMEOUT)
-    if happened.plan.starving in OUT_OF_FILES and "too many open files" in happened.ended.stderr:
+    if happened.plan.starving == "limit" and "too many open files" in happened.ended.stderr:
         # As where a verdict on a kept connection is requested again on a new one.
         yield Reason(happened.end, CODES["unavailable"], sure=False)
     for at, signum in happened.sent:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import NamedTuple
+from types import SimpleNamespace
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -27,27 +27,17 @@ CONNECTION = ["keep-alive", "close", "Keep-Alive, Close", "x", "keep-alive\r\nCo
 BEHIND = ["at once", "half at once", "soon", "with the next", "before the next"]
 
 
-class Habit(NamedTuple):
-    """How the server answers one request; `extra` is when it sends an answer to none."""
-
-    interim: int = 0
-    pause: float = 0.0
-    framing: str = "length"
-    header: str | None = None
-    named: str = "sid"
-    extra: str = "none"
-    extra_named: str = "sid"
-    status: int = 200
-
-
+# How the server answers one request; `extra` is when it sends an answer to none.
+USUAL = SimpleNamespace(interim=0, pause=0.0, framing="", header=None, named="sid", extra="")
+USUAL.status, USUAL.extra_named = 200, "sid"
 HABITS = st.builds(
-    Habit,
+    SimpleNamespace,
     interim=st.integers(0, 3),
     pause=st.sampled_from([0.0, 0.0, 0.004]),
-    framing=st.sampled_from(["length", "length", "chunked", "end of connection"]),
+    framing=st.sampled_from(["", "", "chunked", "end of connection"]),
     header=st.sampled_from([None, None, *CONNECTION]),
     named=st.sampled_from(["sid", "url", "escaped", "nothing", "nothing"]),
-    extra=st.sampled_from([*["none"] * 3, *BEHIND, "in the next one's place"]),
+    extra=st.sampled_from([*[""] * 3, *BEHIND, "in the next one's place"]),
     extra_named=st.sampled_from(["sid", "nothing"]),
     status=st.sampled_from([200, 200, 200, 200, 404, 401, 503]),
 )
@@ -61,7 +51,7 @@ class Awkward(Server):
     """
 
     def __init__(self) -> None:
-        self.habit = Habit()
+        self.habit = USUAL
         self.nameless: set[str] = set()
         self.given: dict[str, str] = {}
         super().__init__(self._follow)
@@ -70,8 +60,9 @@ class Awkward(Server):
         late = b""
         while True:
             sid = connection.request().split(b"/Builds/")[1].split(b"/")[0].decode()
-            habit, self.habit = self.habit, Habit()
-            answer, extra = self._answered(sid, habit), self._extra(sid, habit)
+            habit, self.habit = self.habit, USUAL
+            answer = self._answered(sid, habit, habit.named, habit.status)
+            extra = self._extra(sid, habit)
             size = {"at once": len(extra), "half at once": 25}.get(habit.extra, 0)
             connection.play([late, INTERIM * habit.interim, habit.pause, answer + extra[:size]])
             late = extra[size:] if habit.extra in ("half at once", "before the next") else b""
@@ -83,24 +74,20 @@ class Awkward(Server):
                 connection.request()
                 connection.send(extra)
 
-    def _extra(self, sid: str, habit: Habit) -> bytes:
+    def _extra(self, sid: str, habit: SimpleNamespace) -> bytes:
         """An answer to no request."""
-        before = set(self.given)
-        answer = self._answered(
-            sid, habit._replace(named=habit.extra_named, status=min(habit.status, 404))
-        )
         if habit.extra_named == "nothing" or habit.status != 200:
-            self.nameless |= set(self.given) - before
-        return answer
+            self.nameless.add(f"AC{len(self.given):032x}")
+        return self._answered(sid, habit, habit.extra_named, min(habit.status, 404))
 
-    def _answered(self, sid: str, habit: Habit) -> bytes:
+    def _answered(self, sid: str, habit: SimpleNamespace, naming: str, status: int) -> bytes:
         """One of a kind, which its account tells."""
         account = f"AC{len(self.given):032x}"
         self.given[account] = sid
-        named = {"url": sid.lower(), "escaped": f"%5a%42{sid[2:]}"}.get(habit.named)
+        named = {"url": sid.lower(), "escaped": f"%5a%42{sid[2:]}"}.get(naming)
         body = json.dumps(
             {
-                "sid": sid if habit.named == "sid" else None,
+                "sid": sid if naming == "sid" else None,
                 "account_sid": account,
                 "url": f"https://x/v1/Services/y/Builds/{named}/Status" if named else None,
                 "status": "completed",
@@ -109,10 +96,14 @@ class Awkward(Server):
             }
         ).encode()
         headers = [f"Connection: {habit.header}"] if habit.header else []
-        status = f"{habit.status} Whatever"
         if habit.framing == "chunked":
-            return http(chunked(body[:9], body[9:]), status, "Transfer-Encoding: chunked", *headers)
-        whole = http(body, status, *headers)
+            return http(
+                chunked(body[:9], body[9:]),
+                f"{status} Whatever",
+                "Transfer-Encoding: chunked",
+                *headers,
+            )
+        whole = http(body, f"{status} Whatever", *headers)
         length = f"Content-Length: {len(body)}\r\n".encode()
         return whole.replace(length, b"") if habit.framing == "end of connection" else whole
 
@@ -127,7 +118,7 @@ class Awkward(Server):
         st.tuples(st.integers(0, 1), st.sampled_from(BUILDS), HABITS), min_size=10, max_size=20
     )
 )
-def test_an_answer_belongs_to_its_request(requests: list[tuple[int, str, Habit]]) -> None:
+def test_an_answer_belongs_to_its_request(requests: list[tuple[int, str, SimpleNamespace]]) -> None:
     """Over two connections, in any order."""
     with Awkward() as server:
         fetchers = [fetcher(server.url) for _ in range(2)]
