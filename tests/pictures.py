@@ -1,13 +1,11 @@
 """Make the README's moving picture: a real shell and the real command, over TLS to a local server.
 
-The frames are what a pseudo-terminal showed, and when; termtosvg draws them.
+The frames are what a pseudo-terminal showed, and when; termtosvg records and draws them.
 """
 
 from __future__ import annotations
 
-import codecs
 import json
-import math
 import re
 import subprocess
 import tempfile
@@ -24,6 +22,7 @@ from tests.support.sockets import Connection, Server, http, proxying
 from tests.support.terminal import Terminal
 from twbuild.sandbox.server import Sandbox
 
+TERMTOSVG = str(Path(SCRIPTS, "termtosvg"))
 PICTURE = Path(__file__).parents[1] / ".github" / "twbuild.svg"
 COLUMNS, ROWS = 60, 19  # a telephone's screen is 390 pixels wide
 WIDTH, HEIGHT, MARGIN = 8 * COLUMNS, 17 * ROWS, 12
@@ -63,33 +62,6 @@ SCENES = [
     ("echo $?", "\n1\n", 0.1),
 ]
 LAST_SECONDS = 3
-
-
-class Recording(Terminal):
-    """A terminal that notes what was written to it, and when."""
-
-    def __init__(self, words: list[str], env: Mapping[str, str]) -> None:
-        self.events: list[tuple[float, bytes]] = []
-        super().__init__(words, env, COLUMNS, ROWS)
-
-    def _read(self, seconds: float) -> bool:
-        seen = len(self.raw)
-        found = super()._read(seconds)
-        self.events.append((time.monotonic(), self.raw[seen:]))
-        return found
-
-    def pause(self, seconds: float) -> None:
-        """Read for so long."""
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
-            self.read(left)
-
-    def cast(self, start: float) -> str:
-        """In the form of https://docs.asciinema.org (version 2); the first frame is of `start`."""
-        head = {"version": 2, "width": COLUMNS, "height": ROWS, "theme": THEME}
-        decoder = codecs.getincrementaldecoder("utf-8")()
-        events = [[max(at - start, 0), "o", decoder.decode(new)] for at, new in self.events if new]
-        return "\n".join(map(json.dumps, [head, *events])) + "\n"
 
 
 def changed(body: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -133,35 +105,43 @@ def local_twilio(folder: Path) -> Iterator[dict[str, str]]:
             }
 
 
-def record() -> str:
-    """The scenes, played once."""
+def record(cast: Path) -> None:
+    """Play the scenes once, and record them as https://docs.asciinema.org says (version 2)."""
     with tempfile.TemporaryDirectory() as home, local_twilio(Path(home)) as variables:
         script = Path(home, "deploy.sh")
         script.write_text("#!/bin/sh\necho deployed\n")
         script.chmod(0o755)
         shell = {"PS1": "$ ", "PS2": "", "BASH_SILENCE_DEPRECATION_WARNING": "1"}
         environ = base_environ(Path(home), TERM="xterm-256color", **shell, **variables)
-        words = ["sh", "-c", "cd && exec bash --norc --noprofile -i"]
-        with Recording(words, environ) as terminal:
+        bash = "-c 'bash --norc --noprofile -i'"
+        recorded = f"cd && exec {TERMTOSVG} record {cast} -g {COLUMNS}x{ROWS} {bash}"
+        with Terminal(["sh", "-c", recorded], environ, COLUMNS, ROWS) as terminal:
             terminal.see("$")
-            start = math.inf
             for typed, last_words, pause in SCENES:
                 for key in typed:
                     terminal.type(key)
-                    terminal.pause(SECONDS_A_KEY)
-                start = min(start, time.monotonic())  # the first frame, which some viewers keep
-                terminal.pause(0.5)
+                    time.sleep(SECONDS_A_KEY)
+                terminal.see(typed)
+                time.sleep(0.5)
                 terminal.type("\r")
                 terminal.see(last_words)
-                terminal.pause(pause)
-            return terminal.cast(start)
+                time.sleep(pause)
+            terminal.type("\x04")
+            terminal.end()
+    head, *events = map(json.loads, cast.read_text("utf-8").splitlines())
+    # Some viewers keep the first frame: it shows the first words, up to their line's end.
+    line_end = next(number for number, (_, _, text) in enumerate(events) if "\n" in text)
+    start = events[line_end - 1][0]
+    kept = [[max(at - start, 0), kind, text] for at, kind, text in events if "exit" not in text]
+    lines = [{**head, "theme": THEME}, *kept]
+    cast.write_text("".join(f"{json.dumps(line)}\n" for line in lines), "utf-8")
 
 
 def drawn(cast: Path) -> str:
     """The picture; a viewer that moves nothing shows its last frame."""
     template, drawing = cast.with_name("template.svg"), cast.with_name("drawing.svg")
     template.write_text(TEMPLATE)
-    words = [str(Path(SCRIPTS, "termtosvg")), "render", str(cast), str(drawing)]
+    words = [TERMTOSVG, "render", str(cast), str(drawing)]
     pause = str(1000 * LAST_SECONDS)
     subprocess.run([*words, "-t", str(template), "--theme", "auto", "-D", pause], check=True)
     picture = drawing.read_text("utf-8")
@@ -174,5 +154,5 @@ def drawn(cast: Path) -> str:
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         cast = Path(folder, "twbuild.cast")
-        cast.write_text(record(), "utf-8")
+        record(cast)
         PICTURE.write_text(drawn(cast), "utf-8")

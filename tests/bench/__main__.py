@@ -29,6 +29,7 @@ import certifi
 from tests.bench.api import Api
 from tests.bench.measure import Cost, Figure, drawn, figure, ratios, run, start
 from tests.support.command import ACCOUNT, BUILD, SERVICE, SIDS, TOKEN, TWBUILD
+from tests.support.run import base_environ
 
 HERE = Path(__file__).parent
 PYTHON = sys.executable
@@ -80,25 +81,15 @@ class Bench:
         self.runs, self.api, self.trusts = runs, api, trusts
         self.name = "TLS" if api.context else "HTTP"
         self.random = random.Random(1)  # the same moments in every run
-        self.env = {
-            "PATH": os.environ["PATH"],
-            "HOME": home,
-            "TERM": "xterm-256color",
-            "TWILIO_ACCOUNT_SID": ACCOUNT,
-            "TWILIO_AUTH_TOKEN": TOKEN,
-            "TWBUILD_API_URL": self.api.url,
-            "STATUS_PATH": f"/v1/Services/{SERVICE}/Builds/{BUILD}/Status",
-            **next(iter(trusts.values())),
-        }
+        self.env = base_environ(Path(home), TERM="xterm-256color", TWBUILD_API_URL=api.url)
+        self.env |= {"TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": TOKEN}
+        self.env |= {"STATUS_PATH": f"/v1/Services/{SERVICE}/Builds/{BUILD}/Status"}
+        self.env |= next(iter(trusts.values()))
 
     def of_requests(self) -> Iterator[Row]:
         """What is measured over HTTP and over TLS."""
         for row in chain(self.status(), self.ends(), self.many_builds()):
             yield row._replace(what=f"{self.name}: {row.what}")
-
-    def of_the_rest(self) -> Iterator[Row]:
-        """What is measured once."""
-        yield from chain(self.typer(), self.long_waits(), self.many_polls())
 
     def status(self) -> Iterator[Row]:
         """`status` against a script of three lines."""
@@ -202,7 +193,8 @@ def main() -> None:
         }
         http = Bench(runs, Api(), home, {"": {}})
         tls = Bench(runs, Api(tls_context), home, trusts)
-        for row in chain(http.of_requests(), tls.of_requests(), http.of_the_rest()):
+        once = http.typer(), http.long_waits(), http.many_polls()
+        for row in chain(http.of_requests(), tls.of_requests(), *once):
             print(row, flush=True)
 
 

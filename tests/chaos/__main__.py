@@ -89,9 +89,8 @@ def _ends_before(process: subprocess.Popen[str], until: float) -> bool:
 
 def judged(happened: Happened) -> list[str]:
     """All that is wrong with a wait."""
-    found = judge(happened)
-    late = [f"{found.late:.2f} s late"] if found.late > MARGIN_SECONDS else []
-    return [*found.wrong, *late]
+    wrong, late = judge(happened)
+    return [*wrong, *[f"{late:.2f} s late"] * (late > MARGIN_SECONDS)]
 
 
 def left_over(home: Path) -> list[str]:
@@ -132,7 +131,7 @@ def main() -> int:
         storm = pool.map(lambda number: weather(draw(seed, number), home), numbers)
         happened = dict(zip(numbers, storm, strict=True))
         for number, one in happened.items():
-            if judged(one) and not judge(one).wrong:  # late because of the others?
+            if judged(one) and not judge(one)[0]:  # late because of the others?
                 happened[number] = weather(draw(seed, number), home)
         left = left_over(home)
     found = {number: wrong for number, one in happened.items() if (wrong := judged(one))}
@@ -143,7 +142,7 @@ def main() -> int:
     codes = sorted(Counter(one.ended.code for one in waits).items())
     print(f"{len(waits)} waits in {time.monotonic() - since:.0f} s, seed {seed}")
     print(f"{sum(len(w.said) for w in waits)} answers, {sum(len(w.sent) for w in waits)} signals")
-    print(f"ended {max(judge(one).late for one in waits):.2f} s late at most")
+    print(f"ended {max(judge(one)[1] for one in waits):.2f} s late at most")
     print("codes: " + ", ".join(f"{code} x {count}" for code, count in codes))
     print(f"{len(found)} not as they should be; left over: {left or 'nothing'}")
     return 1 if found or left else 0

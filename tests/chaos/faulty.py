@@ -50,7 +50,8 @@ class Faulty(Server):
             # A list beside the polls of a named build decides nothing; what is requested
             # again counts only as the first answer on its connection.
             counts = "/Builds?" not in path or BUILD not in self._plan.arguments
-            if counts and is_read and (is_first or not step.is_requested_again):
+            is_again = step.how in ("missing", "anonymous") or (step.how == "error" and step.says)
+            if counts and is_read and (is_first or not is_again):
                 verdict = step.says.replace("building", "")
                 self.said.append(Said(time.monotonic(), verdict, step.how == "missing"))
             if step.how == "late extra":

@@ -44,15 +44,8 @@ class Reason(NamedTuple):
     sure: bool = True
 
 
-class Judgement(NamedTuple):
-    """What is wrong with a wait, nothing if all is well; `late` in seconds."""
-
-    wrong: list[str]
-    late: float
-
-
-def judge(happened: Happened) -> Judgement:
-    """Hold one wait to the contract."""
+def judge(happened: Happened) -> tuple[list[str], float]:
+    """What is wrong with a wait, nothing if all is well; and how many seconds it was late."""
     ended = happened.ended
     written = ended.stdout + ended.stderr
     reasons = [r._replace(at=_running(happened, r.at)) for r in _reasons(happened)]
@@ -69,9 +62,9 @@ def judge(happened: Happened) -> Judgement:
             likely = [r for r in likely if r.code >= 0]
         likely = [later for r in likely for later in _unread(happened, r)]
     allowed = {r.code for r in likely}
-    is_allowed = ended.code in allowed
+    unlike = f"{ended.code}, not {allowed}"
     wrong = {
-        _wrong_output(happened) if is_allowed else f"{ended.code}, not {allowed}": True,
+        _wrong_output(happened) if ended.code in allowed else unlike: True,
         "a secret leaked": any(secret in written for secret in SECRETS),
         "a traceback": "Traceback" in written or "a bug in twbuild" in written,
     }
@@ -79,7 +72,7 @@ def judge(happened: Happened) -> Judgement:
     if asking and ended.code == first.code:
         due += DETAILS_SECONDS
     late = happened.end - _running(happened, due)
-    return Judgement([what for what, is_so in wrong.items() if what and is_so], late)
+    return [what for what, is_so in wrong.items() if what and is_so], late
 
 
 def _reasons(happened: Happened) -> Iterator[Reason]:

@@ -98,11 +98,6 @@ class Step(NamedTuple):
     seconds: float = 0.0
     late: tuple[int, bytes] | None = None
 
-    @property
-    def is_requested_again(self) -> bool:
-        """Whether it is where it is not the first answer on its connection."""
-        return self.how in ("missing", "anonymous") or (self.how == "error" and self.says != "")
-
 
 class Plan(NamedTuple):
     """One wait; `acts` are signals, each so many seconds after the first request."""

@@ -157,8 +157,13 @@ class History:
         is_answered = any(not isinstance(a.result, FetchError) for a in ended)
         return 0.0 if self.once else 120.0 if is_answered else 20.0
 
-    def _beside_of(self, resource: Resource) -> list[Requested]:
-        return [a for a in self.played.beside if a.request.resource is resource]
+    def _is_sent_beside(self, resource: Resource, at: float | None) -> bool:
+        """Whether it is requested once, at that time, for 5 s at most; else never."""
+        sent: list[object] = [
+            (a.at, a.until) for a in self.played.beside if a.request.resource is resource
+        ]
+        once = [(at, pytest.approx(min(at + 5, self.limit)))] if at is not None else []
+        return sent == (once if at is not None and at < self.limit else [])
 
 
 class Contract(History):
@@ -277,32 +282,25 @@ class Contract(History):
             assert self.finished.sid == (BUILD if is_selected else None)
 
     def details_of_a_failed_build_are_tried_once_for_5_s_and_change_nothing(self) -> None:
-        requested = self._beside_of(Resource.BUILD)
         wanted = self.outcome is Outcome.FAILED and self.given.details
-        assert len(requested) == (wanted and self.finished_at < self.limit)
-        for one in requested:
-            assert one.at == self.finished_at, "they delay nothing, and nothing delays them"
-            assert one.until == pytest.approx(min(self.finished_at + 5, self.limit))
+        assert self._is_sent_beside(Resource.BUILD, self.finished_at if wanted else None)
         reported = [event for event in self.played.events if isinstance(event, Details)]
         assert len(reported) == (wanted and not self.played.interrupted)
-        listed = any(isinstance(a.result, BuildPage) for a in self.played.beside)
+        learned = [type(a.result) for a in self.played.beside]
         for event in reported:
-            assert (event.build is not None) == any(isinstance(a.result, Build) for a in requested)
-            assert (event.changes is not None) == (listed and event.build is not None)
+            assert (event.build is not None) == (Build in learned)
+            assert (event.changes is not None) == ({Build, BuildPage} <= {*learned})
 
     def earlier_builds_are_tried_once_at_the_first_building_or_failure_for_5_s(self) -> None:
-        requested = self._beside_of(Resource.PAGE)
         failed = self.outcome is Outcome.FAILED and self.given.details
         building = [a.ended for a in self.polls if a.result == BUILDING and not self.once]
         selected = any(isinstance(event, Selected) for event in self.played.events)
         wanted = self.given.earlier and not selected and (failed or bool(building))
         at = building[0] if building else self.finished_at
-        assert [a.at for a in requested] == ([at] if wanted and at < self.limit else [])
-        for one in requested:
-            assert one.until == pytest.approx(min(one.at + 5, self.limit))
+        assert self._is_sent_beside(Resource.PAGE, at if wanted else None)
         reported = [event for event in self.played.events if isinstance(event, Usual)]
         assert set(reported) <= {Usual(60)}
-        assert len(reported) <= sum(isinstance(a.result, BuildPage) for a in requested)
+        assert len(reported) <= sum(isinstance(a.result, BuildPage) for a in self.played.beside)
 
     def every_problem_is_shown_with_its_next_try(self) -> None:
         reported = [e.next_at - START for e in self.played.events if isinstance(e, Problem)]

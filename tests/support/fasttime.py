@@ -110,8 +110,7 @@ def watch(
     since = clock()
     wanted = Policy.once(since) if once else Policy(deadline=since + timeout)
     watches = [Watch(sid, wanted._replace(**policy), since, lambda: 1.0) for sid in sids]
-    if make_fetcher is None:
-        make_fetcher = partial(fetcher, url, way=network.network_for(url))
+    make_fetcher = make_fetcher or partial(fetcher, url, way=network.network_for(url))
     background = Background(details=True, earlier=earlier, deadline=wanted.deadline)
     runner = FastRunner(watches, background, make_fetcher, 1.0, clock)
     watched = Watched()
