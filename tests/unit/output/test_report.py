@@ -14,7 +14,7 @@ from tests.unit.output.endings import ANSWER, COMPLETED, FAILED, TIMEOUT, UNAVAI
 from twbuild.api.models import Build
 from twbuild.errors import CredentialsError, UsageError
 from twbuild.outcome import Outcome
-from twbuild.output import report
+from twbuild.output import plain, report
 from twbuild.output.report import Report
 from twbuild.watch.events import Building, Details, Event, Finished, Notice, Started, Tick, Usual
 from twbuild.watch_options import WatchOptions
@@ -103,6 +103,7 @@ def test_a_verdict_is_on_stderr_where_stdout_is_elsewhere(
 
     assert shown.of(COMPLETED)[0] == ("" if line else "completed\n")
     assert shown.end(COMPLETED) == (line, "" if terminals == {1, 2} else LINE)
+    assert "(waited" not in Shown(capfd, STATUS).end(COMPLETED)[0]
 
 
 def test_a_live_screen_has_rows_and_the_ending_below(
@@ -110,6 +111,7 @@ def test_a_live_screen_has_rows_and_the_ending_below(
 ) -> None:
     elsewhere.setattr(os, "isatty", {2}.__contains__)
     elsewhere.setenv("TERM", "xterm")
+    elsewhere.setenv("CI", "true")  # which --progress live overrules
     live = WAIT._replace(progress="live")
     begins: list[Event] = [Started(SERVICE, (OTHER_BUILD,), 600), Building(OTHER_BUILD), Tick()]
 
@@ -139,6 +141,15 @@ def test_the_last_line_repeats_what_matters(
     _, err = shown.end(ended)
     assert (err != "") is ((options, ended) in REPEATED)
     assert not options.once or "(waited " not in err
+
+
+def test_status_says_sooner_than_wait_that_it_waits(
+    elsewhere: pytest.MonkeyPatch, capfd: Capture
+) -> None:
+    elsewhere.setattr(plain, "ONCE_SECONDS", 0.0)
+
+    assert Shown(capfd, STATUS).of(Tick()) == ("", f"twbuild: asking  {BUILD}  (0s)\n")
+    assert Shown(capfd).of(Tick()) == ("", "")
 
 
 @pytest.mark.parametrize("quiet", [True, False])
@@ -176,11 +187,12 @@ def test_only_a_request_to_twilio_is_given_to_its_support(
     capfd: Capture, from_sandbox: bool
 ) -> None:
     shown = Shown(capfd, sids=(OTHER_BUILD,))
-    shown.of(FAILED, Details(OTHER_BUILD, Build(OTHER_BUILD, "failed", request_id="RQ1")))
+    build = Build(OTHER_BUILD, "failed", runtime="node22", request_id="RQ1")
+    shown.of(FAILED, Details(OTHER_BUILD, build))
     _, err = shown.end(FAILED._replace(answer=ANSWER._replace(from_sandbox=from_sandbox)))
 
     assert ("the request ID RQ1" in err) is not from_sandbox
-    assert "Twilio gives no reason for a failed build." in err
+    assert "node22" in err
 
 
 def test_what_is_requested_beside_polls_is_what_is_shown(elsewhere: pytest.MonkeyPatch) -> None:
