@@ -56,10 +56,12 @@ def test_a_program_off_the_path_keeps_its_words(folder: Path, start: list[str]) 
 
 @pytest.mark.parametrize("name", ["tool", "other"])
 def test_a_program_on_the_path_is_started_by_name(folder: Path, name: str) -> None:
-    path = f"{folder}/bin{os.pathsep}/bin"
+    path, in_shell = f"{folder}/bin{os.pathsep}/bin", ["/bin/sh", "-c", name]
 
-    assert words(folder, ["/bin/sh", "-c", name], PATH=path)[0] == [name]
+    assert words(folder, in_shell, PATH=path)[0] == [name]
     assert words(folder, [f"{folder}/bin/{name}"], PATH=path)[0] == [name]
+    # The caller of uv does not have that PATH.
+    assert words(folder, in_shell, PATH=path, UV="/bin/uv")[0] == [f"{folder}/bin/{name}"]
 
 
 def test_another_program_of_the_same_name_is_not_taken(folder: Path) -> None:
@@ -69,12 +71,6 @@ def test_another_program_of_the_same_name_is_not_taken(folder: Path) -> None:
     start = f"{folder}/bin/tool"
 
     assert words(folder, [start], PATH=f"{folder}/elsewhere:/bin")[0] == [start]
-
-
-def test_under_uv_it_is_started_by_its_path(folder: Path) -> None:
-    path, start = f"{folder}/bin:/bin", f"{folder}/bin/tool"
-
-    assert words(folder, ["/bin/sh", "-c", "tool"], PATH=path, UV="/bin/uv")[0] == [start]
 
 
 @pytest.mark.parametrize(

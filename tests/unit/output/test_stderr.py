@@ -50,7 +50,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 XTERM = {"TERM": "xterm"}
 LIVE: list[tuple[str | None, dict[str, str], bool]] = [
     ("auto", XTERM, True),
-    ("auto", {"TERM": "DUMB"}, False),
+    *(("auto", {"TERM": term}, False) for term in ("DUMB", "Unknown", "")),
     ("auto", {}, False),
     ("auto", {**XTERM, "CI": "woodpecker"}, False),
     ("auto", {**XTERM, "CI": ""}, True),

@@ -115,9 +115,3 @@ def test_the_window_has_its_own_size_or_80_by_24(
     monkeypatch.setattr(os, "get_terminal_size", lambda _: own)
 
     assert streams.window(STDERR) == size
-
-
-def test_term_says_whether_escape_codes_are_understood(monkeypatch: pytest.MonkeyPatch) -> None:
-    for term in ("xterm", "DUMB", "Unknown", ""):
-        monkeypatch.setenv("TERM", term)
-        assert streams.speaks_escapes() is (term == "xterm")

@@ -117,13 +117,6 @@ def test_a_build_keeps_the_time_of_its_first_request(building: Sandbox) -> None:
     assert (again["sid"], again["date_created"]) == (first["sid"], first["date_created"])
 
 
-def test_a_service_may_be_named_by_its_unique_name(building: Sandbox) -> None:
-    code, status = ask(building, f"/v1/Services/my-service/Builds/{BUILD}/Status")
-
-    assert code == 200
-    assert status["service_sid"].startswith("ZS")
-
-
 @pytest.mark.parametrize("seconds", [0.0, 5.0, 7 * 86400.0])
 def test_earlier_builds_are_alike_but_for_one_dependency(seconds: float) -> None:
     with Sandbox("failed", seconds) as sandbox:
