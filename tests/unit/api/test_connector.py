@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+import threading
 import time
 from base64 import b64encode
 from contextlib import ExitStack
@@ -163,6 +164,19 @@ def test_a_silent_server_behind_a_proxy_is_named_with_it(
         error = overdue(f"https://{HOST}", proxy)
 
     assert error.reason == f"no answer within 15s through proxy {proxy.netloc} (HTTPS_PROXY)"
+
+
+def test_nothing_is_sent_on_a_connection_made_after_the_cancel(names: Names) -> None:
+    resolved = threading.Event()
+    received: list[bytes] = []
+    names.before = lambda _: resolved.wait(10)
+    with Server(lambda connection: received.append(connection.socket.recv(1))) as server:
+        client = fetcher(f"https://{HOST}:{server.port}")
+        thread = in_thread(client)
+        client.cancel()
+        resolved.set()
+        thread.join(5)
+        until(lambda: received == [b""], "the end of the connection")
 
 
 @pytest.mark.parametrize("scheme", ["", "http", "https", "socks5", "socks5h"])
