@@ -40,13 +40,15 @@ def test_a_request_names_its_client_and_allows_no_cache() -> None:
     [(STATUS, f"/{BUILD}/Status"), (DETAILS, f"/{BUILD}"), (PAGE, "?PageSize=20")],
 )
 def test_an_error_describes_the_request_that_was_sent(question: Request, tail: str) -> None:
-    with Server(answering(http(b"", "503 Busy"))) as server:
+    inside = json_http({"code": 20429, "message": "Busy"})
+    with Server(answering(http(b"", "503 Busy"), inside)) as server:
         refused = refused_by(server.url, question)
         path = PATH.partition(f"/{BUILD}")[0] + tail
 
         assert server.requests[0].startswith(f"GET {path} HTTP/1.1".encode())
         assert refused.details == [f"GET {path} at {server.netloc}"]
         assert fetcher(server.url).url(question) == f"{server.url}{path}"
+        assert refused_by(server.url, question).code == 20429, "one with HTTP 200 is an error, too"
     assert (type(refused), refused.http_status) == (TransientError, 503)
 
 
