@@ -268,13 +268,15 @@ def test_details_without_a_place_are_given_up_after_5_seconds() -> None:
 
 
 def beside_polls(answer: Handler, *statuses: str) -> Handler:
-    """Answers polls at once, over all connections, and the list as given."""
+    """Answers polls at once, over the first connection only, and the list as given."""
     left = list(statuses)
 
     def handle(connection: Connection) -> None:
         while True:
             sid, is_poll = requested(connection)
             if is_poll:
+                if connection.number > 1:
+                    raise Gone
                 reply(connection, status_body(sid, left.pop(0)))
             elif sid:
                 reply(connection, build_body(sid))
