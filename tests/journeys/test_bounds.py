@@ -29,9 +29,10 @@ import os, sys
 pid = os.fork()
 if not pid:
     os.execv(sys.argv[2], sys.argv[2:])
-used = os.wait4(pid, 0)[2]
+_, status, used = os.wait4(pid, 0)
 with open(sys.argv[1], "w") as file:
     file.write(str(used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)))
+sys.exit(os.waitstatus_to_exitcode(status))
 """
 
 
@@ -106,22 +107,34 @@ def url_of_escapes(sid: str, _: str) -> bytes:
     return json.dumps({**status_body(sid), "url": "%5a" * 340_000}).encode()
 
 
+def long_names(unit: str, count: int) -> dict[str, Any]:
+    """Dependencies with names and versions of 9,000 characters."""
+    texts = [f"{unit * (9000 // len(unit))}{number}" for number in range(count)]
+    return {"dependencies": [{"name": text, "version": text} for text in texts]}
+
+
 def building_beside_names(sid: str, _: str) -> bytes:
-    """A list whose one build has dependencies with names and versions of 9,000 characters."""
-    names = [f"{'%a' * 4500}{number}" for number in range(440)]
-    named = {**build_body(), "dependencies": [{"name": name, "version": name} for name in names]}
+    named = {**build_body(), **long_names("%a", 440)}
     return json.dumps(status_body(sid) if sid else page(named)).encode()
+
+
+def failed_with_names(sid: str, resource: str) -> bytes:
+    if sid and not resource:
+        return json.dumps({**build_body(sid), **long_names("a", 115)}).encode()
+    return failed(sid, resource)
 
 
 ROWS: Mapping[str, Row] = {
     "a page of escapes": listed(b"%a"),
     "a page of objects": listed(*OBJECTS),
+    "a page of wide characters": listed(b"a" * 999 + "\U0001f600".encode()),
     "a page of wide escapes": listed(b"a" * 999 + b"\\ud83d\\ude00"),
     "all that a page may list": Row(serving(lambda *_: large_page()), NEWEST, 8 * MIB),
     "details of objects": Row(serving(failed), TEN, 20 * MIB),
     "a list of long names": Row(
         serving(building_beside_names), ["-i200ms", "-t4s", *TEN], 18 * MIB
     ),
+    "details of long names": Row(serving(failed_with_names), ["--json", *TEN], 20 * MIB),
     "a url of escapes": Row(serving(url_of_escapes), ONE, MIB),
     "ten of objects": Row(serving(of_objects), TEN, 10 * MIB),
     "a head of 5 MB": Row(serving(completed, *LINES), ONE, MIB),
@@ -136,8 +149,9 @@ def test_memory_stays_within_an_answers_limit_and_40_mib(tmp_path: Path, name: s
     with Server(row.handler) as server:
         env = environ(tmp_path, server)
         words = [sys.executable, "-S", "-c", PEAK, str(peak), TWBUILD, *arguments]
-        assert run_words(words, env=env).code == 0, "the process that measures"
+        code = run_words(words, env=env).code
 
+    assert code in (0, 1, 3, 5, 124), "neither a crash nor a mistake"
     assert int(peak.read_text()) < row.limit + 40 * MIB
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.command import BUILD, OTHER_BUILD, SERVICE, WAIT
-from tests.support.moments import fill, until, until_more
+from tests.support.moments import disk_full, fill, until, until_more
 from tests.support.run import Ended, finish, start_words
 from tests.support.terminal import Shell
 from tests.support.twilio import Twilio, held
@@ -254,6 +254,17 @@ def test_a_terminal_taken_away_hangs_it_up(twilio: Twilio, ignoring: str, code: 
             twilio.says("completed")
 
         assert window.end_unread() == code
+
+
+def test_an_interrupt_counts_more_than_a_full_disk(twilio: Twilio) -> None:
+    twilio.says("building")
+    with disk_full() as full:
+        process = twilio.start(*ONE, "--json", stdout=full)
+    until(twilio.polls, "a poll")
+
+    ended = ended_by(process, signal.SIGINT)
+    assert ended.code == -signal.SIGINT
+    assert ended.stderr.endswith(RESUME)
 
 
 def test_ctrl_z_gives_the_terminal_away_and_fg_takes_it(twilio: Twilio) -> None:
