@@ -1,1 +1,0 @@
-"""How fast twbuild is beside the usual ways: `python -m tests.bench`. Only the standard library."""

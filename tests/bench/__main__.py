@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import random
 import shutil
@@ -26,10 +27,10 @@ from typing import NamedTuple
 
 import certifi
 
-from tests.bench.api import Api
 from tests.bench.measure import Cost, Figure, drawn, figure, ratios, run, start
 from tests.support.command import ACCOUNT, BUILD, SERVICE, SIDS, TOKEN, TWBUILD
 from tests.support.run import base_environ
+from tests.support.sockets import Connection, Server, good
 
 HERE = Path(__file__).parent
 PYTHON = sys.executable
@@ -65,8 +66,26 @@ class Row(NamedTuple):
 
 
 def line(what: str, figure: str, goal: str, ok: str) -> str:
-    """One line of the table."""
     return f"{what:<58} {figure:<28} {goal:<11} {ok}".rstrip()
+
+
+class Api(Server):
+    """Says `completed` of each build from its time in `finished_at` on, `building` until then."""
+
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
+        self.finished_at: dict[str, float] = {}
+        super().__init__(self._answer, context)
+
+    def begin(self, **finished_at: float) -> None:
+        """Forget what was counted, and set when builds are over; the others never are."""
+        self.finished_at = finished_at
+        self.requests, self.times, self.accepted = [], [], 0
+
+    def _answer(self, connection: Connection) -> None:
+        while True:
+            sid = connection.request().decode().partition("/Builds/")[2].partition("/")[0]
+            finished = time.monotonic() >= self.finished_at.get(sid, math.inf)
+            connection.send(good("completed" if finished else "building", sid=sid))
 
 
 class Bench:

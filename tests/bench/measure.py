@@ -32,7 +32,6 @@ class Process(NamedTuple):
     since: float
 
     def end(self) -> Cost:
-        """Wait for its end."""
         _, status, usage = os.wait4(self.pid, 0)
         wall, code = time.monotonic() - self.since, os.waitstatus_to_exitcode(status)
         return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * UNIT, code)
@@ -88,7 +87,6 @@ class Figure(NamedTuple):
 
 
 def figure(values: Sequence[float]) -> Figure:
-    """The figure of one or more values."""
     return Figure(*statistics.quantiles([*values, *values], n=4, method="inclusive"))
 
 

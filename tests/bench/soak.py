@@ -22,10 +22,10 @@ from twbuild.watch.state import Policy, Watch
 WARM_UP = 500
 
 
-def holding() -> tuple[float, int]:
+def holding() -> list[float]:
     """Bytes at the peak; and the threads and descriptors of this process."""
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * UNIT
-    return memory, threading.active_count() + len(os.listdir("/dev/fd"))
+    return [memory, threading.active_count() + len(os.listdir("/dev/fd"))]
 
 
 if __name__ == "__main__":

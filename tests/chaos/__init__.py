@@ -1,1 +1,0 @@
-"""A seeded storm of waits against servers that fail: `python -m tests.chaos`."""

@@ -38,7 +38,7 @@ class Faulty(Server):
         super().__init__(self._follow)
 
     def _follow(self, connection: Connection) -> None:
-        is_first, is_read = True, True
+        is_first = True
         while True:
             path = connection.request().split()[1].decode()
             step, body = self._next(path)
@@ -51,17 +51,11 @@ class Faulty(Server):
             # again counts only as the first answer on its connection.
             counts = "/Builds?" not in path or BUILD not in self._plan.arguments
             is_again = step.how in ("missing", "anonymous") or (step.how == "error" and step.says)
-            if counts and is_read and (is_first or not is_again):
+            if counts and (is_first or not is_again):
                 verdict = step.says.replace("building", "")
                 self.said.append(Said(time.monotonic(), verdict, step.how == "missing"))
-            if step.how == "late extra":
-                connection.play([0.05, EXTRA])
-                is_read = False  # the next request gets it, and what follows is not read
             if step.how in ("close", "hang up", "odd"):
                 return
-            while step.late:
-                connection.request()
-                connection.send(_response(*step.late))
             is_first = False
 
     def _next(self, path: str) -> tuple[Step, object]:

@@ -16,7 +16,7 @@ from tests.support.command import TOKEN
 from tests.support.run import Ended
 
 CODES = {"completed": 0, "failed": 1, "unavailable": 3, "unauthorized": 4, "not_found": 5}
-VERDICTS = (CODES["completed"], CODES["failed"])
+VERDICTS = (0, 1)
 TIMEOUT = 124
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 SLACK = 0.5  # of what happens within it, either may come first

@@ -59,24 +59,13 @@ NONSENSE = (
     b'{"status": "completed"' + b" " * (1 << 20) + b"}",
     b'{"status": "completed", "more": [%s]}' % b",".join([b"{}"] * 300_000),
 )
-# What may come late, in the place of the answer to the next request: HTTP status and body.
-LATE = (
-    (200, b'{"status": "completed", "sid": null, "url": null}'),
-    (200, b'{"status": "failed"}'),
-    (200, b'{"status": "completed", "sid": "%s"}' % OTHER),
-    (200, b'{"builds": [], "meta": {"next_page_url": null}}'),
-    (401, b'{"code": 20003, "message": "Authenticate", "status": 401}'),
-    (404, b'{"code": 20404, "message": "not found", "status": 404}'),
-    (400, b""),
-)
 CHUNK_SIZES = (b"-1", b"+5", b"0x5", b"1_0", b"", b"five", b"f" * 40)
 INTERIM = (100, 102, 103, 199)
 RETRY_AFTER = ("", "0", "1", "2", "0.493", "soon", "-5", "999999", "Thu, 01 Jan 1970 00:00:01 GMT")
 SLOW = "a terminal that is read with 9600 baud"
 HOWS = (
     *("plain", "plain", "close", "hang up", "chunked", "gzip", "trickle", "late", "early"),
-    *("anonymous", "anonymous", "cookies", "extra", "half an extra", "late extra"),
-    "interim behind",
+    *("anonymous", "anonymous", "cookies", "extra", "half an extra", "interim behind"),
 )
 PROBLEMS = {"error": 4, "nonsense": 6, "missing": 2, "cut": 4, "short": 2, "silence": 2, "odd": 2}
 BROKEN = ("cut", "short", "silence")  # no whole answer comes
@@ -86,8 +75,7 @@ class Step(NamedTuple):
     """What the server does with one request.
 
     `says` is a status, or how an error ends the wait, or nothing; `how` is how that is brought
-    about. `http` is the HTTP status, of a good answer that of the interim ones before or behind
-    it. `late` is what comes in the place of the connection's next answers.
+    about. `http` is the HTTP status, of a good answer that of the interim ones before or behind it.
     """
 
     how: str
@@ -96,7 +84,6 @@ class Step(NamedTuple):
     body: bytes = b""
     retry_after: str = ""
     seconds: float = 0.0
-    late: tuple[int, bytes] | None = None
 
 
 class Plan(NamedTuple):
@@ -157,9 +144,8 @@ def _last(chance: random.Random) -> Step:
 
 
 def _good(chance: random.Random, status: str) -> Step:
-    late = chance.choice(LATE) if chance.random() < 0.2 else None
     interim, seconds = chance.choice(INTERIM), chance.uniform(0.2, 2)
-    return Step(chance.choice(HOWS), status, interim, seconds=seconds, late=late)
+    return Step(chance.choice(HOWS), status, interim, seconds=seconds)
 
 
 def _problem(chance: random.Random) -> Step:

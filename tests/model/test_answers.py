@@ -39,7 +39,7 @@ HABITS = st.builds(
     named=st.sampled_from(["sid", "url", "escaped", "nothing", "nothing"]),
     extra=st.sampled_from([*[""] * 3, *BEHIND, "in the next one's place"]),
     extra_named=st.sampled_from(["sid", "nothing"]),
-    status=st.sampled_from([200, 200, 200, 200, 404, 401, 503]),
+    status=st.sampled_from([200, 200, 200, 200, 400, 401, 404, 503]),
 )
 
 

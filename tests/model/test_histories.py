@@ -181,7 +181,6 @@ class Contract(History):
 
     def no_sleep_outlasts_timeout_and_at_the_deadline_it_is_over(self) -> None:
         assert all(until <= self.limit + BIT for _, until in self.played.sleeps)
-        assert all(requested.until <= self.limit + BIT for requested in self.tries)
         assert self.finished_at <= self.limit + sum(self.stops.values()) + BIT
         if self.outcome is Outcome.TIMEOUT:
             assert self.finished_at >= self.limit - BIT, "and not before"
@@ -269,7 +268,6 @@ class Contract(History):
         if self.once:
             assert all(count <= 3 for _, count, _ in self._rows(FetchError))
             assert len(self.polls) <= 3
-            assert self.finished_at <= 30 + sum(self.stops.values()) + BIT
 
     def an_incomplete_list_never_yields_a_newest_build(self) -> None:
         pages = [a.result for a in self.tries if isinstance(a.result, BuildPage)]

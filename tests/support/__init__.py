@@ -1,1 +1,0 @@
-"""What several tests need: the installed command, a scripted Twilio, a terminal with a screen."""

@@ -60,12 +60,10 @@ class Watched:
         return max(finished.waited_seconds for finished in self.endings)
 
     def of(self, kind: type[T]) -> list[T]:
-        """The events of one kind."""
         return [event for _, event in self.events if isinstance(event, kind)]
 
     @property
     def problems(self) -> list[str]:
-        """The reasons of problems, in order."""
         return [problem.reason for problem in self.of(Problem)]
 
 

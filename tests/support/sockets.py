@@ -65,7 +65,6 @@ class Connection:
         return head
 
     def exactly(self, count: int) -> bytes:
-        """The next `count` bytes."""
         content = b""
         while len(content) < count:
             content += self.receive(count - len(content))
@@ -85,7 +84,6 @@ class Connection:
         raise Gone
 
     def send(self, content: bytes) -> None:
-        """Send all of it."""
         try:
             self.socket.sendall(content)
         except OSError:
@@ -156,7 +154,6 @@ class Server:
 
     @property
     def netloc(self) -> str:
-        """Host and port."""
         return f"{self.host}:{self.port}"
 
     @property

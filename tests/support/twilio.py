@@ -141,7 +141,6 @@ def reply(body: object, status: int = 200, **headers: str) -> Response:
 
 
 def error(status: int, message: str = "Something is wrong", **headers: str) -> Response:
-    """Twilio's JSON error."""
     code = 20003 if status == 401 else 20000 + status
     link = f"https://www.twilio.com/docs/errors/{code}"
     body = {"code": code, "message": message, "more_info": link, "status": status}
@@ -149,7 +148,6 @@ def error(status: int, message: str = "Something is wrong", **headers: str) -> R
 
 
 def status_body(sid: str = BUILD, status: str = "building") -> dict[str, Any]:
-    """A Build Status resource."""
     url = f"https://serverless.twilio.com/v1/Services/{SERVICE}/Builds/{sid}/Status"
     return {
         "sid": sid,
@@ -161,7 +159,6 @@ def status_body(sid: str = BUILD, status: str = "building") -> dict[str, Any]:
 
 
 def build_body(sid: str = BUILD, status: str = "failed") -> dict[str, Any]:
-    """A Build resource."""
     return {
         "sid": sid,
         "account_sid": ACCOUNT,
@@ -183,5 +180,4 @@ def build_body(sid: str = BUILD, status: str = "failed") -> dict[str, Any]:
 
 
 def page(*builds: Mapping[str, Any], next_page_url: str | None = None) -> dict[str, Any]:
-    """A page of Builds."""
     return {"builds": list(builds), "meta": {"key": "builds", "next_page_url": next_page_url}}
