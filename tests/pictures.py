@@ -54,14 +54,12 @@ TEMPLATE = f"""<svg xmlns="http://www.w3.org/2000/svg" id="terminal" baseProfile
 </svg>
 """
 REQUEST = "RQ0f1e2d3c4b5a69788796a5b4c3d2e1f0"
-SECONDS_A_KEY = 0.02
 # What is typed, the last words to see, and seconds to read them.
 SCENES = [
     ("twbuild wait my-service $BUILD && ./deploy.sh", "deployed\n", 2.0),
     ("twbuild wait my-service $NEXT && ./deploy.sh", "support", 0.5),
     ("echo $?", "\n1\n", 0.1),
 ]
-LAST_SECONDS = 3
 
 
 def changed(body: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -120,7 +118,7 @@ def record(cast: Path) -> None:
             for typed, last_words, pause in SCENES:
                 for key in typed:
                     terminal.type(key)
-                    time.sleep(SECONDS_A_KEY)
+                    time.sleep(0.02)
                 terminal.see(typed)
                 time.sleep(0.5)
                 terminal.type("\r")
@@ -142,8 +140,7 @@ def drawn(cast: Path) -> str:
     template, drawing = cast.with_name("template.svg"), cast.with_name("drawing.svg")
     template.write_text(TEMPLATE)
     words = [TERMTOSVG, "render", str(cast), str(drawing)]
-    pause = str(1000 * LAST_SECONDS)
-    subprocess.run([*words, "-t", str(template), "--theme", "auto", "-D", pause], check=True)
+    subprocess.run([*words, "-t", str(template), "--theme", "auto", "-D", "3000"], check=True)
     picture = drawing.read_text("utf-8")
     last = max(int(top) for top in re.findall(r"translateY\(-(\d+)px\)", picture))
     return picture.replace(

@@ -14,11 +14,12 @@ import os
 import random
 import shutil
 import ssl
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
@@ -27,7 +28,7 @@ from typing import NamedTuple
 
 import certifi
 
-from tests.bench.measure import Cost, Figure, drawn, figure, ratios, run, start
+from tests.bench.measure import Cost, drawn, ratios, run, start
 from tests.support.command import ACCOUNT, BUILD, SERVICE, SIDS, TOKEN, TWBUILD
 from tests.support.run import base_environ
 from tests.support.sockets import Connection, Server, good
@@ -48,19 +49,20 @@ class Row(NamedTuple):
     """What was measured, in `unit`, and what it is not to exceed (or, `least`, to reach)."""
 
     what: str
-    found: Figure | float
+    found: Sequence[float] | float
     goal: float | None = None
     unit: str = "x"
     least: bool = False
 
     def __str__(self) -> str:
-        found = self.found if isinstance(self.found, Figure) else Figure(*[self.found] * 3)
+        values = self.found if isinstance(self.found, Sequence) else [self.found]
+        found = statistics.quantiles([*values, *values], n=4, method="inclusive")
         low, median, high = (f"{value:.{2 if self.unit else 0}f}" for value in found)
         spread = f"({low} to {high})" if low != high else ""
         goal = mark = ""
         if self.goal is not None:
             goal = f"{'>=' if self.least else '<='} {self.goal:g} {self.unit}"
-            off = self.goal - found.median if self.least else found.median - self.goal
+            off = (found[1] - self.goal) * (-1 if self.least else 1)
             mark = "ok" if off <= 0 else "MISSED"
         return line(self.what, f"{f'{median} {self.unit}':<10} {spread}", goal, mark)
 
@@ -142,7 +144,7 @@ class Bench:
             process.end()
             late.append((time.monotonic() - changed) * 1000)
             surplus.append(sum(poll >= changed for poll in self.api.times) - 1)
-        yield Row("wait -i 1s: end of process after the API's change", figure(late), 515, "ms")
+        yield Row("wait -i 1s: end of process after the API's change", late, 515, "ms")
         yield Row("  polls more than needed, at most", max(surplus), 0, "")
 
     def long_waits(self) -> Iterator[Row]:
@@ -168,10 +170,10 @@ class Bench:
             late.append(time.monotonic() - max(self.api.finished_at.values()))
             processor.append(ten.processor / one.processor)
             memory.append(hundred.memory / one.memory)
-        yield Row("wait for 10 builds / 1 build: processor", figure(processor), 1.9)
-        yield Row("wait for 100 builds / 1 build: memory", figure(memory), 1.08)
-        yield Row("  first polls of all sent, after the start", figure(sent), 1, "s")
-        yield Row("  all verdicts out after the last change", figure(late), 2, "s")
+        yield Row("wait for 10 builds / 1 build: processor", processor, 1.9)
+        yield Row("wait for 100 builds / 1 build: memory", memory, 1.08)
+        yield Row("  first polls of all sent, after the start", sent, 1, "s")
+        yield Row("  all verdicts out after the last change", late, 2, "s")
         yield Row("  connections, one for earlier builds", self.api.accepted, 11, "")
 
     def _wait_for(self, count: int) -> Cost:

@@ -6,7 +6,6 @@ import os
 import pty
 import select
 import signal
-import statistics
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -78,21 +77,9 @@ def drawn(words: Sequence[str], env: Mapping[str, str]) -> tuple[Cost, int]:
     return process.end(), content.count(FRAME)
 
 
-class Figure(NamedTuple):
-    """The median of several values and the quartiles around it."""
-
-    low: float
-    median: float
-    high: float
-
-
-def figure(values: Sequence[float]) -> Figure:
-    return Figure(*statistics.quantiles([*values, *values], n=4, method="inclusive"))
-
-
 def ratios(
     one: Sequence[str], other: Sequence[str], env: Mapping[str, str], pairs: int
-) -> list[Figure]:
+) -> list[tuple[float, ...]]:
     """Wall, processor and memory of `one` as a multiple of the `other`'s, pair by pair.
 
     Both of a pair run under what the machine does at that moment; each goes first in turn.
@@ -103,4 +90,4 @@ def ratios(
         costs = [run(words, env) for words in ((one, other) if number % 2 else (other, one))]
         ours, theirs = costs if number % 2 else costs[::-1]
         found.append([a / b for a, b in zip(ours[:3], theirs[:3], strict=True)])
-    return [figure(column) for column in zip(*found, strict=True)]
+    return [*zip(*found, strict=True)]

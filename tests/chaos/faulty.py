@@ -19,10 +19,7 @@ COMPLETED = json.dumps(status_body(status="completed")).encode()
 
 
 class Said(NamedTuple):
-    """An answer that has left: when, and what a client may make of it.
-
-    `verdict` is a status or an error that ends a wait; `missing` a 404.
-    """
+    """An answer that has left; its verdict is a status or an error that ends a wait."""
 
     at: float
     verdict: str = ""

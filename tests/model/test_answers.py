@@ -85,16 +85,15 @@ class Awkward(Server):
         account = f"AC{len(self.given):032x}"
         self.given[account] = sid
         named = {"url": sid.lower(), "escaped": f"%5a%42{sid[2:]}"}.get(naming)
-        body = json.dumps(
-            {
-                "sid": sid if naming == "sid" else None,
-                "account_sid": account,
-                "url": f"https://x/v1/Services/y/Builds/{named}/Status" if named else None,
-                "status": "completed",
-                "code": 20000,
-                "message": account,
-            }
-        ).encode()
+        found: dict[str, object] = {
+            "status": "completed",
+            "account_sid": account,
+            "code": 20000,
+            "message": account,
+        }
+        found["sid"] = sid if naming == "sid" else None
+        found["url"] = f"https://x/v1/Services/y/Builds/{named}/Status" if named else None
+        body = json.dumps(found).encode()
         headers = [f"Connection: {habit.header}"] if habit.header else []
         if habit.framing == "chunked":
             return http(

@@ -25,8 +25,6 @@ from twbuild.errors import FetchError, NotFoundError, PermanentError, Unauthoriz
 from twbuild.outcome import Outcome
 from twbuild.watch.events import Details, Problem, Selected, Usual
 
-HISTORIES = int(os.environ.get("TWBUILD_HISTORIES", "300"))
-
 NOON, DAY, MINUTE = datetime(2026, 11, 24, 12, tzinfo=timezone.utc), timedelta(1), timedelta(0, 60)
 # The build that is watched, and three before it, each of which took a minute.
 DAYS = [NOON - n * DAY for n in range(1, 4)]
@@ -317,7 +315,7 @@ class Contract(History):
 
 @pytest.mark.timeout(900)
 @settings(
-    max_examples=HISTORIES,
+    max_examples=int(os.environ.get("TWBUILD_HISTORIES", "300")),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(GIVEN)

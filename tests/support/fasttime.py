@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
 from tests.support.command import ACCOUNT, BUILD, SERVICE, TOKEN
+from tests.support.run import Env
 from twbuild.api import network
 from twbuild.api.fetcher import Fetcher
 from twbuild.config import settings
@@ -71,10 +72,7 @@ _made: list[Fetcher] = []
 
 
 def fetcher(
-    url: str,
-    environ: Mapping[str, str] | None = None,
-    way: network.Network | None = None,
-    service: str = SERVICE,
+    url: str, environ: Env | None = None, way: network.Network | None = None, service: str = SERVICE
 ) -> Fetcher:
     """A fetcher for `url`, with good credentials; `close_fetchers` closes its connections."""
     given = {"TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": TOKEN, "TWBUILD_API_URL": url}

@@ -9,14 +9,13 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-_PR_SET_CHILD_SUBREAPER = 36
 _TASKS = Path("/proc/self/task")
 
 
 def adopt_orphans() -> None:
     """Become the parent of what a child of ours leaves behind; on Linux alone there is a way."""
     if _TASKS.exists():
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
 
 
 def children() -> set[int]:

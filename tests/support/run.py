@@ -57,13 +57,11 @@ def shim(folder: Path, code: str) -> str:
     return str(place)
 
 
-def run_words(
-    words: list[str], *, env: Mapping[str, str], timeout: float = 60, **options: Any
-) -> Ended:
+def run_words(words: list[str], *, env: Mapping[str, str], **options: Any) -> Ended:
     """Run any command to its end; stdout and stderr are pipes unless `options` say otherwise."""
-    given = {**STREAMS, **options}
+    given = {"timeout": 60, **STREAMS, **options}
     since = time.monotonic()
-    done = subprocess.run(words, env=dict(env), timeout=timeout, check=False, **given)
+    done = subprocess.run(words, env=dict(env), check=False, **given)
     seconds = time.monotonic() - since
     return Ended(done.returncode, _text(done.stdout), _text(done.stderr), seconds)
 

@@ -245,12 +245,10 @@ def playing(*parts: bytes | float, forever: bool = False, reset: bool = False) -
 
 
 def resetting(part: bytes = b"") -> Handler:
-    """Sends `part` of an answer, then resets the connection."""
     return playing(part, 0.05, reset=True)  # for it to arrive: an RST throws away what is unread
 
 
 def closing(part: bytes) -> Handler:
-    """Sends `part` of an answer, then closes the connection."""
     return playing(part)
 
 

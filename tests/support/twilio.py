@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from subprocess import Popen
 from typing import Any
 
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from tests.support.command import ACCOUNT, BUILD, SERVICE, TOKEN, TWBUILD
-from tests.support.run import Ended, run, start
+from tests.support.run import Ended, Env, run, start
 from tests.support.terminal import Terminal
 
 CREDENTIALS = {"TWILIO_ACCOUNT_SID": ACCOUNT, "TWILIO_AUTH_TOKEN": TOKEN}
@@ -51,27 +51,20 @@ class Twilio:
         """The base environment with good credentials and this server's address."""
         return {**self.base, **CREDENTIALS, "TWBUILD_API_URL": self.url}
 
-    def run(self, *words: str, env: Mapping[str, str] | None = None, **options: Any) -> Ended:
+    def run(self, *words: str, env: Env | None = None, **options: Any) -> Ended:
         """Run `twbuild` against it; `env` is set, too."""
         return run(*words, env={**self.environ, **(env or {})}, **options)
 
-    def start(
-        self, *words: str, env: Mapping[str, str] | None = None, **options: Any
-    ) -> subprocess.Popen[str]:
+    def start(self, *words: str, env: Env | None = None, **options: Any) -> Popen[str]:
         """Start `twbuild` against it, as `run` does, and leave it running."""
         return start(*words, env={**self.environ, **(env or {})}, **options)
 
     def terminal(
-        self,
-        *words: str,
-        env: Mapping[str, str] | None = None,
-        columns: int = 100,
-        rows: int = 24,
-        script: str = "",
+        self, *words: str, env: Env | None = None, script: str = "", **size: int
     ) -> Terminal:
         """Run `twbuild` against it, or a script for bash, at a terminal."""
         words = ("bash", "-c", script) if script else (TWBUILD, *words)
-        return Terminal([*words], {**self.environ, **(env or {})}, columns, rows)
+        return Terminal([*words], {**self.environ, **(env or {})}, **size)
 
     def says(
         self, *answers: Answer, build: str | Sequence[str] = BUILD, service: str = SERVICE
