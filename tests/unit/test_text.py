@@ -79,7 +79,8 @@ def test_of_many_names_ten_are_listed_and_others_counted() -> None:
 
 
 def test_what_only_resembles_a_placeholder_is_none() -> None:
-    values = "a$b a{b 5% <a a* nullable none-such a:b xx box your_api"
+    assert all(map(is_placeholder, ("ACxx", "SKxX", "ZBXXX", "ZSx")))
+    values = "a$b a{b 5% <a a* nullable none-such a:b xx ZBaxx box your_api"
     assert [value for value in values.split() if is_placeholder(value)] == []
 
 
