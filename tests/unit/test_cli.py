@@ -106,8 +106,6 @@ def test_nothing_is_suggested_that_would_be_a_mistake_itself(typed: str) -> None
 
 URL = f"https://serverless.twilio.com/v1/Services/{SERVICE}/Builds/{BUILD}/Status"
 ALL = "wait -p 'a b' --json -q -v -i 0.25s -t 1800s"
-
-
 KEPT = [
     (f"status {URL}", f"status {SERVICE} {BUILD}"),
     (f"wait -p 'a b' -t 30m -i0.25s -qv --json {SERVICE}/{BUILD}", f"{ALL} {SERVICE} {BUILD}"),

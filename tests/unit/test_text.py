@@ -30,8 +30,6 @@ NOT_SHOWN = "#\u115f\u1160\u3164\uffa0"  # letters, but Hangul's fillers
 ORDINARY = st.characters(categories=["L", "N", "P"], exclude_characters=NOT_SHOWN)
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=400)
 AWKWARD_TEXT = st.text(st.sampled_from("#a\r\n\x1b\u2028\u202e\ud800\ue000\U000e0001'\\"))
-
-
 SHOWN: list[tuple[object, str]] = [
     ("Grüße, 世界, 🙂", "Grüße, 世界, 🙂"),
     *[("\x1b[31mred\x1b[0m", "\\x1b[31mred\\x1b[0m"), ("one\r\ntwo\n\nthree", "one two  three")],

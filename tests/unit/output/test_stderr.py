@@ -19,7 +19,6 @@ from twbuild.text import Line, plain
 LINES: list[Line] = [[("error:", "failed"), (" 100% wrong", "")], [("  a hint", "")]]
 WRITTEN = b"twbuild: error: 100% wrong\ntwbuild:   a hint\n"
 
-
 AGENTS = ("AI_AGENT", "AGENT", "CLAUDECODE", "CURSOR_AGENT", "GEMINI_CLI", "CODEX_SANDBOX")
 
 

@@ -36,8 +36,6 @@ def took(seconds: float, status: str = "completed") -> Build:
 
 
 NO_TIME = [build(), took(5)._replace(created=None)]
-
-
 USUAL = [
     ([*map(took, (70, 3600, 1))], 70),
     ([*map(took, (60, 70, 80, 90))], 75),
@@ -99,20 +97,19 @@ def test_changes_are_what_differs_in_runtime_and_dependencies() -> None:
     assert changes(since, since) == Changes(since)
 
 
-@pytest.mark.parametrize(
-    ("now", "before", "counts"),
-    [
-        (("a", "b"), ("b", "a"), None),
-        (("a", "c"), ("a", "b"), Counts(2, 2, 1)),
-        (("a", "b", "c"), ("a", "b"), Counts(3, 2, 1)),
-        (("a",), ("a", "b"), Counts(1, 2, 0)),
-        (("b", "a"), ("a", ""), None),
-        (("a", "b", ""), ("a", "b"), Counts(3, 2, None)),
-        (None, ("a",), None),
-        (("a",), None, None),
-    ],
-    ids=str,
-)
+COUNTED: list[tuple[tuple[str, ...] | None, tuple[str, ...] | None, Counts | None]] = [
+    (("a", "b"), ("b", "a"), None),
+    (("a", "c"), ("a", "b"), Counts(2, 2, 1)),
+    (("a", "b", "c"), ("a", "b"), Counts(3, 2, 1)),
+    (("a",), ("a", "b"), Counts(1, 2, 0)),
+    (("b", "a"), ("a", ""), None),
+    (("a", "b", ""), ("a", "b"), Counts(3, 2, None)),
+    (None, ("a",), None),
+    (("a",), None, None),
+]
+
+
+@pytest.mark.parametrize(("now", "before", "counts"), COUNTED, ids=str)
 def test_changed_functions_and_assets_are_counted_by_version(
     now: tuple[str, ...] | None, before: tuple[str, ...] | None, counts: Counts | None
 ) -> None:
