@@ -24,6 +24,10 @@ PROXY = "proxy.example.test"
 CLOCK = "Check this machine's clock: it says "
 NOT_IN_IT = "REQUESTS_CA_BUNDLE ("
 
+SET = "Set REQUESTS_CA_BUNDLE to a file with the CA certificate of your company or proxy"
+ADD = "does not contain it. Add the CA certificate of your company"
+NO_EFFECT = "is set, but has no effect here. Set REQUESTS_CA_BUNDLE to the same"
+
 Issue = Callable[[Authority, str], trustme.LeafCert]
 
 # What is wrong with a certificate: how it is made, a part of OpenSSL's words, and what to do.
@@ -171,13 +175,6 @@ def test_a_key_log_is_written_where_it_can_be(
 
     assert path.is_file() is (name == "keys.log")
     assert not path.is_file() or "SECRET" in path.read_text()
-
-
-# Variables that are set, and what is said where an authority is unknown; {} is a bundle's path.
-
-SET = "Set REQUESTS_CA_BUNDLE to a file with the CA certificate of your company or proxy"
-ADD = "does not contain it. Add the CA certificate of your company"
-NO_EFFECT = "is set, but has no effect here. Set REQUESTS_CA_BUNDLE to the same"
 
 
 @pytest.mark.parametrize(

@@ -150,6 +150,7 @@ def test_each_refusal_has_its_sentence_and_hints(kind: type[FetchError], row: An
 @pytest.mark.parametrize(
     ("status", "body", "reason", "short", "detail"),
     [
+        (503, b"", "HTTP 503", "HTTP 503", None),
         (503, OLDER, "HTTP 503", "HTTP 503", f"Bad node ({LINK})"),
         (404, OLDER, "HTTP 404", "HTTP 404", f"Bad node ({LINK})"),
         (200, OLDER, "HTTP 200 with an error inside", "error 20001", f"Bad node ({LINK})"),

@@ -16,6 +16,7 @@ from twbuild.api.models import Build, BuildPage, BuildStatus, Dependency, Reques
 
 OTHER_SERVICE = "ZS" + "9f" * 16
 AT_2 = datetime(2026, 11, 28, 14, 0, tzinfo=timezone.utc)
+UPDATE = "Update twbuild, or report it."
 
 
 def read(body: object, request: Request = STATUS, service: str = SERVICE, **headers: str) -> Any:
@@ -56,6 +57,14 @@ def test_what_is_no_json_object_has_its_kind_and_reason(
     assert found == ({}, len(body), kind, f"the answer is {defect}")
 
 
+def test_a_body_keeps_its_defect_and_what_is_read() -> None:
+    cut = response(200, b"")._replace(defect="cut")
+    sent = response(200, {"url": {"x": 1, "name": 2}, "x": 3})
+
+    assert parsing.content(cut, Resource.STATUS) == ({}, 0, "", "cut")
+    assert parsing.content(sent, Resource.STATUS).found == {"url": {"name": 2}}
+
+
 def test_an_error_has_no_more_values_than_a_status() -> None:
     answers = [response(status, {"x": [1] * 1000}) for status in (200, 404)]
 
@@ -88,9 +97,6 @@ def test_the_sandbox_says_that_it_answers(server: str, facts: tuple[bool, bool])
     answer, _ = read(status_body(), Server=f"twbuild-{server}" if server else "nginx")
 
     assert (answer.from_sandbox, answer.ends_with_run) == facts
-
-
-UPDATE = "Update twbuild, or report it."
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,13 @@ USUAL = {"accountSid": ACCOUNT, "apiKey": PROFILE_KEY, "apiSecret": PROFILE_SECR
 PAIR = {API_KEY: KEY, API_SECRET: SECRET}
 TOKENS = {ACCOUNT_SID: ACCOUNT, AUTH_TOKEN: TOKEN}
 NO_TOKENS, NO_PAIR = dict.fromkeys(TOKENS, ""), dict.fromkeys(PAIR, "")
+EMPTY = "is empty: does the CI job have this secret?"
+BOTH_OF_PAIR = "Set both TWILIO_API_KEY and TWILIO_API_SECRET."
+BOTH_TOKENS = "Set both TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN."
+NO_SECRET = f"{API_SECRET} is not set. {BOTH_OF_PAIR}"
+NO_ACCOUNT = f"{ACCOUNT_SID} is not set. {BOTH_TOKENS}"
+MISNAMED = "is set, but its name should be"
+NEAR_MISS = f"{NO_SECRET}\nTWILIO_API_KEY_SECRET {MISNAMED} {API_SECRET}."
 # User name, password, where they came from, and whose entry of a project file is meant.
 FROM_PAIR = (KEY, SECRET, "TWILIO_API_KEY and TWILIO_API_SECRET", None)
 FROM_TOKENS = (ACCOUNT, TOKEN, "TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN", ACCOUNT)
@@ -93,15 +100,6 @@ def test_profile_then_key_then_token_then_active_profile(
 
     username, password, source, account, *_ = config.find(name, **environ)
     assert (username, password, source.replace(str(config.path), "{path}"), account) == found
-
-
-EMPTY = "is empty: does the CI job have this secret?"
-BOTH_OF_PAIR = "Set both TWILIO_API_KEY and TWILIO_API_SECRET."
-BOTH_TOKENS = "Set both TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN."
-NO_SECRET = f"{API_SECRET} is not set. {BOTH_OF_PAIR}"
-NO_ACCOUNT = f"{ACCOUNT_SID} is not set. {BOTH_TOKENS}"
-MISNAMED = "is set, but its name should be"
-NEAR_MISS = f"{NO_SECRET}\nTWILIO_API_KEY_SECRET {MISNAMED} {API_SECRET}."
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,8 @@ KNOWN = "Known regions: us1, us2, ie1, de1, au1, jp1, jp2, sg1, br1."
 USE = "Use lowercase letters, digits and hyphens."
 NEEDS_EDGE = "For another one, set TWILIO_EDGE to its edge."
 SEPARATELY = "Set region ie1 and edge dublin separately."
+UNKNOWN = "region xx9 (from TWILIO_REGION) is not known to twbuild"
+NO_EDGE = "TWILIO_EDGE is not an edge: ie1 is a region"
 # Source: https://www.twilio.com/docs/global-infrastructure/understanding-twilio-regions
 EDGES = {
     "us1": "ashburn",
@@ -88,10 +90,6 @@ def test_anything_but_a_lowercase_label_is_refused(name: str, value: str) -> Non
     assert reported.partition("\n")[2] == (USE if name == "TWILIO_EDGE" else f"{USE}\n{KNOWN}")
     assert reported.replace("\n", "").isprintable()
     assert "##" not in reported
-
-
-UNKNOWN = "region xx9 (from TWILIO_REGION) is not known to twbuild"
-NO_EDGE = "TWILIO_EDGE is not an edge: ie1 is a region"
 
 
 @pytest.mark.parametrize(
