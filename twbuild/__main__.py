@@ -140,7 +140,15 @@ def _explanation(error: BaseException, frames: list[tuple[str, int, str]]) -> tu
     if not file:
         version = getattr(sys.modules.get("twbuild"), "__version__", "")
         report = "Please report it where you got twbuild from, with the output of -v."
-        return f"a bug in twbuild {version}: {kind}", report
+        library = frames[-1][0]
+        if library.startswith(os.path.dirname(__file__)) or f"-packages{os.sep}" not in library:
+            return f"a bug in twbuild {version}: {kind}", report
+        again = "Install twbuild again, in an environment of its own. If that does not help:"
+        return (
+            f"a bug in twbuild {version}, or {library} is of another version: {kind}",
+            again,
+            report,
+        )
     if not _is_installed(file):
         return (
             f"{file} is used in place of a module that twbuild needs ({kind})",

@@ -25,6 +25,7 @@ _Mistake = cast(type[Exception], typer.BadParameter.__mro__[1])
 
 COMMANDS = ("wait", "status", "sandbox")
 MAX_COLUMNS = 100  # of help: longer lines are hard to read
+_PRINTED = "--(help|version)|-[a-zA-Z]*[hV]"  # options that print a text and exit with 0
 
 
 class Action(NamedTuple):
@@ -149,6 +150,8 @@ def parse(arguments: list[str]) -> Action:
     parsed, printed = _parse(_expanded(arguments) or ["--help"])
     if isinstance(parsed, Action):
         return parsed
+    if arguments and arguments[0] != "help" and not any(re.match(_PRINTED, w) for w in arguments):
+        raise ImportError(name="typer", path=typer.__file__)  # one that takes options for given
     # Without arguments no request was made, so that 0 would be wrong.
     code = ExitCode.COMPLETED if arguments else ExitCode.USAGE
     return Action(lambda: _print(printed, code))

@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from requests import utils
 
 from tests.support.command import SERVICE, SIDS, STATUS, TOKEN, WAIT
 from tests.support.moments import fill
@@ -108,6 +109,15 @@ def test_a_path_is_never_a_command_to_a_ci_system(base: Env, tmp_path: Path, whe
     assert ended.stderr.count("::error title=twbuild::") == 1
     if not when:
         assert "# #vso[task.complete]\\x1b100%" in ended.stderr.replace("%25", "%")
+
+
+def test_an_error_inside_a_library_names_its_file(base: Env) -> None:
+    call = "requests.utils.to_key_val_list('')"
+    fault = f"import requests, twbuild.app\ntwbuild.app.run = lambda *_: {call}"
+    ended = run("status", env=base, first=fault)
+
+    assert (ended.code, ended.stdout) == (70, "")
+    assert f"or {utils.__file__} is of another version: ValueError\n" in ended.stderr
 
 
 def test_a_stderr_that_is_not_read_delays_no_bug_report(base: Env) -> None:

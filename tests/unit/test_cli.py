@@ -7,7 +7,7 @@ import shlex
 import pytest
 
 from tests.support.command import BUILD, OTHER_BUILD, SERVICE
-from twbuild import __version__, cli
+from twbuild import __version__, cli, options
 from twbuild.config import target
 from twbuild.durations import DURATION_FORMS
 from twbuild.errors import UsageError
@@ -27,6 +27,15 @@ def mistake(words: list[str]) -> UsageError:
 def test_the_version_is_one_line(capfd: Stdout) -> None:
     assert cli.parse(["--version"]).run() == 0
     assert capfd.readouterr().out == f"twbuild {__version__}\n"
+
+
+def test_a_typer_that_takes_options_for_given_is_no_0(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of another version prints twbuild's version, whatever is typed."""
+    monkeypatch.setattr(cli, "_call", lambda _: print("twbuild 1.0.0"))
+
+    with pytest.raises(ImportError) as broken:
+        cli.parse(["wait", SERVICE, BUILD])
+    assert broken.value.path == options.typer.__file__
 
 
 def test_without_arguments_help_with_every_code_is_printed_with_2(capfd: Stdout) -> None:
