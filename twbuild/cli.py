@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, cast
 
 from twbuild import completion, help_texts, options
-from twbuild.config import target
+from twbuild.config import sids, target
+from twbuild.durations import typed
 from twbuild.errors import CommandHint, UsageError
 from twbuild.invocation import program
 from twbuild.options import environment, typer
@@ -25,6 +26,7 @@ _Mistake = cast(type[Exception], typer.BadParameter.__mro__[1])
 
 COMMANDS = ("wait", "status", "sandbox")
 MAX_COLUMNS = 100  # of help: longer lines are hard to read
+_TARGET = f"(?!-)(.*://|.*[^-]{sids.BUILD}|{sids.BUILD}.)"  # a URL, a SID beside something
 _PRINTED = "--(help|version)|-[a-zA-Z]*[hV]"  # options that print a text and exit with 0
 
 
@@ -111,14 +113,20 @@ def _sandbox(
     if words and words[0] in COMMANDS:
         raise UsageError(
             f"'{words[0]}' is a command of twbuild, not a program",
-            *_meant(["sandbox", *program(), *words]),
+            *_meant(["sandbox", *_sandbox_options(outcome, build_time), *program(), *words]),
             _usage("sandbox"),
         )
     return Action(lambda: _run_in_sandbox(words, outcome, build_time))
 
 
-def _watch(typed: Sequence[str | None], asked: WatchOptions) -> Action:
-    arguments = [word for word in typed if word is not None]
+def _sandbox_options(outcome: str, build_seconds: float) -> list[str]:
+    options = {"--outcome": outcome, "--build-time": typed(build_seconds)}
+    defaults = {"--outcome": "completed", "--build-time": "5s"}
+    return [w for option in options.items() if option not in defaults.items() for w in option]
+
+
+def _watch(words: Sequence[str | None], asked: WatchOptions) -> Action:
+    arguments = [word for word in words if word is not None]
 
     def run() -> int:
         from twbuild import app
@@ -147,6 +155,8 @@ def parse(arguments: list[str]) -> Action:
     os.environ.pop("_TWBUILD_COMPLETE", None)
     if arguments and arguments[0] in completion.OPTIONS:
         return Action(lambda: completion.show_or_install(_call, *arguments))
+    if arguments and re.match(_TARGET, arguments[0]):
+        arguments = ["wait", *arguments]  # says what is wrong, and repeats no password of a URL
     parsed, printed = _parse(_expanded(arguments) or ["--help"])
     if isinstance(parsed, Action):
         return parsed
@@ -173,7 +183,8 @@ def _parse(arguments: list[str]) -> tuple[object, str]:
         usage = cast(Any, error)
         meant = _suggestion(arguments, getattr(error, "option_name", None))
         message = usage.message if meant else usage.format_message()
-        message = message.partition(" Did you")[0]  # Typer offers all that is a little like it
+        # Typer offers all that is a little like it.
+        message = re.split(r" Did you| \(Possible", message)[0]
         sentence = printable(message[:1].lower() + message[1:]).rstrip(".")
         raise UsageError(sentence, *meant, _usage(*arguments[:1])) from None
 
@@ -198,6 +209,7 @@ def _typer(arguments: Sequence[str]) -> tuple[object, str]:
         "TERMINAL_WIDTH": str(min(streams.columns_of_help(), MAX_COLUMNS)),
         "FORCE_COLOR": "1" if styled else None,
         "_TYPER_FORCE_DISABLE_TERMINAL": None if styled else "1",
+        **dict.fromkeys(("COLUMNS", "LINES")),  # of which rich takes what is no number
     }
     with environment(**variables), contextlib.redirect_stdout(printed):
         parsed = _call(arguments)

@@ -63,6 +63,8 @@ def _install(typer: Typer, files: Sequence[str]) -> str:
     home = os.environ.get("HOME", os.path.expanduser("~"))
     if not os.path.isabs(home):
         why = "HOME is not set to an absolute path"
+    elif ".zshrc" in files and os.environ.get("ZDOTDIR") not in (None, "", home):
+        why = f"zsh reads its files from ZDOTDIR, not from HOME. Use {SHOW}"
     elif "'" in home or not home.isprintable():
         why = f"HOME contains a character that shells would obey: {printable(home)}"
     else:

@@ -42,6 +42,12 @@ def duration(seconds: float) -> str:
     return parts[0]
 
 
+def typed(seconds: float) -> str:
+    """Seconds as `parse_duration` reads them, exactly: `0.25s`, `1800s`."""
+    number = f"{seconds:f}".rstrip("0").rstrip(".")
+    return f"{number}s"
+
+
 def clock(seconds: float) -> str:
     """Seconds as a running clock: `0:46`, `12:05`, `1:02:03`."""
     minutes, second = divmod(int(seconds), 60)

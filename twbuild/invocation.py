@@ -20,7 +20,9 @@ def program() -> list[str]:
         return _with_python()
     # uv puts the folder of what it runs into the PATH of that program alone.
     on_path = None if "UV" in os.environ else shutil.which(name)
-    return [name] if on_path and os.path.samefile(on_path, _path(script)) else [script]
+    if on_path and os.path.samefile(on_path, _path(script)):
+        return [name]
+    return [script if os.path.dirname(script) else os.path.join(os.curdir, script)]
 
 
 def typed(*added: str) -> list[str]:

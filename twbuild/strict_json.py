@@ -24,6 +24,10 @@ class NotAnObjectError(ValueError):
     """Not one JSON object; its text says what is wrong and holds nothing of the content."""
 
 
+class UnreadableError(NotAnObjectError):
+    """A file of which nothing can be read."""
+
+
 def parse(
     content: bytes | bytearray,
     max_values: int = MAX_VALUES,
@@ -121,7 +125,7 @@ def read(path: str) -> dict[str, Any] | None:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise NotAnObjectError("not a regular file")
+                raise UnreadableError("not a regular file")
             content = b""
             while chunk := os.read(descriptor, MAX_FILE_BYTES):
                 content += chunk
@@ -132,5 +136,5 @@ def read(path: str) -> dict[str, Any] | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise NotAnObjectError(strerror(error.errno)) from None
+        raise UnreadableError(strerror(error.errno)) from None
     return parse(content)

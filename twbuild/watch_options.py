@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from twbuild.durations import typed
+
 INTERVAL_SECONDS = 1.0  # Twilio's own advice
 TIMEOUT_SECONDS = 600.0  # of wait
 
@@ -42,6 +44,5 @@ class WatchOptions(NamedTuple):
             ("-i", self.interval_seconds, INTERVAL_SECONDS),
             ("-t", self.timeout_seconds, TIMEOUT_SECONDS),
         ):
-            number = f"{seconds:f}".rstrip("0").rstrip(".")
-            words += [option, f"{number}s"] if seconds != default else []
+            words += [option, typed(seconds)] if seconds != default else []
         return words

@@ -47,7 +47,9 @@ def fits(row: str, whole: str, columns: int) -> bool:
 def test_the_row_fits_the_window_before_and_after_a_resize(twilio: Twilio) -> None:
     """It is cropped, never wrapped, whatever COLUMNS says and the server sends."""
     twilio.says("building")
-    with twilio.terminal(*WAIT, columns=80, rows=1, env={"COLUMNS": "7", "LINES": "0"}) as terminal:
+    with twilio.terminal(
+        *WAIT, columns=80, rows=1, env={"COLUMNS": "7", "LINES": "\u00b2"}
+    ) as terminal:
         terminal.see_row(ROW)
         assert terminal.row[0] in DOTS
         for status, mark, shown in (

@@ -135,7 +135,10 @@ def test_help_in_a_pipe_is_plain_text_whatever_is_set(base: Env) -> None:
     plain = run("--help", env=base).stdout
     forced = ("FORCE_COLOR", "PY_COLORS", "TTY_COMPATIBLE", "CLICOLOR_FORCE", "GITHUB_ACTIONS")
     env = {**base, "TERM": "xterm-256color", **dict.fromkeys(forced, "1")}
-    for more in ({"COLUMNS": "0", "TERMINAL_WIDTH": "x"}, {"TYPER_USE_RICH": "0"}):
+    for more in (
+        {"COLUMNS": "0", "TERMINAL_WIDTH": "x"},
+        {"TYPER_USE_RICH": "0", "COLUMNS": "\u00b2"},
+    ):
         ended = run("--help", env={**env, **more})
         assert (ended.code, ended.stdout, ended.stderr) == (0, plain, "")
 
@@ -171,6 +174,7 @@ PARENTS = (
 )
 NO_PROCESSES = PARENTS.format("raise p.ps.PsNotAvailable('x')")
 NO_SHELL = PARENTS.format("return iter(())")
+ZSH = PARENTS.format("return iter([(('zsh',), 1, 1)])")
 
 
 @pytest.mark.parametrize(
@@ -183,6 +187,7 @@ NO_SHELL = PARENTS.format("return iter(())")
         ("", "", NO_ENTRY, "completion cannot be installed: HOME is not set"),
         ("home", "", NO_PROCESSES, "no shell found for completion: it needs /proc or the program"),
         ("home", "", NO_SHELL, "no shell found for completion\n"),
+        ("home", "", ZSH, "zsh reads its files from ZDOTDIR, not from HOME"),
         ("relative", "", "", "error: "),
         ("/dev/null", "", "", "error: "),
     ],
@@ -197,6 +202,7 @@ def test_completion_that_cannot_be_installed_is_2(
     elif in_the_way:
         (tmp_path / home / in_the_way).write_bytes(b"\xff\xfe")
     env = {**base, "PYTHONPATH": shim(tmp_path, first), "PYTHONDONTWRITEBYTECODE": "1"}
+    env["ZDOTDIR"] = str(tmp_path)
     del env["HOME"]
     if home:
         env["HOME"] = home if home == "relative" else str(tmp_path / home)

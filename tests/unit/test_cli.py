@@ -68,6 +68,12 @@ MEANT = [
     (["wait", "--region", "ie1"], "Set TWILIO_REGION", "twbuild wait"),
     (["status", "-t", "5m"], "-t is an option of twbuild wait", "twbuild status"),
     (["sandbox", "wait", "x"], "Did you mean: twbuild sandbox twbuild wait x", "twbuild sandbox"),
+    (
+        ["sandbox", "--outcome=failed", "--build-time=90", "wait"],
+        "mean: twbuild sandbox --outcome failed --build-time 90s twbuild wait",
+        "twbuild sandbox",
+    ),
+    (["wait", "--wait"], "no such option: --wait", "twbuild wait"),
     (["wait", "-q", "--tiemout=5m"], "Did you mean: twbuild wait -q --timeout 5m", "twbuild wait"),
     (["wait", SERVICE, BUILD, "-i"], "requires an argument", "twbuild wait"),
     (["watch", SERVICE, BUILD], "watch", "twbuild"),
@@ -149,6 +155,16 @@ def test_help_is_short_with_examples_and_codes(
     assert "".join(lines).count("Exit codes: ") == 1
     if command != "status":
         assert DURATION_FORMS in "".join(lines)
+
+
+@pytest.mark.parametrize("typed", [URL.replace("://", "://SK1:hunter2@"), f"{SERVICE}/{BUILD}"])
+def test_sids_in_place_of_a_command_are_those_of_wait(capfd: Stdout, typed: str) -> None:
+    """A URL is not repeated: it may contain a password."""
+    assert cli.parse([typed, "--json"]).run() == ExitCode.USAGE
+
+    printed = capfd.readouterr().err
+    assert printed.endswith(f" Did you mean: twbuild wait --json {SERVICE} {BUILD}\n")
+    assert "hunter2" not in printed
 
 
 @pytest.mark.parametrize("option", ["-version", "-help", "-outcome"])

@@ -35,6 +35,7 @@ NEAR_MISSES = {
 }
 
 _SID = re.compile(f"(AC|SK){sids.DIGITS}")
+_ACCOUNT = f"[aA][cC]{sids.DIGITS}"
 
 
 class Credentials(NamedTuple):
@@ -72,6 +73,8 @@ class Credentials(NamedTuple):
 
 def find(environ: Mapping[str, str], profile: str | None) -> Credentials:
     """The first source that applies. Raises CredentialsError where none does, or it is broken."""
+    names = (KEY, SECRET, ACCOUNT, TOKEN)
+    environ = {**environ, **{name: environ[name].strip() for name in names if name in environ}}
     if profile is None and any(environ.get(name) for name in (KEY, SECRET, TOKEN)):
         return _from_environment(environ)
     path = profiles.path(environ)
@@ -80,7 +83,8 @@ def find(environ: Mapping[str, str], profile: str | None) -> Credentials:
         config = strict_json.read(path) if path else None
     except strict_json.NotAnObjectError as error:
         rewrite = CommandHint("To write it again, run ", "twilio login")
-        raise CredentialsError(f"{place} cannot be read: {error}", rewrite) from None
+        rewrites = [] if isinstance(error, strict_json.UnreadableError) else [rewrite]
+        raise CredentialsError(f"{place} cannot be read: {error}", *rewrites) from None
     if config is not None:
         return _from_profile(environ, config, profile, place)
     missing = f"There is no {'such file' if profile else f'file {place}'}."
@@ -125,7 +129,7 @@ def _from_environment(environ: Mapping[str, str]) -> Credentials:
     pair = (KEY, SECRET) if environ.get(KEY) or environ.get(SECRET) else (ACCOUNT, TOKEN)
     values = []
     for name in pair:
-        if not (value := environ.get(name, "").strip()):
+        if not (value := environ.get(name)):
             why = _empty(name) if name in environ else f"{name} is not set."
             both = f"Set both {pair[0]} and {pair[1]}."
             raise CredentialsError(f"{why} {both}", *_near_misses(environ, pair))
@@ -181,8 +185,7 @@ def is_blank(value: object) -> bool:
 def _account(value: object, name: str) -> str | None:
     """The account that decides whose entry of a project file is meant."""
     account = value.strip() if isinstance(value, str) else ""
-    is_account = account and _SID.fullmatch(_checked(account, name)) and account.startswith("AC")
-    return account if is_account else None
+    return account if account and re.fullmatch(_ACCOUNT, _checked(account, name)) else None
 
 
 def _checked(value: str, name: str) -> str:

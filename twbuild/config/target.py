@@ -25,7 +25,8 @@ _NAMED = (
     f"|(?<=/Services/){sids.SERVICE_NAME}(?=/|$)"
     f"|^(?!Builds/|(?i:sid|build)[:=]){sids.SERVICE_NAME}(?=[/:, ]+(?:Builds/)?{sids.BUILD})"
 )
-_LABELS = {"sid", "build", "builds"}  # before a build: no name of a service
+# Words beside a build that name no service.
+_LABELS = {"sid", "build", "builds", "status", "v1"}
 
 
 class Target(NamedTuple):
@@ -100,7 +101,7 @@ def _named_in(arguments: Sequence[str]) -> list[str]:
     for argument in arguments:
         names = _names(argument, arguments[0])
         new = [name for name in names if name.lower() not in found]
-        if not new or (names[0].startswith("ZB") and _may_name_service(argument, names[0])):
+        if not new or (names[0].startswith("ZB") and _may_name_service(argument)):
             return []
         found.update((name.lower(), name) for name in new)
     builds = [name for name in found.values() if name.startswith("ZB")]
@@ -113,12 +114,10 @@ def _named_in(arguments: Sequence[str]) -> list[str]:
     return words
 
 
-def _may_name_service(argument: str, build: str) -> bool:
-    """Whether a service may be named before the build, in a form that is not known."""
-    before = argument[: max(0, argument.find(build))].lower()
-    if "://" in before:
-        return "/services/" in before
-    return bool(set(re.findall(r"\w+", before)) - _LABELS)
+def _may_name_service(argument: str) -> bool:
+    """Whether a service may be named beside the builds, in a form that is not known."""
+    beside = re.sub(rf"^[a-zA-Z]+://[^/]*|{_NAMED}|^{sids.DIGITS}$", " ", argument)
+    return bool(set(re.findall(r"\w+", beside.lower())) - _LABELS)
 
 
 def _names(argument: str, first: str) -> list[str]:

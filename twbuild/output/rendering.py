@@ -43,7 +43,12 @@ _WHOLE = ("command", "request")
 def _console() -> Console:
     # What is drawn is written by stderr and stdout: nothing is written to this file.
     return Console(
-        file=io.StringIO(), theme=THEME, force_terminal=True, legacy_windows=False, width=80
+        file=io.StringIO(),
+        theme=THEME,
+        force_terminal=True,
+        legacy_windows=False,
+        width=80,
+        height=24,  # else it reads LINES, whatever that is
     )
 
 

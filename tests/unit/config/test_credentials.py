@@ -84,9 +84,10 @@ def refusal(environ: Mapping[str, str], name: str | None = None) -> str:
         (PAIR, None, FROM_PAIR),
         (TOKENS, None, FROM_TOKENS),
         (TOKENS | PAIR, None, (*FROM_PAIR[:3], ACCOUNT)),
-        (PAIR | {ACCOUNT_SID: f"{ACCOUNT}\n"}, None, (*FROM_PAIR[:3], ACCOUNT)),
+        (PAIR | {ACCOUNT_SID: f"{ACCOUNT.lower()}\n"}, None, (*FROM_PAIR[:3], ACCOUNT.lower())),
         (TOKENS | {ACCOUNT_SID: KEY}, None, (KEY, *FROM_TOKENS[1:3], None)),
         (TOKENS | NO_PAIR, None, FROM_TOKENS),
+        (TOKENS | {API_KEY: " \n"}, None, FROM_TOKENS),
         (PAIR | NO_TOKENS, None, FROM_PAIR),
         (TOKENS | PAIR, "dev", FROM_NAMED),
         ({}, None, FROM_ACTIVE),
@@ -359,6 +360,9 @@ class TestFile:
         wanted = "{path} cannot be read: empty\nTo write it again, run twilio login"
         assert config.find(**TOKENS).username == ACCOUNT
         assert config.refusal() == config.refusal("dev", **TOKENS) == wanted
+        config.path.unlink()
+        config.path.mkdir()  # which no login would write
+        assert config.refusal() == "{path} cannot be read: not a regular file"
 
     def test_twilio_config_dir_comes_before_home(self, config: Config, tmp_path: Path) -> None:
         config.write(entries={"dev": USUAL | {"apiKey": KEY}})

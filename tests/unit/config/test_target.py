@@ -191,6 +191,8 @@ def test_sids_in_something_become_a_command(typed: list[str], command: str) -> N
         ["my-app", ""],
         [f"\u672c\u756a/{BUILD}"],
         [OTHER_BUILD, f"api;{BUILD}"],
+        [f"{BUILD} my-app"],
+        [f"https://api.example.test/Builds/{BUILD}?Service=my-app"],
         ["my-app", f"https://api.example.test/v1/services/other/builds/{BUILD}"],
     ],
 )
