@@ -90,6 +90,16 @@ def test_a_reset_socket_is_a_reader_that_has_gone(twilio: Twilio) -> None:
 
 
 def test_a_result_that_cannot_be_written_is_3(twilio: Twilio) -> None:
+    """The closing lines say all the same how each build ended."""
+    twilio.says("failed")
+    with disk_full() as full:
+        failed = twilio.run(*WAIT, "-q", stdout=full, env={"GITHUB_ACTIONS": "true"})
+    assert failed.code == 3
+    (annotation,) = failed.stderr.splitlines()
+    assert f"failed {BUILD}" in annotation
+    assert "could not write the result to stdout: no space left" in annotation
+    assert "To ask Twilio's support" in annotation
+
     twilio.says("completed")
     with disk_full() as full:
         ended = twilio.run(*STATUS, stdout=full)

@@ -71,6 +71,7 @@ def test_another_program_of_the_same_name_is_not_taken(folder: Path) -> None:
     start = f"{folder}/bin/tool"
 
     assert words(folder, [start], PATH=f"{folder}/elsewhere:/bin")[0] == [start]
+    assert words(folder / "bin", [PYTHON, "tool"])[0] == ["./tool"]
 
 
 @pytest.mark.parametrize(

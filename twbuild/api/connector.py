@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import os
 import socket
@@ -18,6 +19,7 @@ from twbuild.api.resolver import Resolver
 # For TCP to one address. A lost SYN is sent again after 1 s and 3 s, which leaves time for both.
 # Source: https://www.rfc-editor.org/rfc/rfc6298#section-2
 CONNECT_SECONDS = 4.0
+_NO_ROUTE = (errno.ENETUNREACH, errno.EHOSTUNREACH)  # says less than what another address did
 _SOCKS4 = 1  # PySocks' number for it
 SOCKS_PORT = 1080  # where none is named. Source: https://www.rfc-editor.org/rfc/rfc1928#section-3
 
@@ -93,15 +95,17 @@ class Connector:
         self.is_new = True
         addresses = self._look_up(Phase.NAME, host, family)
         self.phase = Phase.CONNECTION
+        refused: OSError | None = None
         for address in addresses:
             self._resolver.begin_with(host, address)  # also the next request, if this one ends here
             seconds = min(CONNECT_SECONDS, self._seconds_left())
             try:
                 made = socket.create_connection((address, port), seconds)
                 break
-            except OSError:
+            except OSError as error:
+                refused = refused if refused and error.errno in _NO_ROUTE else error
                 if address == addresses[-1] or self.is_cancelled:
-                    raise
+                    raise refused from None
         self._remember(socket.socket(fileno=os.dup(made.fileno())))
         try:
             if self.is_cancelled:

@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from twbuild.api.models import Content, Response
+from twbuild.api.models import Content, Response, Status
 from twbuild.api.sent_request import SentRequest
 from twbuild.durations import duration
 from twbuild.errors import (
@@ -50,7 +50,7 @@ def date_of(response: Response) -> datetime | None:
 
 def is_error(content: Content) -> bool:
     """Whether a body is one of Twilio's errors, whatever its HTTP status."""
-    is_resource = isinstance(content.found.get("status"), str)
+    is_resource = content.found.get("status") in list(Status)
     return not is_resource and _code(content.found) is not None
 
 
@@ -111,12 +111,13 @@ def _meaning(
     `whole` is the message that has all the response says.
     """
     status = response.status
-    if status == 404 and code is not None:
+    if status == 404 and code is not None and not sent.request.query:  # a page follows others
         found_no = f"{sent.api} found no {sent.resource} (HTTP 404)"
         return NotFoundError, found_no, list(_not_found(sent))
     if is_transient(status):
-        not_twilio = f"This is not Twilio's answer. {_check_way(sent)}"
-        hints = {404: [not_twilio], 511: [PORTAL]}.get(status) or _unavailable(sent, status)
+        hints = [PORTAL] if status == 511 else _unavailable(sent, status)
+        if status == 404 and code is None:
+            hints = [f"This is not Twilio's answer. {_check_way(sent)}"]
         return TransientError, whole, hints
     if status in (401, 403) and code is not None:
         refused = f"{sent.api} refused the credentials (HTTP {status})"

@@ -56,7 +56,7 @@ def _any_of(longest_first: Sequence[str]) -> re.Pattern[str]:
         for form in longest_first
     ]
     begun = [
-        rf"{re.escape(form[:BEGINNING])}[\w+/%=-]*"
+        rf"{re.escape(form[:BEGINNING])}[\w+/%=-]*(?:\r?\n[\w+/%=-]+)*"  # Base64 has lines of 76
         for form in longest_first
         if len(form) >= 2 * BEGINNING
     ]

@@ -12,32 +12,30 @@ from twbuild.api.models import Build, Dependency
 from twbuild.durations import age, duration, utc_time
 from twbuild.text import MAX_LISTED, Line, counted, listed, printable
 from twbuild.watch.earlier import Changes, Counts, build_seconds, is_same
-from twbuild.watch.events import Details
 
 MAX_CHARACTERS = 100  # of a dependency
 
 Row = tuple[str, str]
 
 
-def failed_build(event: Details, *, several: bool) -> list[Line]:
-    """What Twilio says of a failed build, and what to do next."""
-    build, changes = event.build, event.changes
-    first = f"Twilio gives no reason for {event.sid if several else 'a failed build'}."
+def failed_build(build: Build, changes: Changes | None, *, several: bool) -> list[Line]:
+    """What Twilio says of a failed build, what changed, and what to do next."""
+    first = f"Twilio gives no reason for {build.sid if several else 'a failed build'}."
     rows: list[Row] = []
     next_steps = [_to_ask_support(build)]
-    if build and changes and (rows := list(_changed(changes))):
+    if changes and (rows := list(_changed(changes))):
         first += f" Since {_last(changes.since)}:"
-    elif build and changes and is_same(build, changes):
+    elif changes and is_same(build, changes):
         first += f" It has the same runtime and dependencies as {_last(changes.since)}:"
         first += " look at the code."
     else:
-        rows = list(_made_of(build)) if build else []
+        rows = list(_made_of(build))
         if rows and several:
-            first = f"What {event.sid} was made of (Twilio gives no reason):"
+            first = f"What {build.sid} was made of (Twilio gives no reason):"
         elif rows:
             first += " What it was made of:"
         next_steps.insert(0, "Compare with your last completed build.")
-    if build and build.created:
+    if build.created:
         rows.append(("created", _times(build, build.created)))
     return [
         [(f"  {first}", "")],
@@ -46,8 +44,8 @@ def failed_build(event: Details, *, several: bool) -> list[Line]:
     ]
 
 
-def _to_ask_support(build: Build | None) -> str:
-    request = f" and the request ID {build.request_id}" if build and build.request_id else ""
+def _to_ask_support(build: Build) -> str:
+    request = f" and the request ID {build.request_id}" if build.request_id else ""
     return f"To ask Twilio's support, give them the Build SID{request}."
 
 

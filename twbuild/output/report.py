@@ -9,8 +9,9 @@ import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 
+from twbuild.api.models import Build, BuildStatus, Status
 from twbuild.config.settings import api_name
-from twbuild.errors import CredentialsError, TwbuildError
+from twbuild.errors import CredentialsError, OutputError, TwbuildError
 from twbuild.invocation import program
 from twbuild.outcome import ExitCode, Outcome, most_urgent
 from twbuild.output import github, json_object, messages
@@ -50,6 +51,7 @@ class Report:
         self._failed: dict[str | None, Finished] = {}
         self._details: dict[str | None, Details] = {}
         self._usual_seconds: float | None = None
+        self._unwritten: OutputError | None = None
 
     @property
     def wants_details(self) -> bool:
@@ -87,7 +89,7 @@ class Report:
         return self._progress.frame_seconds
 
     def show(self, event: Event) -> None:
-        """Show one event. Raises OutputError where a result could not be written."""
+        """Show one event."""
         self._progress.show(event)
         if isinstance(event, Finished):
             if self._format and event.outcome is Outcome.FAILED:
@@ -100,7 +102,7 @@ class Report:
             self._details[event.sid] = event
             if self._format and not self._stdout.is_terminal:
                 self._write(self._failed[event.sid])
-        self._stdout.flush()
+        self._try_to_write(self._stdout.flush)
 
     def close(self) -> None:
         """Leave the screen as it was before."""
@@ -109,14 +111,21 @@ class Report:
     def finish(self, endings: Sequence[Finished], service: str, deadline: float) -> ExitCode:
         """Write the results that are not written yet, and the closing lines.
 
-        Returns the exit code. `deadline` is a time of `time.monotonic`. Raises OutputError.
+        Returns the exit code. `deadline` is a time of `time.monotonic`.
         """
-        self._finish(endings, deadline)
+        self._try_to_write(lambda: self._finish(endings, deadline))
         outcome = most_urgent(finished.outcome for finished in endings)
         closing = self._closing(endings, service)
-        parts = closing.parts() if outcome.is_annotated else []
+        parts = closing.parts() if outcome.is_annotated or self._unwritten else []
         _close(self._stderr, closing.lines(is_spaced=self._stderr.is_live), parts)
-        return outcome.exit_code
+        return self._unwritten.exit_code if self._unwritten else outcome.exit_code
+
+    def _try_to_write(self, write: Callable[[], object]) -> None:
+        """Write to stdout; where that fails, stderr says so at the end, and what is known."""
+        try:
+            write()
+        except OutputError as error:
+            self._unwritten = error
 
     def _finish(self, endings: Sequence[Finished], deadline: float = math.inf) -> None:
         for finished in endings:
@@ -149,40 +158,41 @@ class Report:
 
     def _is_said(self, finished: Finished) -> bool:
         """Whether stdout, or a line of progress, has said how a build ended."""
-        if _is_annotated(self._stderr) and finished.outcome not in (
-            Outcome.COMPLETED,
-            Outcome.BUILDING,
-        ):
+        is_bad = finished.outcome not in (Outcome.COMPLETED, Outcome.BUILDING)
+        if self._unwritten or (is_bad and _is_annotated(self._stderr)):
             return False  # the annotation names it
         if not finished.outcome.is_verdict:
             return self._has_lines
         stdout_suffices = self._options.once and finished.outcome is not Outcome.FAILED
         return self._is_on_screen or self._has_lines or self._options.quiet or stdout_suffices
 
-    def _shown_details(self, sid: str, finished: Finished) -> Details:
+    def _failed_build(self, sid: str, answer: BuildStatus | None) -> list[Line]:
         """What is known of a failed build; no support knows of a request to the sandbox."""
         found = self._details.get(sid, Details(sid, None))
-        if found.build and finished.answer and finished.answer.from_sandbox:
-            return found._replace(build=found.build._replace(request_id=None))
-        return found
+        build = found.build or Build(sid, Status.FAILED, request_id=answer and answer.request_id)
+        if answer and answer.from_sandbox:
+            build = build._replace(request_id=None)
+        return failed_build(build, found.changes, several=self._several)
 
     def _closing(self, endings: Sequence[Finished], service: str) -> Closing:
         once, several = self._options.once, len(endings) > 1
         profile = ["-p", self._options.profile] if self._options.profile else []
         name = ["--", service] if service.startswith("-") else [service]
         failed = [f for f in endings if f.sid and f.outcome is Outcome.FAILED]
-        details = [self._shown_details(f.sid, f) for f in failed if f.sid]
+        builds = [self._failed_build(f.sid, f.answer) for f in failed if f.sid]
+        summary = [self._unwritten.headline] if self._unwritten else []
+        summary += [messages.summary(endings)] if several and self._is_detailed else []
         return Closing(
             headlines=[
                 (f, messages.headline(f, once=once)) for f in endings if not self._is_said(f)
             ],
-            summary=[messages.summary(endings)] if several and self._is_detailed else [],
+            summary=summary,
             hints=[*messages.hints(endings), *messages.usual(endings, self._usual_seconds)],
             resume=messages.resume(
                 endings, [*program(), "wait", *profile, *name], api_name(os.environ)
             ),
             requests=messages.requests(endings),
-            builds=[failed_build(d, several=several) for d in details] if self._is_detailed else [],
+            builds=builds if self._is_detailed else [],
         )
 
 

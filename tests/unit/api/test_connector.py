@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import ssl
@@ -9,7 +10,7 @@ import threading
 import time
 from base64 import b64encode
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -78,6 +79,20 @@ def test_the_next_connection_stays_with_the_good_address(
             client.fetch(STATUS)
 
     assert tried == ["127.0.0.1", "127.0.0.2", "127.0.0.2", "127.0.0.2"]
+
+
+def test_an_address_without_a_route_hides_no_refusal(
+    names: Names, environ: pytest.MonkeyPatch
+) -> None:
+    numbers = {"127.0.0.2": errno.ENETUNREACH, "127.0.0.3": errno.ECONNREFUSED}
+
+    def connect(address: tuple[str, int], *_: object) -> NoReturn:
+        raise OSError(numbers[address[0]], "no connection")
+
+    environ.setattr(socket, "create_connection", connect)
+    for names.addresses in (["127.0.0.2", "127.0.0.3"], ["127.0.0.3", "127.0.0.2"]):
+        with pytest.raises(TransientError, match="connection refused by"):
+            fetcher(f"https://{HOST}").fetch(STATUS)
 
 
 def test_one_address_takes_4_seconds_at_most(environ: pytest.MonkeyPatch) -> None:

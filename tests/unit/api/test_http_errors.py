@@ -82,6 +82,7 @@ CHECK = "Check the service and the Build SID. They may also belong to another ac
 CHECK_SERVICE = "Check the service. It may also belong to another account or region."
 CHECK_URL = "TWBUILD_API_URL is set: check it, too."
 ANOTHER = {"environ": CUSTOM, "Retry_After": "7"}
+FURTHER = PAGE._replace(query="Page=1")  # its absence says nothing of the service
 
 # An HTTP status, a body, what else is given to `refused`, then all of the message and the hints.
 Rows = list[tuple[int, object, dict[str, Any], str, tuple[str, ...]]]
@@ -99,6 +100,7 @@ TABLE: Mapping[type[FetchError], Rows] = {
         (202, {"status": "completed"}, {}, "HTTP 202, application/json, 23 bytes", ()),
         (404, HTML, {}, f"HTTP 404, {HTML_SIZE}", ON_THE_WAY),
         (404, b"", OUR_PROXY, "HTTP 404", (f"This is not Twilio's answer. {CHECK_PROXY}",)),
+        (404, twilio(20404), {"request": FURTHER}, "HTTP 404, code 20404: Bad", ()),
         (200, twilio(20429), {}, "HTTP 200 with an error inside: code 20429: Bad", ()),
         (200, b"[]", AGAIN, "the answer is JSON, but not an object", ("hint",)),
         (200, HTML, {}, f"HTML came instead of JSON ({HTML_SIZE})", (PORTAL,)),
@@ -249,7 +251,7 @@ def test_credentials_in_the_wrong_place_get_a_hint(
 
 
 def test_a_resource_with_a_status_is_never_an_error() -> None:
-    for status, is_error in (("failed", False), (429, True)):
+    for status, is_error in (("failed", False), (429, True), ("429", True)):
         content = parsing.content(response(200, {**OLDER, "status": status}), STATUS.resource)
         assert http_errors.is_error(content) == is_error
 

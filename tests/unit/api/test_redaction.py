@@ -44,6 +44,7 @@ def test_a_secret_is_removed_in_any_form(repeated: str, left: str) -> None:
         # Of one of 16 characters or more its first 8 are enough, and what follows belongs to it.
         ("0123456789abcdef", "(01234567), 0123456", f"({REDACTED}), 0123456"),
         ("0123456789abcdef", "(0123456789a/+=%-_)", f"({REDACTED})"),
+        ("0123456789abcdef", "(0123456789\r\nab\ncdef)", f"({REDACTED})"),
         ("0123456789abcde", "01234567 0123456789abcdex", f"01234567 {REDACTED}x"),
         # One of fewer than 6 counts as a word only.
         ("build", "a build of re_build", f"a {REDACTED} of re_{REDACTED}"),

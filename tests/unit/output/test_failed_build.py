@@ -11,8 +11,7 @@ from tests.support.command import BUILD, OTHER_BUILD
 from twbuild.api.models import Build, Dependency
 from twbuild.output.failed_build import failed_build
 from twbuild.text import plain
-from twbuild.watch.earlier import changes
-from twbuild.watch.events import Details
+from twbuild.watch.earlier import Changes, changes
 
 CREATED = datetime(2026, 11, 24, 14, 2, 11, tzinfo=timezone.utc)
 UPDATED = CREATED + timedelta(seconds=36)
@@ -34,19 +33,19 @@ SINCE = Build(
 LAST = f"your last completed build ({OTHER_BUILD}, 3d ago)"
 
 
-def said(details: Details, *, several: bool = False) -> list[str]:
-    return [plain(line) for line in failed_build(details, several=several)]
+def said(build: Build, found: Changes | None = None, *, several: bool = False) -> list[str]:
+    return [plain(line) for line in failed_build(build, found, several=several)]
 
 
 def made(**facts: Any) -> list[str]:
     """What is said where no build has completed."""
-    return said(Details(BUILD, Build(BUILD, "failed", **facts)))
+    return said(Build(BUILD, "failed", **facts))
 
 
 def changed(since: Build = SINCE, **facts: Any) -> list[str]:
     """What is said of a build that differs from an earlier one in some facts."""
     build = SINCE._replace(sid=BUILD, created=None)._replace(**facts)
-    return said(Details(BUILD, build, changes(build, since)))
+    return said(build, changes(build, since))
 
 
 def test_without_a_completed_build_its_own_details_are_shown() -> None:
@@ -93,15 +92,15 @@ def test_what_is_not_known_is_not_called_the_same() -> None:
 
 
 def test_without_twilios_answer_in_time_there_is_no_reason() -> None:
-    assert said(Details(BUILD, None)) == [NO_REASON, COMPARE, f"{SUPPORT}."]
+    assert made() == [NO_REASON, COMPARE, f"{SUPPORT}."]
 
 
 def test_several_builds_are_named() -> None:
-    first, *_ = said(Details(BUILD, Build(BUILD, "failed", runtime="x")), several=True)
+    first, *_ = said(Build(BUILD, "failed", runtime="x"), several=True)
 
     assert first == f"  What {BUILD} was made of (Twilio gives no reason):"
     assert len(first) < 80
-    assert said(Details(BUILD, None), several=True)[0] == f"  Twilio gives no reason for {BUILD}."
+    assert said(Build(BUILD, "failed"), several=True)[0] == f"  Twilio gives no reason for {BUILD}."
 
 
 TODAY = datetime.now(timezone.utc).replace(hour=12, minute=0, second=0)
@@ -158,6 +157,6 @@ def test_ten_changed_dependencies_and_how_many_more() -> None:
 
 
 def test_only_the_names_of_rows_are_coloured() -> None:
-    lines = failed_build(Details(BUILD, Build(BUILD, "failed", runtime="x")), several=False)
+    lines = failed_build(Build(BUILD, "failed", runtime="x"), None, several=False)
 
     assert [[style for _, style in line] for line in lines] == [[""], ["detail", ""], [""], [""]]

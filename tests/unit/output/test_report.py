@@ -186,6 +186,7 @@ def test_the_command_to_resume_keeps_profile_and_service(
 def test_only_a_request_to_twilio_is_given_to_its_support(
     capfd: Capture, from_sandbox: bool
 ) -> None:
+    """That for details, or the one that said failed."""
     shown = Shown(capfd, sids=(OTHER_BUILD,))
     build = Build(OTHER_BUILD, "failed", runtime="node22", request_id="RQ1")
     shown.of(FAILED, Details(OTHER_BUILD, build))
@@ -193,6 +194,11 @@ def test_only_a_request_to_twilio_is_given_to_its_support(
 
     assert ("the request ID RQ1" in err) is not from_sandbox
     assert "node22" in err
+    without = Shown(capfd, sids=(OTHER_BUILD,))
+    answer = ANSWER._replace(from_sandbox=from_sandbox, request_id="RQ2")
+    assert (
+        "the request ID RQ2" in without.end(FAILED._replace(answer=answer))[1]
+    ) is not from_sandbox
 
 
 def test_what_is_requested_beside_polls_is_what_is_shown(elsewhere: pytest.MonkeyPatch) -> None:
