@@ -107,6 +107,7 @@ def test_a_result_that_cannot_be_written_is_3(twilio: Twilio) -> None:
         heard_not = twilio.run(*WAIT, stderr=full)
     assert ended.code == 3
     assert "error: could not write the result to stdout: " in ended.stderr
+    assert f"completed  {BUILD}" in ended.stderr
     assert ended.is_plain
     assert unheard.code == 3
     assert (heard_not.code, heard_not.stdout) == (0, "completed\n")

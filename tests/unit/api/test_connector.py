@@ -91,7 +91,7 @@ def test_an_address_without_a_route_hides_no_refusal(
 
     environ.setattr(socket, "create_connection", connect)
     for names.addresses in (["127.0.0.2", "127.0.0.3"], ["127.0.0.3", "127.0.0.2"]):
-        with pytest.raises(TransientError, match="connection refused by"):
+        with pytest.raises(FetchError, match="connection refused by"):
             fetcher(f"https://{HOST}").fetch(STATUS)
 
 
