@@ -66,6 +66,13 @@ def test_the_default_command_starts_no_process(
     assert (again.code, again.stdout) == (1, "failed\n")
 
 
+def test_the_default_command_shows_progress_as_the_caller_wants(base: Env) -> None:
+    env = {**base, "TWBUILD_PROGRESS": "plain"}
+    with Terminal([TWBUILD, "sandbox", "--build-time", "1s"], env) as terminal:
+        assert terminal.end() == 0
+        assert b"twbuild: waiting for ZB" in terminal.raw
+
+
 FLOODED = """
 import os, resource, socket, subprocess, sys
 resource.setrlimit(resource.RLIMIT_NOFILE, (1000, 1000))

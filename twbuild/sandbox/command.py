@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from twbuild import signals
 from twbuild.errors import TwbuildError
 from twbuild.invocation import program
-from twbuild.output.stderr import Stderr
+from twbuild.output.stderr import PROGRESS_VARIABLE, Stderr
 from twbuild.output.streams import STDIN
 from twbuild.sandbox.job import Job
 from twbuild.sandbox.server import Sandbox
@@ -53,6 +53,7 @@ def demonstrate(wait: Callable[[str], int], outcome: str, build_seconds: float) 
         sandbox = Sandbox(outcome, build_seconds)
         _serve(sandbox)
     environment = _environment(sandbox, os.devnull)  # which no file can be in
+    environment[PROGRESS_VARIABLE] = os.environ.get(PROGRESS_VARIABLE, "")
     os.environ.clear()
     os.environ.update(environment)
     Stderr().say([_supplied(), [(f"$ twbuild wait {SERVICE} {sandbox.build}", "command")]])
