@@ -32,6 +32,7 @@ CHECK_DNS = "Check the network or DNS."
 CHECK_NETWORK = "Check the network, and a VPN if you use one."
 LOWER_MISS = f"{CHECK_DNS}\n{NEAR_MISS.replace('HTTP_PROXY', 'http_proxy')}"
 REGIONAL = "serverless.no.zz9.twilio.com"
+MADE_FROM = f"at {REGIONAL} (from TWILIO_REGION (zz9) and TWILIO_EDGE (no))"
 CHECK_REGION = "Check the region and the edge, the network and DNS."
 OF_PROXY = "proxy p.test (HTTPS_PROXY)"
 LET_IT_RESOLVE = "With socks5h:// or socks4a:// the proxy resolves it."
@@ -150,6 +151,7 @@ def test_the_name_that_does_not_resolve_is_reported(
     assert type(refused) is TransientError
     assert (refused.reason, refused.short) == (f"could not resolve {name}", "DNS")
     assert "\n".join(refused.hints) == hint
+    assert (MADE_FROM in refused.details[0]) == (name == REGIONAL)
 
 
 def raising(error: OSError) -> Callable[..., None]:

@@ -178,7 +178,9 @@ def test_a_silent_server_behind_a_proxy_is_named_with_it(
         environ.setenv("HTTPS_PROXY", f"http://{proxy.netloc}")
         error = overdue(f"https://{HOST}", proxy)
 
-    assert error.reason == f"no answer within 15s through proxy {proxy.netloc} (HTTPS_PROXY)"
+    way = f"through proxy {proxy.netloc} (HTTPS_PROXY)"
+    assert error.reason == f"no answer within 15s {way}"
+    assert error.details[0].endswith(f", {way}")
 
 
 def test_nothing_is_sent_on_a_connection_after_the_cancel(names: Names) -> None:
