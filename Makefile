@@ -37,8 +37,8 @@ else
 endif
 
 ## unit      the tests of single modules: fast
-# Two workers: the tests hardly wait, and each worker takes seconds to start.
-unit: WORKERS = 2
+# Fewer workers: these tests wait less, and each worker takes seconds to start.
+unit: WORKERS = 4
 unit: $(VENV)/test
 	$(BIN)/python -m $(PYTEST) tests/unit
 

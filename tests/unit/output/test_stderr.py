@@ -127,7 +127,7 @@ def test_no_frame_is_due_while_something_waits(
     now = 100.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     stderr = Stderr()
-    stderr.write("x" * 96)
+    stderr.write("x" * 192)  # 0.2 s at 9600 baud
     assert not stderr.is_ready_to_draw(whole=True)
 
     drain(read_end)
@@ -138,7 +138,7 @@ def test_no_frame_is_due_while_something_waits(
 
     stderr.write("x" * 9600)
     drain(read_end)
-    now += 0.9
+    now += 0.8
     assert not stderr.is_ready_to_draw(whole=False)
     now += 0.2
     assert stderr.is_ready_to_draw(whole=False), "a fast terminal is not left for long"

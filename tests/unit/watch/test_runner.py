@@ -203,7 +203,7 @@ def test_details_of_40_failed_builds_take_5_seconds_at_most(is_answered: bool) -
             status = "failed"
             if sid == BUILD:
                 polls.append(time.monotonic())
-                status = "completed" if len(polls) == 60 else "building"
+                status = "completed" if len(polls) == 25 else "building"
             reply(connection, status_body(sid, status))
 
     with Server(handle) as server:
