@@ -126,8 +126,7 @@ def _names(argument: str, first: str) -> list[str]:
         return names
     if re.fullmatch(sids.DIGITS, argument) and argument != first:
         return [f"ZB{argument}"]
-    is_service = argument == first or re.fullmatch(sids.BUILD, first)
-    return [argument] if is_service and re.fullmatch(sids.SERVICE_NAME, argument) else []
+    return [argument]  # a service, or a mistake that `_parse` finds
 
 
 def locate(arguments: Arguments, environ: Mapping[str, str], settings: Settings) -> Target:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
+import select
 import threading
 import tracemalloc
+import warnings
 import zlib
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -26,6 +30,7 @@ from tests.support.sockets import (
     resetting,
 )
 from tests.unit.api.fetching import MIB, STATUS, anonymous, body, refused_by
+from twbuild.api.connector import Connector
 from twbuild.api.fetcher import Fetcher
 from twbuild.api.models import BuildStatus, Status
 from twbuild.errors import TransientError
@@ -226,3 +231,22 @@ def test_no_cookie_is_kept() -> None:
             client.fetch(STATUS)
 
         assert not any(b"cookie" in head.lower() for head in server.requests)
+
+
+@pytest.mark.usefixtures("trusted")
+def test_a_connection_reset_before_its_handshake_is_closed(environ: pytest.MonkeyPatch) -> None:
+    real = Connector.connect
+
+    def connect(*given: Any) -> Any:
+        made = real(*given)
+        select.select([made], [], [], 10)  # until the reset has come
+        return made
+
+    environ.setattr(Connector, "connect", connect)
+    with Server(lambda connection: connection.reset()) as server, pytest.raises(TransientError):
+        fetcher(f"https://{server.netloc}").fetch(STATUS)
+
+    with warnings.catch_warnings(record=True) as left_open:
+        warnings.simplefilter("always")
+        gc.collect()
+    assert left_open == []
