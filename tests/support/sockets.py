@@ -274,7 +274,7 @@ def proxying(to: tuple[str, int], answer: bytes = b"HTTP/1.1 200 Established\r\n
     def handle(connection: Connection) -> None:
         connection.request()
         connection.send(answer)
-        if re.match(rb"HTTP/1\.[01] 200 ", answer):
+        if re.search(rb"HTTP/1\.[01] 200 ", answer):
             _relay(connection, to, bytearray())
 
     return handle

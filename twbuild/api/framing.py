@@ -46,13 +46,18 @@ class Answer(http.client.HTTPResponse):
         body, self.fp = self.fp, _Head(self.fp)  # type: ignore[assignment]
         try:
             super().begin()
-            while 100 <= self.status < 200:
-                self.headers = self.msg = None  # type: ignore[assignment]
-                super().begin()
         finally:
             self.fp = body
         for name in ("Set-Cookie", "Set-Cookie2"):
             del self.headers[name]
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """The status line of the final answer, a proxy's to CONNECT among them."""
+        while True:
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+            if not 100 <= status < 200:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
 
     def _read_next_chunk_size(self) -> int:
         # http.client reads it with int(), which takes signs, underscores and spaces.

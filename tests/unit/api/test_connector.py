@@ -106,6 +106,7 @@ def test_one_address_takes_4_seconds_at_most(environ: pytest.MonkeyPatch) -> Non
 
 
 ESTABLISHED = b"HTTP/1.1 200 Established\r\n\r\n"
+INTERIM = b"HTTP/1.1 100 Continue\r\nX: y\r\n\r\n"
 PROXY = "proxy {} (HTTPS_PROXY)"
 # What begins to be said, and what is said on and on: a handshake, a header, a bound name.
 RECORD = (b"\x16\3\3\x40\0", b"\2")
@@ -208,7 +209,7 @@ def test_a_step_longer_than_tcp_has_the_requests_time(
         secure = Server(proxying(to), authority.context("127.0.0.1"))
         handlers = {
             "": recording(to, bytearray()),
-            "http": proxying(to),
+            "http": proxying(to, INTERIM + ESTABLISHED),
             "https": recording(("127.0.0.1", secure.port), bytearray()),
             "socks5": socks5(to),
             "socks5h": socks5(to),
