@@ -28,6 +28,7 @@ _CLOSING_SECONDS = 0.2  # for all closing lines together, where nothing reads st
 # Frames are paced for 9600 baud: Linux does not tell how much of what was written the reader of a
 # pseudo-terminal has still to take.
 _FRAME_BYTES_PER_SECOND = 960
+_BEHIND_SECONDS = 0.1  # the last frame may take as much longer, so that a whole row costs no frame
 _LONGEST_PACE_SECONDS = 1.0  # a fast terminal is left without a frame for no longer
 
 
@@ -52,7 +53,8 @@ class Stderr:
 
         A frame that has to be drawn `whole` does not wait for a terminal that may not be slow.
         """
-        return self._flush() and (whole or time.monotonic() >= self._paced_until)
+        is_paced = time.monotonic() + _BEHIND_SECONDS >= self._paced_until
+        return self._flush() and (whole or is_paced)
 
     def write(self, text: str) -> None:
         """Write a text after what still waits; progress beyond a limit is dropped."""
