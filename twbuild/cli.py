@@ -26,7 +26,8 @@ _Mistake = cast(type[Exception], typer.BadParameter.__mro__[1])
 
 COMMANDS = ("wait", "status", "sandbox")
 MAX_COLUMNS = 100  # of help: longer lines are hard to read
-_TARGET = f"(?!-)(.*://|.*[^-]{sids.BUILD}|{sids.BUILD}.)"  # a URL, a SID beside something
+# A URL, or a SID beside something: no service or build, as a character is in it that none has.
+_TARGET = f"(?!-)(?=.*[^\\w-]).*(://|{sids.BUILD})"
 _PRINTED = "--(help|version)|-[a-zA-Z]*[hV]"  # options that print a text and exit with 0
 
 

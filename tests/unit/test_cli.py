@@ -77,6 +77,7 @@ MEANT = [
     (["wait", "-q", "--tiemout=5m"], "Did you mean: twbuild wait -q --timeout 5m", "twbuild wait"),
     (["wait", SERVICE, BUILD, "-i"], "requires an argument", "twbuild wait"),
     (["watch", SERVICE, BUILD], "watch", "twbuild"),
+    ([f"my_{BUILD}"], f"no such command 'my_{BUILD}'", "twbuild"),  # a name that a service may have
     (["sandbox-api", BUILD], f"Did you mean: twbuild wait sandbox-api {BUILD}", "twbuild"),
     (["WAIT", "x", BUILD], f"Did you mean: twbuild wait x {BUILD}", "twbuild"),
     (["wait", "-timeout", "5m", "x"], "mean: twbuild wait --timeout 5m x", "twbuild wait"),
