@@ -72,7 +72,7 @@ BREAKS = [
     Break("api.framing:Answer._is_quiet", "return True", TRANSPORT, "anything_behind"),
     Break("api.framing:Answer._is_framed", "return True", TRANSPORT, "in_doubt"),
     Break("api.framing:MAX_HEAD_BYTES", "9 << 20", "journeys/bounds", "head"),
-    Break("api.framing:Answer.begin", "super().begin()", TRANSPORT, "interim"),
+    Break("api.framing:Answer._read_status", "return super()._read_status()", TRANSPORT, "interim"),
     Break("api.transport:Session.cancel", "pass", CONNECTOR, "all_the_time"),
     Break("api.transport:_decompressed", NO_LIMIT, TRANSPORT, "not_whole"),
     Break("api.transport:_with_context", "return options", CONNECTOR, "longer_than"),
