@@ -7,6 +7,7 @@ import errno
 import os
 import re
 import shutil
+import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -90,7 +91,12 @@ def _to_try(build: str) -> Line:
 
 
 def _serve(sandbox: Sandbox) -> None:
-    threading.Thread(target=sandbox.serve_forever, daemon=True).start()
+    """Serve in threads that get no signal: SIGCONT must have come when the main thread goes on."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        threading.Thread(target=sandbox.serve_forever, daemon=True).start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _next_steps(outcome: str) -> Sequence[Line]:

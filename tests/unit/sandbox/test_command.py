@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from pathlib import Path
+from queue import Queue
+from typing import Any
 
 import pytest
 
@@ -52,3 +55,17 @@ def test_a_command_that_cannot_start_has_code_and_reason(
     assert found == code
     assert error.message.endswith(reported.format(named(str(path))))
     assert ["CRLF" in hint for hint in error.hints] == [True] * ("\\r" in reported)
+
+
+def test_signals_are_the_main_threads_alone() -> None:
+    """Else SIGCONT may come a moment after `fg`, as if no shell could continue us."""
+    found: Queue[set[Any]] = Queue()
+
+    class Served:
+        def serve_forever(self) -> None:
+            found.put(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+
+    command._serve(Served())  # type: ignore[arg-type]
+
+    assert signal.SIGCONT in found.get(timeout=10)
+    assert signal.SIGCONT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
