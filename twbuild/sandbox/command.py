@@ -91,7 +91,7 @@ def _to_try(build: str) -> Line:
 
 
 def _serve(sandbox: Sandbox) -> None:
-    """Serve in threads that get no signal: SIGCONT must have come when the main thread goes on."""
+    """Serve in threads that get no signal: SIGCONT must be there when a stop is over."""
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
         threading.Thread(target=sandbox.serve_forever, daemon=True).start()
