@@ -54,6 +54,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.timeout(600))
 
 
+def pytest_collection_finish() -> None:
+    """Leave what is loaded by now out of each collection of garbage."""
+    gc.freeze()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def no_process_is_left_at_the_end() -> Iterator[None]:
     """Kill what the fixtures of modules leave running."""

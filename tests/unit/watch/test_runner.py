@@ -146,7 +146,7 @@ def test_the_deadline_takes_effect_within_a_fifth_of_a_second(where: str) -> Non
         assert watched.finished.outcome is Outcome.TIMEOUT
         return watched.seconds - 0.7
 
-    assert 0 <= min(late() for _ in range(3)) < 0.2
+    assert any(0 <= late() < 0.2 for _ in range(3))  # a busy machine may be late, but not always
 
 
 def slow(seconds: float) -> Handler:
