@@ -251,6 +251,7 @@ def test_ctrl_c_ends_command_sandbox_and_the_script_around_them(
         assert terminal.end() == -signal.SIGINT
         assert "went on" not in terminal.text
         assert terminal.text.count("Nothing continues at Twilio") == (seen == " building ")
+        assert "To wait again" not in terminal.text
         assert not terminal.cursor_hidden
 
 

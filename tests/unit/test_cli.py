@@ -41,8 +41,9 @@ def test_a_typer_that_takes_options_for_given_is_no_0(monkeypatch: pytest.Monkey
 def test_without_arguments_help_with_every_code_is_printed_with_2(capfd: Stdout) -> None:
     assert cli.parse([]).run() == ExitCode.USAGE
     printed = capfd.readouterr().out
-    assert cli.parse(["--help"]).run() == ExitCode.COMPLETED
-    assert capfd.readouterr().out == printed
+    for words in (["--help"], ["help"]):
+        assert cli.parse(words).run() == ExitCode.COMPLETED
+        assert capfd.readouterr().out == printed
     assert "\x1b" not in printed
     assert [code for code in ExitCode if f"{code.value:>3}  {code.meaning}" not in printed] == []
 

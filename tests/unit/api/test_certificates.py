@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import ssl
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+import requests
 import trustme
 
 from tests.support.authority import Authority, server_context
@@ -41,6 +43,22 @@ FAULTS: Mapping[str, tuple[Issue, str, str]] = {
         NOT_IN_IT,
     ),
 }
+
+
+def test_certificates_are_read_before_the_first_connection_and_never_again(
+    environ: pytest.MonkeyPatch, authority: Authority, tmp_path: Path
+) -> None:
+    bundle = Path(shutil.copy(authority.bundle, tmp_path))
+    environ.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    with Server(answering(good()), authority.context(HOST)) as api:
+        url = f"https://{HOST}:{api.port}"
+        found = network.network_for(url)
+        bundle.unlink()
+        environ.setattr(requests.adapters, "DEFAULT_CA_BUNDLE_PATH", "/no/such.pem")
+        for _ in range(2):
+            fetcher(url, way=found).fetch(STATUS)
+
+        assert api.accepted == 2
 
 
 @pytest.mark.parametrize(

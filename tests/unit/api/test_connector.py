@@ -155,6 +155,24 @@ def test_a_step_that_takes_all_the_time_is_named(
     assert "GET /v1/" in error.details[0]
 
 
+@pytest.mark.parametrize(
+    ("proxy", "name"), [("", HOST), ("http://proxy.example.test:1", f"{PROXY}")]
+)
+def test_a_silent_look_up_is_named(
+    names: Names, environ: pytest.MonkeyPatch, proxy: str, name: str
+) -> None:
+    over = threading.Event()
+    names.before = lambda _: over.wait(20)
+    environ.setattr(connector, "REQUEST_SECONDS", 0.2)
+    if proxy:
+        environ.setenv("HTTPS_PROXY", proxy)
+    error = refused_by(f"https://{HOST}")
+    over.set()
+
+    name = name.format(proxy.removeprefix("http://"))
+    assert error.reason == f"could not resolve {name} (no answer from DNS)"
+
+
 def overdue(url: str, server: Server) -> FetchError:
     """What a request that the runner gives up comes to; its thread and descriptors end."""
     descriptors = len(os.listdir("/dev/fd"))

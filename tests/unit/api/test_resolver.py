@@ -49,6 +49,19 @@ def test_a_late_look_up_is_not_wasted(names: Names, answered: threading.Event) -
     assert len(names.requested) == 2, "an answer is used once"
 
 
+def test_a_look_up_that_failed_is_made_again(names: Names) -> None:
+    def fail(_: str) -> None:
+        if len(names.requested) == 1:
+            raise socket.gaierror(socket.EAI_AGAIN, "again")
+
+    names.before = fail
+    resolver = Resolver()
+    with pytest.raises(socket.gaierror):
+        look_up(resolver)
+
+    assert look_up(resolver) == ["127.0.0.1"]
+
+
 def test_a_thread_that_cannot_be_started_is_a_system_error(environ: pytest.MonkeyPatch) -> None:
     def start(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
