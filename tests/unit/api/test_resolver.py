@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -49,15 +50,22 @@ def test_a_late_look_up_is_not_wasted(names: Names, answered: threading.Event) -
     assert len(names.requested) == 2, "an answer is used once"
 
 
-def test_a_look_up_that_failed_is_made_again(names: Names) -> None:
+@pytest.mark.parametrize(("seconds", "error"), [(10, socket.gaierror), (0.02, TimeoutError)])
+def test_a_look_up_that_failed_is_made_again(
+    names: Names, seconds: float, error: type[Exception]
+) -> None:
+    """Also where nothing waited for it any more."""
+
     def fail(_: str) -> None:
         if len(names.requested) == 1:
+            time.sleep(0.2)
             raise socket.gaierror(socket.EAI_AGAIN, "again")
 
     names.before = fail
     resolver = Resolver()
-    with pytest.raises(socket.gaierror):
-        look_up(resolver)
+    with pytest.raises(error):
+        look_up(resolver, seconds=seconds)
+    until(lambda: "look-up" not in [each.name for each in threading.enumerate()], "its end")
 
     assert look_up(resolver) == ["127.0.0.1"]
 
